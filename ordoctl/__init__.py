@@ -1,0 +1,1 @@
+"""The client of ordod: Python API and command line."""

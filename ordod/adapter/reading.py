@@ -1,0 +1,104 @@
+"""What every adapter reads with: rows, money, units, Indian time. Each refuses rather than guesses."""
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ordod.adapter.codes import BrokerError, Fault
+
+__all__ = [
+    "IST",
+    "BadRow",
+    "Rows",
+    "decimal",
+    "from_paise",
+    "ist_date",
+    "ist_datetime",
+    "paise",
+    "read_rows",
+    "units",
+]
+
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class BadRow(Struct, frozen=True):
+    """A row that could not be read, and why. `row` is the broker's own, for the log's eyes only."""
+
+    why: str
+    row: Any
+
+
+class Rows(Struct, Generic[T], frozen=True):
+    """A list as the broker gave it: what was read, and what was not. Only a list read whole may conclude *absent*."""
+
+    good: tuple[T, ...]
+    bad: tuple[BadRow, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.bad
+
+
+def read_rows(
+    raw: Iterable[Any], shape: type[U], convert: Callable[[U], T], *, strict: bool = False
+) -> Rows[T]:
+    """Each raw row as `shape` (msgspec), then through `convert`. A row that fails either is kept as bad, the rest go on."""
+    good: list[T] = []
+    bad: list[BadRow] = []
+    for row in raw:
+        try:
+            good.append(convert(msgspec.convert(row, shape, strict=strict)))
+        except (msgspec.ValidationError, BrokerError, ValueError, ArithmeticError) as error:
+            bad.append(BadRow(str(error), row))
+    return Rows(tuple(good), tuple(bad))
+
+
+def decimal(value: float | str | Decimal) -> Decimal:
+    """The amount a broker's number means: binary noise beyond the fourth decimal is rounded away."""
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise BrokerError(Fault.UNREADABLE, f"not a number: {value!r}") from None
+    if not amount.is_finite():
+        raise BrokerError(Fault.UNREADABLE, f"not a finite number: {value!r}")
+    return round(amount, 4).normalize() + 0
+
+
+def units(value: float | str) -> int:
+    """A whole quantity, also where the broker writes `159.0`."""
+    amount = decimal(value)
+    if amount != amount.to_integral_value():
+        raise BrokerError(Fault.UNREADABLE, f"not a whole quantity: {value!r}")
+    return int(amount)
+
+
+def paise(rupees: Decimal) -> int:
+    """Whole paise; more decimals than two are refused."""
+    amount = rupees * 100
+    if amount != amount.to_integral_value():
+        raise BrokerError(Fault.INVALID_INPUT, f"{rupees} has a fraction of a paisa")
+    return int(amount)
+
+
+def from_paise(value: int) -> Decimal:
+    return Decimal(value) / 100
+
+
+def ist_datetime(text: str, pattern: str = "%Y-%m-%d %H:%M:%S") -> datetime:
+    """A broker's zoneless Indian time; None is never guessed: what does not fit the pattern is UNREADABLE."""
+    try:
+        return datetime.strptime(text, pattern).replace(tzinfo=IST)
+    except ValueError:
+        raise BrokerError(Fault.UNREADABLE, f"not a time: {text!r}") from None
+
+
+def ist_date(text: str, pattern: str = "%Y-%m-%d") -> date:
+    return ist_datetime(text, pattern).date()

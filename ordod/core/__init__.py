@@ -1,0 +1,1 @@
+"""Decides: orders, journal, kill switch, limits, sessions. Knows no socket, no HTTP, no JSON-RPC."""

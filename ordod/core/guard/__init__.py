@@ -1,0 +1,1 @@
+"""What may hold an order back: kill switch, risk, rate windows, breaker."""

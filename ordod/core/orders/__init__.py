@@ -1,0 +1,1 @@
+"""Orders: the desk, what it knows, what it wrote down."""

@@ -1,0 +1,1 @@
+"""The field's words as frozen values: orders, portfolio, market, instruments, money. No behaviour."""

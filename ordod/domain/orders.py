@@ -1,0 +1,161 @@
+"""Orders and what becomes of them."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+__all__ = [
+    "FINAL",
+    "LIVE",
+    "BrokerOrder",
+    "Fill",
+    "NewOrder",
+    "OrderChanges",
+    "OrderTerms",
+    "OrderType",
+    "Placed",
+    "Product",
+    "Side",
+    "Status",
+    "Validity",
+    "Variety",
+]
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class OrderType(StrEnum):
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    SL = "SL"  # stop-limit: price and trigger_price
+    SL_M = "SL-M"  # stop-market: trigger_price only
+
+
+class Product(StrEnum):
+    CNC = "CNC"
+    MIS = "MIS"
+    NRML = "NRML"
+    MTF = "MTF"
+
+
+class Validity(StrEnum):
+    DAY = "DAY"
+    IOC = "IOC"
+    TTL = "TTL"
+
+
+class Variety(StrEnum):
+    REGULAR = "REGULAR"
+    AMO = "AMO"
+    ICEBERG = "ICEBERG"
+    CO = "CO"
+
+
+class Status(StrEnum):
+    """How an order stands (WIRE 2). The last two are Ordo's own; a broker's row never has them."""
+
+    PENDING = "PENDING"
+    OPEN = "OPEN"
+    TRIGGER_PENDING = "TRIGGER_PENDING"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    IN_DOUBT = "IN_DOUBT"
+    NOT_PLACED = "NOT_PLACED"
+
+
+LIVE = frozenset({Status.PENDING, Status.OPEN, Status.TRIGGER_PENDING, Status.PARTIALLY_FILLED})
+FINAL = frozenset(
+    {Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED, Status.NOT_PLACED}
+)
+
+
+class OrderTerms(Struct, frozen=True, kw_only=True):
+    """What was asked for. Prices in rupees, quantities in units; `validity_minutes` with TTL only."""
+
+    symbol: str
+    side: Side
+    quantity: int
+    type: OrderType
+    product: Product
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    validity: Validity = Validity.DAY
+    validity_minutes: int | None = None
+    variety: Variety = Variety.REGULAR
+    iceberg_legs: int | None = None
+    disclosed_quantity: int | None = None
+    market_protection: Decimal | None = None
+
+
+class NewOrder(OrderTerms, frozen=True, kw_only=True):
+    """What an adapter places: checked terms, and the tag that will find the order again (None: the broker has no tags)."""
+
+    tag: str | None
+
+
+class OrderChanges(Struct, frozen=True, kw_only=True):
+    """The fields a modify changes; None leaves a field as it is."""
+
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    quantity: int | None = None
+    type: OrderType | None = None
+    validity: Validity | None = None
+    disclosed_quantity: int | None = None
+
+
+class Placed(Struct, frozen=True):
+    """The broker's sure yes: it took the order under this id."""
+
+    broker_order_id: str
+
+
+class BrokerOrder(Struct, frozen=True, kw_only=True):
+    """One row of a broker's order book, in our words.
+
+    `tags` holds every text of the row that may be a tag of ours. `symbol` is Ordo's whole name where the master knows the
+    contract, else the broker's own behind the exchange. Quantities in units; None: the row does not say.
+    """
+
+    broker_order_id: str
+    status: Status
+    symbol: str
+    side: Side
+    quantity: int
+    type: OrderType
+    product: Product | None
+    validity: Validity | None = None
+    variety: Variety | None = None
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    disclosed_quantity: int | None = None
+    filled_quantity: int = 0
+    average_price: Decimal | None = None
+    status_message: str | None = None
+    exchange_order_id: str | None = None
+    parent_order_id: str | None = None
+    tags: tuple[str, ...] = ()
+    placed_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Fill(Struct, frozen=True, kw_only=True):
+    """One execution. Counts once by (broker_order_id, trade_id)."""
+
+    trade_id: str
+    broker_order_id: str
+    symbol: str
+    side: Side
+    quantity: int
+    price: Decimal
+    product: Product | None
+    at: datetime
+    exchange_order_id: str | None = None

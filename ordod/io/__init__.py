@@ -1,0 +1,1 @@
+"""Does: HTTP, files, tables, clock. Fulfils the core's ports."""

@@ -1,0 +1,1 @@
+"""An exchange in memory, and the adapter that talks to it."""

@@ -1,0 +1,1 @@
+"""One module per method group: parameters to domain to core to result."""

@@ -1,0 +1,1 @@
+"""Frames, authenticates, dispatches; knows nothing of trading."""
