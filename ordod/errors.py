@@ -48,13 +48,9 @@ class Kind(Enum):
     BROKER_ERROR = (1303, Retry.SAME_KEY)
     JOURNAL_FAILED = (1401, Retry.SAME_KEY)
 
-    @property
-    def code(self) -> int:
-        return self.value[0]
-
-    @property
-    def retry(self) -> Retry | None:
-        return self.value[1]
+    def __init__(self, code: int, retry: Retry | None) -> None:
+        self.code = code
+        self.retry = retry
 
 
 class OrdoError(Exception):

@@ -1,0 +1,89 @@
+"""What a method of the wire is: its name, who may call it, its types, and the function behind it.
+
+The table of these is all that the wire and the OpenRPC document know of Ordo. Parameters are msgspec structs with
+`forbid_unknown_fields`; prices in them are `Rupees`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+
+from ordod.errors import Kind
+
+__all__ = ["Call", "Caller", "Example", "Method", "Outbox", "Role", "Rupees"]
+
+
+class Role(IntEnum):
+    """Each includes the ones before it (WIRE 7)."""
+
+    NOBODY = 0
+    READ = 1
+    TRADE = 2
+    ADMIN = 3
+
+
+class Rupees(Decimal):
+    """A price parameter: a JSON number or a decimal string; no exponent, nan, inf, sign or boolean."""
+
+
+class Caller(Struct, frozen=True):
+    """Who is at the other end. `roles` by account, where it differs from `role`; `name` as journaled: `uid:1000 (asha)`."""
+
+    name: str
+    role: Role
+    roles: Mapping[str, Role] = field(default_factory=dict)
+
+    def role_for(self, account: str | None) -> Role:
+        return self.roles.get(account, self.role) if account is not None else self.role
+
+
+class Outbox(Protocol):
+    """A connection's way back, for events."""
+
+    def push(self, message: bytes) -> bool:
+        """Queue one whole line. False: the queue was full and the connection is being closed."""
+        ...
+
+    def on_close(self, react: Callable[[], None]) -> None: ...
+
+
+class Call(Struct, frozen=True):
+    """One call's surroundings. `outbox` is None over HTTP."""
+
+    caller: Caller
+    outbox: Outbox | None = None
+
+
+class Example(Struct, frozen=True):
+    """A call that works against the paper broker of `ordod.conf.example`, and what it answers (ids and times apart)."""
+
+    params: Mapping[str, Any]
+    result: Mapping[str, Any]
+
+
+class Method(Struct, frozen=True, kw_only=True):
+    """One row of the table.
+
+    Args:
+        params: a struct type; `result`: the type of the answer, for the document's schema.
+        run: the function behind it; raises OrdoError, and nothing else but bugs.
+        accounts: the accounts a call touches, from its parameters (None: all); the caller needs `role` for each.
+        changes: it changes something, so that a notification (no id) of it is not carried out.
+        errors: the kinds it may answer besides INVALID_PARAMS, FORBIDDEN, OVERLOADED and INTERNAL.
+    """
+
+    name: str
+    role: Role
+    summary: str
+    params: type[Any]
+    result: Any
+    run: Callable[[Call, Any], Awaitable[Any]]
+    accounts: Callable[[Any], tuple[str | None, ...]] = lambda params: (
+        getattr(params, "account", None),
+    )
+    changes: bool = False
+    errors: tuple[Kind, ...] = ()
+    example: Example | None = None
