@@ -12,6 +12,7 @@ __all__ = [
     "BrokerOrder",
     "Fill",
     "NewOrder",
+    "Order",
     "OrderChanges",
     "OrderTerms",
     "OrderType",
@@ -78,13 +79,16 @@ FINAL = frozenset(
 
 
 class OrderTerms(Struct, frozen=True, kw_only=True):
-    """What was asked for. Prices in rupees, quantities in units; `validity_minutes` with TTL only."""
+    """What was asked for. Prices in rupees, quantities in units; `validity_minutes` with TTL only.
+
+    `product` is None only for an order placed elsewhere in a product that Ordo has no word for.
+    """
 
     symbol: str
     side: Side
     quantity: int
     type: OrderType
-    product: Product
+    product: Product | None
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     validity: Validity = Validity.DAY
@@ -98,6 +102,7 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
 class NewOrder(OrderTerms, frozen=True, kw_only=True):
     """What an adapter places: checked terms, and the tag that will find the order again (None: the broker has no tags)."""
 
+    product: Product
     tag: str | None
 
 
@@ -159,3 +164,39 @@ class Fill(Struct, frozen=True, kw_only=True):
     product: Product | None
     at: datetime
     exchange_order_id: str | None = None
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """An order as clients see it (WIRE 2). What is not known yet, or does not apply, is None.
+
+    `key` None: placed elsewhere, or adopted from the broker's book. `since` and `next_check` stand while it is in doubt.
+    `seq` is the journal's number of the record that made it so.
+    """
+
+    order_id: str
+    key: str | None
+    account: str
+    strategy: str | None
+    symbol: str
+    side: Side
+    quantity: int
+    type: OrderType
+    product: Product | None
+    price: Decimal | None
+    trigger_price: Decimal | None
+    validity: Validity | None
+    variety: Variety | None
+    disclosed_quantity: int | None
+    tag: str | None
+    broker_order_id: str | None
+    exchange_order_id: str | None
+    status: Status
+    status_message: str | None
+    filled_quantity: int
+    average_price: Decimal | None
+    children: tuple[str, ...] = ()
+    since: datetime | None = None
+    next_check: datetime | None = None
+    placed_at: datetime | None = None
+    updated_at: datetime | None = None
+    seq: int = 0

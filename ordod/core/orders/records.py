@@ -84,6 +84,7 @@ class Modify(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="modify"
     changes: OrderChanges
     caller: str
     key: str | None = None
+    fingerprint: str = ""
 
 
 class Cancel(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"):

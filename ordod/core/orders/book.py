@@ -1,0 +1,505 @@
+"""What is known: every order and change, as the fold of the journal's records.
+
+`apply` is the only way in, for a live daemon and for a replay alike, and it is called with records that are on disk: so
+whatever can be read here may be told. Nothing here awaits, measures time or decides what to do.
+
+A key belongs to a broker user. It is taken by an intent and freed only by `unsent` (nothing happened, nothing will). Orders
+of past days that are final are folded into one blob each: a bot may ask for them, nobody changes them.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from ordod.adapter import BrokerOrder
+from ordod.core.orders.records import (
+    Accepted,
+    AccountNote,
+    Admin,
+    Cancel,
+    Close,
+    Doubt,
+    Entry,
+    Evidence,
+    Filled,
+    Intent,
+    Kill,
+    Modify,
+    Note,
+    Open,
+    Rejected,
+    Release,
+    Seal,
+    Settled,
+    Unsent,
+    Update,
+)
+from ordod.core.orders.states import ChangeState, KillNote, OrderState
+from ordod.domain.orders import Order, OrderTerms, Status
+
+__all__ = ["Book"]
+
+KEEP = timedelta(days=30)  # WIRE 4: past it a key answers KEY_REUSED without its order
+
+
+class _Dump(Struct):
+    """What a snapshot holds."""
+
+    orders: list[OrderState]
+    changes: list[ChangeState]
+    archive: list[tuple[str, str, str, str, bytes, datetime]]
+    kills: list[tuple[str | None, str | None, str, str, datetime]]
+    users: dict[str, str]
+    accounts: list[tuple[str, AccountNote, datetime]]
+
+
+class Book:
+    """All orders and changes, by id, key, tag and broker id."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, OrderState] = {}
+        self.changes: dict[str, ChangeState] = {}
+        self.kills: dict[tuple[str | None, str | None], KillNote] = {}
+        self.users: dict[str, str] = {}  # account -> broker user last seen
+        self.account_notes: list[tuple[str, AccountNote, datetime]] = []  # of the last day
+        self._keys: dict[tuple[str, str], str] = {}  # (user, key) -> id of an order or change
+        self._tags: dict[tuple[str, str], str] = {}
+        self._broker_ids: dict[tuple[str, str], str] = {}
+        self._open: dict[str, dict[str, OrderState]] = {}  # account -> live or in doubt
+        self._open_changes: dict[str, dict[str, ChangeState]] = {}
+        self._archive: dict[str, tuple[str, str, str, bytes, datetime]] = {}
+        self._archive_keys: dict[tuple[str, str], str] = {}
+        self._seq = 0
+
+    # Looking
+
+    def by_key(self, user: str, key: str) -> OrderState | ChangeState | None:
+        """The order or change this key made; an archived order is brought back for the look."""
+        found = self._keys.get((user, key))
+        if found is not None:
+            return self.orders.get(found) or self.changes.get(found)
+        archived = self._archive_keys.get((user, key))
+        return self._thaw(archived) if archived else None
+
+    def key_is_spent(self, user: str, key: str) -> bool:
+        return (user, key) in self._keys or (user, key) in self._archive_keys
+
+    def by_id(self, order_id: str) -> OrderState | None:
+        return self.orders.get(order_id) or self._thaw(order_id)
+
+    def by_tag(self, user: str, tag: str) -> OrderState | None:
+        found = self._tags.get((user, tag))
+        return self.orders.get(found) if found else None
+
+    def tag_is_taken(self, user: str, tag: str) -> bool:
+        return (user, tag) in self._tags
+
+    def by_broker_id(self, user: str, broker_order_id: str) -> OrderState | None:
+        found = self._broker_ids.get((user, broker_order_id))
+        return self.orders.get(found) if found else None
+
+    def open_orders(self, account: str | None = None) -> list[OrderState]:
+        """Live or in doubt, oldest first."""
+        if account is not None:
+            return list(self._open.get(account, {}).values())
+        return [order for orders in self._open.values() for order in orders.values()]
+
+    def live(self, account: str | None = None) -> list[OrderState]:
+        return [order for order in self.open_orders(account) if order.is_live]
+
+    def doubts(self, account: str | None = None) -> list[OrderState]:
+        return [order for order in self.open_orders(account) if order.is_open_doubt]
+
+    def open_changes(self, account: str) -> list[ChangeState]:
+        return list(self._open_changes.get(account, {}).values())
+
+    def open_changes_of(self, order_id: str) -> list[ChangeState]:
+        order = self.orders.get(order_id)
+        if order is None:
+            return []
+        changes = self._open_changes.get(order.account, {}).values()
+        return [change for change in changes if change.order_id == order_id]
+
+    def of_user(self, user: str) -> Iterator[OrderState]:
+        return (order for order in self.orders.values() if order.user == user)
+
+    @staticmethod
+    def view(order: OrderState) -> Order:
+        """The order as clients see it."""
+        terms, row = order.terms, order.row
+        doubt = order.is_open_doubt
+        return Order(
+            order_id=order.id,
+            key=order.key,
+            account=order.account,
+            strategy=order.strategy,
+            symbol=terms.symbol,
+            side=terms.side,
+            quantity=row.quantity if row and order.key is None else terms.quantity,
+            type=terms.type,
+            product=row.product if row and order.key is None else terms.product,
+            price=terms.price,
+            trigger_price=terms.trigger_price,
+            validity=terms.validity,
+            variety=terms.variety,
+            disclosed_quantity=terms.disclosed_quantity,
+            tag=order.tag,
+            broker_order_id=order.broker_order_id,
+            exchange_order_id=row.exchange_order_id if row else None,
+            status=order.status,
+            status_message=order.message,
+            filled_quantity=order.filled_quantity,
+            average_price=row.average_price if row else None,
+            since=order.sent_at if doubt else None,
+            next_check=order.next_check if doubt else None,
+            placed_at=order.placed_at,
+            updated_at=order.updated_at,
+            seq=order.seq,
+        )
+
+    # Folding
+
+    def apply(self, entry: Entry) -> None:
+        """Take one record in. Records are facts: none is refused, whatever state it meets."""
+        seq, at, record = entry.seq, entry.at, entry.record
+        self._seq = seq
+        match record:
+            case Intent():
+                self._intent(seq, at, record)
+            case Update():
+                self._update(seq, at, record)
+            case Accepted():
+                self._accepted(seq, at, record)
+            case Filled():
+                self._filled(seq, at, record)
+            case Unsent():
+                self._unsent(seq, at, record)
+            case Rejected():
+                self._rejected(seq, at, record)
+            case Doubt():
+                self._doubt(seq, at, record)
+            case Evidence():
+                self._evidence(record)
+            case Settled():
+                self._settled(seq, at, record)
+            case Modify() | Cancel():
+                self._change(seq, at, record)
+            case Kill():
+                scope = (record.account, record.strategy)
+                self.kills.setdefault(
+                    scope, KillNote(*scope, reason=record.reason, caller=record.caller, at=at)
+                )
+            case Release():
+                self.kills.pop((record.account, record.strategy), None)
+            case AccountNote():
+                if record.user:
+                    self.users[record.account] = record.user
+                since = at - timedelta(days=1)
+                self.account_notes = [n for n in self.account_notes if n[2] > since]
+                self.account_notes.append((record.account, record, at))
+            case Open() | Admin() | Note() | Seal() | Close():
+                pass
+            case _:
+                assert_never(record)
+
+    def _intent(self, seq: int, at: datetime, record: Intent) -> None:
+        if record.order is None:
+            change = ChangeState(
+                id=record.id,
+                operation=record.operation,
+                account=record.account,
+                user=record.user,
+                state="intent",
+                seq=seq,
+                at=at,
+                key=record.key,
+                fingerprint=record.fingerprint,
+                intent=record,
+                sent_at=at,
+            )
+            self._keys[record.user, record.key] = change.id
+            self._keep_change(change)
+            return
+        order = OrderState(
+            id=record.id,
+            account=record.account,
+            user=record.user,
+            terms=record.order,
+            status=Status.IN_DOUBT,
+            sent="intent",
+            seq=seq,
+            placed_at=at,
+            updated_at=at,
+            key=record.key,
+            fingerprint=record.fingerprint,
+            symbol_written=record.symbol_written,
+            tag=record.tag,
+            strategy=record.strategy,
+            sent_at=at,
+        )
+        self.orders[order.id] = order
+        self._keys[order.user, record.key] = order.id
+        if order.tag:
+            self._tags[order.user, order.tag] = order.id
+        self._file(order)
+
+    def _accepted(self, seq: int, at: datetime, record: Accepted) -> None:
+        order = self.orders.get(record.id)
+        if order is not None:
+            self._bind(order, record.broker_id)
+            order.sent, order.status = "placed", Status.PENDING
+            self._touch(order, seq, at)
+            return
+        change = self.changes.get(record.id)
+        if change is not None:
+            change.broker_id = record.broker_id
+            self._end_change(change, seq, "accepted" if change.order_id else "done")
+
+    def _unsent(self, seq: int, at: datetime, record: Unsent) -> None:
+        order = self.orders.get(record.id)
+        if order is not None:
+            order.sent, order.status = "unsent", Status.NOT_PLACED
+            order.error_kind, order.message = record.kind, record.message or None
+            self._free_key(order.user, order.key, order.id)
+            self._touch(order, seq, at)
+            return
+        change = self.changes.get(record.id)
+        if change is not None:
+            change.error_kind, change.message = record.kind, record.message
+            self._free_key(change.user, change.key, change.id)
+            self._end_change(change, seq, "unsent")
+
+    def _rejected(self, seq: int, at: datetime, record: Rejected) -> None:
+        item = self.orders.get(record.id) or self.changes.get(record.id)
+        if item is None:
+            return
+        item.error_kind, item.message, item.code = record.kind, record.message, record.code
+        if isinstance(item, OrderState):
+            item.sent, item.status = "rejected", Status.REJECTED
+            self._touch(item, seq, at)
+        else:
+            self._end_change(item, seq, "rejected")
+
+    def _doubt(self, seq: int, at: datetime, record: Doubt) -> None:
+        item = self.orders.get(record.id) or self.changes.get(record.id)
+        if item is None:
+            return
+        item.sent_at, item.died_at, item.absences = record.sent_at, record.died_at, 0
+        if isinstance(item, OrderState):
+            item.sent, item.status = "doubt", Status.IN_DOUBT
+            self._touch(item, seq, at)
+        else:
+            self._end_change(item, seq, "doubt")
+
+    def _evidence(self, record: Evidence) -> None:
+        item = self.orders.get(record.id) or self.changes.get(record.id)
+        if item is not None and not record.found and record.complete:
+            item.absences += 1
+
+    def _settled(self, seq: int, at: datetime, record: Settled) -> None:
+        order = self.orders.get(record.id)
+        if order is not None:
+            if record.outcome == "placed":
+                self._bind(order, record.broker_id)
+                if order.sent != "placed":
+                    order.sent, order.status = "placed", Status.PENDING
+                    order.error_kind, order.message = "", None
+                if order.key is not None:
+                    self._keys[order.user, order.key] = order.id
+            else:
+                order.sent, order.status = "not_placed", Status.NOT_PLACED
+                order.message = record.reason or None
+            self._touch(order, seq, at)
+            return
+        change = self.changes.get(record.id)
+        if change is not None:
+            change.broker_id = record.broker_id or change.broker_id
+            self._end_change(change, seq, record.outcome)
+
+    def _update(self, seq: int, at: datetime, record: Update) -> None:
+        row = record.row
+        order = self.orders.get(record.id)
+        if order is None:
+            order = _foreign(seq, at, record)
+            self.orders[order.id] = order
+        order.row, order.status, order.message = row, record.status, row.status_message
+        order.sent = "placed"
+        order.terms = msgspec.structs.replace(
+            order.terms,
+            type=row.type,
+            price=row.price,
+            trigger_price=row.trigger_price,
+            disclosed_quantity=row.disclosed_quantity or None,
+            quantity=_quantity(order, row),
+        )
+        self._bind(order, row.broker_order_id)
+        self._touch(order, seq, at)
+
+    def _filled(self, seq: int, at: datetime, record: Filled) -> None:
+        order = self.orders.get(record.id)
+        if order is not None:
+            order.fills = {**order.fills, record.fill.trade_id: record.fill}
+            self._touch(order, seq, at)
+
+    def _change(self, seq: int, at: datetime, record: Modify | Cancel) -> None:
+        order = self.orders.get(record.order_id)
+        if order is None:
+            return
+        change = ChangeState(
+            id=record.id,
+            operation="modify" if isinstance(record, Modify) else "cancel",
+            account=order.account,
+            user=order.user,
+            state="intent",
+            seq=seq,
+            at=at,
+            order_id=record.order_id,
+            sent_at=at,
+        )
+        if isinstance(record, Modify):
+            change.changes, change.key = record.changes, record.key
+            change.fingerprint = record.fingerprint
+            if record.key:
+                self._keys[order.user, record.key] = change.id
+        self._keep_change(change)
+
+    def _keep_change(self, change: ChangeState) -> None:
+        self.changes[change.id] = change
+        self._open_changes.setdefault(change.account, {})[change.id] = change
+
+    def _end_change(self, change: ChangeState, seq: int, state: str) -> None:
+        change.state, change.seq = state, seq
+        if not change.is_open:
+            self._open_changes.get(change.account, {}).pop(change.id, None)
+
+    def _bind(self, order: OrderState, broker_order_id: str) -> None:
+        if broker_order_id and order.broker_order_id != broker_order_id:
+            order.broker_order_id = broker_order_id
+            self._broker_ids[order.user, broker_order_id] = order.id
+
+    def _free_key(self, user: str, key: str | None, owner: str) -> None:
+        if key is not None and self._keys.get((user, key)) == owner:
+            del self._keys[user, key]
+
+    def _touch(self, order: OrderState, seq: int, at: datetime) -> None:
+        order.seq, order.updated_at = seq, at
+        self._file(order)
+
+    def _file(self, order: OrderState) -> None:
+        shelf = self._open.setdefault(order.account, {})
+        if order.is_live or order.is_open_doubt:
+            shelf[order.id] = order
+        else:
+            shelf.pop(order.id, None)
+
+    # Keeping small
+
+    def archive(self, before: datetime) -> int:
+        """Fold away orders that are final and were last touched before this time; forget the order of keys past 30 days.
+
+        Their tags and broker ids are forgotten too: the broker's books of that day are gone. How many were folded.
+        """
+        old = [
+            o
+            for o in self.orders.values()
+            if o.updated_at < before and not (o.is_live or o.is_open_doubt)
+        ]
+        for order in old:
+            del self.orders[order.id]
+            self._tags.pop((order.user, order.tag or ""), None)
+            self._broker_ids.pop((order.user, order.broker_order_id or ""), None)
+            if order.key is not None and self._keys.get((order.user, order.key)) == order.id:
+                del self._keys[order.user, order.key]
+                self._archive_keys[order.user, order.key] = order.id
+                blob = msgspec.msgpack.encode(order)
+                row = (order.user, order.key, order.fingerprint, blob, order.updated_at)
+                self._archive[order.id] = row
+        for change in [c for c in self.changes.values() if c.at < before and not c.is_open]:
+            if change.key is None:
+                del self.changes[change.id]
+        for order_id, (user, key, fingerprint, blob, at) in self._archive.items():
+            if blob and at < before - KEEP:
+                self._archive[order_id] = (user, key, fingerprint, b"", at)
+        return len(old)
+
+    def _thaw(self, order_id: str) -> OrderState | None:
+        archived = self._archive.get(order_id)
+        if archived is None or not archived[3]:
+            return None
+        return msgspec.msgpack.decode(archived[3], type=OrderState)
+
+    def dump(self) -> bytes:
+        """Everything, for a snapshot."""
+        return msgspec.msgpack.encode(
+            _Dump(
+                orders=list(self.orders.values()),
+                changes=list(self.changes.values()),
+                archive=[(order_id, *row) for order_id, row in self._archive.items()],
+                kills=[
+                    (k.account, k.strategy, k.reason, k.caller, k.at) for k in self.kills.values()
+                ],
+                users=self.users,
+                accounts=self.account_notes,
+            )
+        )
+
+    def load(self, content: bytes) -> None:
+        """What `dump` gave, into an empty book."""
+        assert not self.orders
+        dump = msgspec.msgpack.decode(content, type=_Dump)
+        for order in dump.orders:
+            self.orders[order.id] = order
+            if order.tag:
+                self._tags[order.user, order.tag] = order.id
+            if order.broker_order_id:
+                self._broker_ids[order.user, order.broker_order_id] = order.id
+            if order.key is not None and order.sent != "unsent":
+                self._keys[order.user, order.key] = order.id
+            self._file(order)
+        for change in dump.changes:
+            self.changes[change.id] = change
+            if change.key is not None and change.state != "unsent":
+                self._keys[change.user, change.key] = change.id
+            if change.is_open:
+                self._open_changes.setdefault(change.account, {})[change.id] = change
+        for order_id, user, key, fingerprint, blob, at in dump.archive:
+            self._archive[order_id] = (user, key, fingerprint, blob, at)
+            self._archive_keys[user, key] = order_id
+        self.kills = {(k[0], k[1]): KillNote(*k) for k in dump.kills}
+        self.users = dump.users
+        self.account_notes = dump.accounts
+
+
+def _quantity(order: OrderState, row: BrokerOrder) -> int:
+    """An iceberg's row shows one leg; every other row the whole order."""
+    return order.terms.quantity if order.terms.iceberg_legs else row.quantity
+
+
+def _foreign(seq: int, at: datetime, record: Update) -> OrderState:
+    """An order that was placed elsewhere, or whose intent is lost: as its row says, without a key."""
+    row = record.row
+    terms: dict[str, Any] = {} if row.validity is None else {"validity": row.validity}
+    if row.variety is not None:
+        terms["variety"] = row.variety
+    return OrderState(
+        id=record.id,
+        account=record.account,
+        user=record.user,
+        terms=OrderTerms(
+            symbol=row.symbol,
+            side=row.side,
+            quantity=row.quantity,
+            type=row.type,
+            product=row.product,
+            **terms,
+        ),
+        status=record.status,
+        sent="placed",
+        seq=seq,
+        placed_at=row.placed_at or at,
+        updated_at=at,
+        tag=row.tags[0] if row.tags else None,
+    )
