@@ -20,6 +20,7 @@ __all__ = [
     "Product",
     "Side",
     "Status",
+    "Trade",
     "Validity",
     "Variety",
 ]
@@ -200,3 +201,21 @@ class Order(Struct, frozen=True, kw_only=True):
     placed_at: datetime | None = None
     updated_at: datetime | None = None
     seq: int = 0
+
+
+class Trade(Struct, frozen=True, kw_only=True):
+    """A fill as clients see it, with the order it belongs to."""
+
+    trade_id: str
+    order_id: str
+    key: str | None
+    account: str
+    strategy: str | None
+    broker_order_id: str
+    exchange_order_id: str | None
+    symbol: str
+    side: Side
+    quantity: int
+    price: Decimal
+    product: Product | None
+    at: datetime

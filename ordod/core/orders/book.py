@@ -14,7 +14,6 @@ from typing import Any, assert_never
 import msgspec
 from msgspec import Struct
 
-from ordod.adapter import BrokerOrder
 from ordod.core.orders.records import (
     Accepted,
     AccountNote,
@@ -38,7 +37,7 @@ from ordod.core.orders.records import (
     Update,
 )
 from ordod.core.orders.states import ChangeState, KillNote, OrderState
-from ordod.domain.orders import Order, OrderTerms, Status
+from ordod.domain.orders import Order, OrderTerms, Status, Trade
 
 __all__ = ["Book"]
 
@@ -129,7 +128,7 @@ class Book:
     @staticmethod
     def view(order: OrderState) -> Order:
         """The order as clients see it."""
-        terms, row = order.terms, order.row
+        terms, row = order.current, order.row
         doubt = order.is_open_doubt
         return Order(
             order_id=order.id,
@@ -138,9 +137,9 @@ class Book:
             strategy=order.strategy,
             symbol=terms.symbol,
             side=terms.side,
-            quantity=row.quantity if row and order.key is None else terms.quantity,
+            quantity=terms.quantity,
             type=terms.type,
-            product=row.product if row and order.key is None else terms.product,
+            product=terms.product,
             price=terms.price,
             trigger_price=terms.trigger_price,
             validity=terms.validity,
@@ -158,6 +157,25 @@ class Book:
             placed_at=order.placed_at,
             updated_at=order.updated_at,
             seq=order.seq,
+        )
+
+    @staticmethod
+    def trade(order: OrderState, fill: Fill) -> Trade:
+        """A fill as clients see it."""
+        return Trade(
+            trade_id=fill.trade_id,
+            order_id=order.id,
+            key=order.key,
+            account=order.account,
+            strategy=order.strategy,
+            broker_order_id=fill.broker_order_id,
+            exchange_order_id=fill.exchange_order_id,
+            symbol=order.terms.symbol,
+            side=fill.side,
+            quantity=fill.quantity,
+            price=fill.price,
+            product=fill.product or order.terms.product,
+            at=fill.at,
         )
 
     # Folding
@@ -325,16 +343,10 @@ class Book:
         if order is None:
             order = _foreign(seq, at, record)
             self.orders[order.id] = order
+            if order.tag:
+                self._tags.setdefault((order.user, order.tag), order.id)
         order.row, order.status, order.message = row, record.status, row.status_message
         order.sent = "placed"
-        order.terms = msgspec.structs.replace(
-            order.terms,
-            type=row.type,
-            price=row.price,
-            trigger_price=row.trigger_price,
-            disclosed_quantity=row.disclosed_quantity or None,
-            quantity=_quantity(order, row),
-        )
         self._bind(order, row.broker_order_id)
         self._touch(order, seq, at)
 
@@ -473,11 +485,6 @@ class Book:
         self.account_notes = dump.accounts
 
 
-def _quantity(order: OrderState, row: BrokerOrder) -> int:
-    """An iceberg's row shows one leg; every other row the whole order."""
-    return order.terms.quantity if order.terms.iceberg_legs else row.quantity
-
-
 def _foreign(seq: int, at: datetime, record: Update) -> OrderState:
     """An order that was placed elsewhere, or whose intent is lost: as its row says, without a key."""
     row = record.row
@@ -501,5 +508,5 @@ def _foreign(seq: int, at: datetime, record: Update) -> OrderState:
         seq=seq,
         placed_at=row.placed_at or at,
         updated_at=at,
-        tag=row.tags[0] if row.tags else None,
+        tag=record.tag,
     )

@@ -151,13 +151,17 @@ class Settled(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="settle
 
 
 class Update(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="update"):
-    """How the broker shows an order now. `account`, `user` stand where the order was placed elsewhere and is new to us."""
+    """How the broker shows an order now.
+
+    `account` and `user` stand where the order is new to us: placed elsewhere, or (`tag`) ours and missing in this journal.
+    """
 
     id: str
     row: BrokerOrder
     status: Status
     account: str = ""
     user: str = ""
+    tag: str | None = None
 
 
 class Filled(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="fill"):

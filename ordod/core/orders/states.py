@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ordod.adapter import BrokerOrder, Fill, OrderChanges
 from ordod.core.orders.records import Intent
-from ordod.domain.orders import LIVE, OrderTerms, Status
+from ordod.domain.orders import LIVE, OrderTerms, OrderType, Status
 
 __all__ = ["ChangeState", "KillNote", "OrderState"]
 
@@ -42,6 +43,30 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
     absences: int = 0  # complete readings in a row that did not hold it, within the rule
     fills: dict[str, Fill] = {}
     next_check: datetime | None = None  # set by settling, tells people only
+
+    @property
+    def current(self) -> OrderTerms:
+        """The terms as they stand now: what was asked, then what the broker's row shows of changes.
+
+        A protected MARKET order stands in the book as a limit order; it stays what it was asked as. An iceberg's row shows
+        one leg.
+        """
+        terms, row = self.terms, self.row
+        if row is None:
+            return terms
+        is_protected = (terms.type, row.type) in (
+            (OrderType.MARKET, OrderType.LIMIT),
+            (OrderType.SL_M, OrderType.SL),
+        )
+        return replace(
+            terms,
+            type=terms.type if is_protected else row.type,
+            price=terms.price if is_protected else row.price,
+            trigger_price=row.trigger_price,
+            quantity=terms.quantity if terms.iceberg_legs else row.quantity,
+            disclosed_quantity=row.disclosed_quantity or None,
+            validity=row.validity or terms.validity,
+        )
 
     @property
     def is_open_doubt(self) -> bool:

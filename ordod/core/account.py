@@ -1,0 +1,249 @@
+"""One account: its adapter, its line, its limits, its session, and the conversation between them.
+
+`converse` drives an adapter's dialogue over the line. It keeps the rate windows, and it is the only place that does.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+import anyio
+import stamina
+from msgspec import Struct
+
+from ordod.adapter import (
+    Adapter,
+    BrokerError,
+    BrokerSpec,
+    Dialogue,
+    Fault,
+    HttpRequest,
+    HttpResponse,
+    Session,
+)
+from ordod.core.guard.breaker import Breaker
+from ordod.core.guard.windows import Windows
+from ordod.core.ports import Clock, Line, Lost, Master, NotAdmitted, Unsent
+from ordod.core.sessions import SessionKeeper
+from ordod.domain.risk import RiskLimits
+from ordod.errors import Kind, OrdoError
+
+__all__ = ["Account", "AccountRules", "Hand", "Held"]
+
+READ_TRIES = 3  # a read may be asked again; a write never is
+READ_PAUSE_S = 0.2
+
+T = TypeVar("T")
+
+READ_KINDS = {  # what a refused read is told as
+    Fault.AUTH_EXPIRED: Kind.SESSION_REQUIRED,
+    Fault.AUTH_DENIED: Kind.UNSUPPORTED,
+    Fault.RATE_LIMITED: Kind.RATE_LIMITED,
+    Fault.BROKER_UNAVAILABLE: Kind.BROKER_UNAVAILABLE,
+    Fault.AMBIGUOUS: Kind.BROKER_UNAVAILABLE,
+    Fault.UNSUPPORTED: Kind.UNSUPPORTED,
+}
+
+
+class Held(NotAdmitted):
+    """A request that was held back before its first byte, and the kind of error that says why."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Hand(Protocol):
+    """Stands between a writing request and its bytes: asked with no await before each hand-over."""
+
+    def check(self, *, is_first: bool) -> None:
+        """Raises Held to hold the bytes back."""
+        ...
+
+    def hands_over(self) -> None:
+        """The first bytes go to the socket now."""
+        ...
+
+
+class _NoSlot(NotAdmitted):
+    """Another request took the slot while this one waited for its connection."""
+
+
+class AccountRules(Struct, frozen=True, kw_only=True):
+    """What the configuration says of an account, as far as the core decides by it.
+
+    Args:
+        doubt_horizon_s: how long after a send absence from the book proves nothing.
+        market_protection: percent for MARKET and SL-M; None: the broker's automatic.
+        user_id: the broker's user this account belongs to; "" until a login tells.
+        is_real: money is at stake (neither paper nor a loopback address).
+    """
+
+    name: str
+    doubt_horizon_s: float = 300.0
+    market_protection: Decimal | None = None
+    user_id: str = ""
+    is_real: bool = True
+    risk: RiskLimits = RiskLimits()
+
+
+class Account:
+    """Everything about one account that lives in memory."""
+
+    def __init__(
+        self,
+        rules: AccountRules,
+        *,
+        adapter: Adapter,
+        line: Line,
+        windows: Windows,
+        keeper: SessionKeeper,
+        master: Master,
+        clock: Clock,
+    ) -> None:
+        self.rules = rules
+        self.name = rules.name
+        self.adapter = adapter
+        self.line = line
+        self.windows = windows
+        self.breaker = Breaker()
+        self.keeper = keeper
+        self.master = master
+        self._clock = clock
+        self.is_read = False  # the first complete reading of its book is done
+
+    @property
+    def spec(self) -> BrokerSpec:
+        return self.adapter.spec
+
+    @property
+    def user(self) -> str | None:
+        """The broker user whose keys and orders these are; None before the first login ever."""
+        return self.keeper.user or None
+
+    def book_day(self, at: datetime) -> datetime:
+        """When the broker's book day that holds this time began."""
+        turn = self.spec.book_day
+        start = at.replace(hour=turn.hour, minute=turn.minute, second=turn.second, microsecond=0)
+        return start if start <= at else start - timedelta(days=1)
+
+    async def converse(
+        self,
+        dialogue: Dialogue[T],
+        *,
+        deadline: float,
+        hand: Hand | None = None,
+        cancel: bool = False,
+    ) -> T:
+        """Play an adapter's dialogue to its end.
+
+        Args:
+            deadline: boot time until which slots and connections are waited for.
+            hand: of the writing request; a read has none.
+            cancel: its write comes first in the windows.
+        Raises:
+            BrokerError, Unsent, Lost, Held.
+        """
+        try:
+            request = next(dialogue)
+            while True:
+                response = await self._exchange(request, deadline, hand, cancel)
+                request = dialogue.send(response)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # StopIteration's value is untyped
+
+    async def _exchange(
+        self,
+        request: HttpRequest,
+        deadline: float,
+        hand: Hand | None,
+        cancel: bool,
+    ) -> HttpResponse:
+        if cancel:
+            self.windows.cancel_waits()
+        try:
+            while True:
+                await self._slot_comes(request, deadline, cancel)
+                if hand is None or not request.writes:
+                    if self._take(request, cancel):
+                        return await self.line.send(request, deadline=deadline)
+                    continue
+                with suppress(_NoSlot):
+                    admit = self._admission(request, hand, cancel)
+                    return await self.line.send(request, deadline=deadline, admit=admit)
+        finally:
+            if cancel:
+                self.windows.cancel_left()
+
+    def _admission(self, request: HttpRequest, hand: Hand, cancel: bool) -> Callable[[], None]:
+        """Gate and deadline first, then the slot: a held request costs none. Further bytes of it pass the gate alone."""
+        is_first = True
+
+        def admit() -> None:
+            nonlocal is_first
+            hand.check(is_first=is_first)
+            if is_first:
+                if not self._take(request, cancel):
+                    raise _NoSlot
+                is_first = False
+                hand.hands_over()
+
+        return admit
+
+    def _take(self, request: HttpRequest, cancel: bool) -> bool:
+        now = self._clock.boot()
+        return self.windows.take(request.group, now, writes=request.writes, cancel=cancel)
+
+    async def _slot_comes(self, request: HttpRequest, deadline: float, cancel: bool) -> None:
+        while wait_s := self.windows.wait_s(
+            request.group, now := self._clock.boot(), writes=request.writes, cancel=cancel
+        ):
+            if now + wait_s > deadline:
+                raise Held(
+                    Kind.RATE_LIMITED,
+                    f"the broker's limit of {request.group} is reached; a slot is free in {wait_s:.1f} s, past the deadline",
+                )
+            await anyio.sleep(wait_s)
+
+    async def read(self, operation: Callable[[Session], Dialogue[T]], *, deadline: float) -> T:
+        """A question to the broker: asked again where the connection failed or the session died.
+
+        Raises:
+            OrdoError: SESSION_REQUIRED, AUTH_DENIED, UNSUPPORTED, RATE_LIMITED, BROKER_UNAVAILABLE, BROKER_ERROR.
+        """
+        for is_last in (False, True):
+            session = await self.keeper.ensure(deadline)
+            try:
+                async for attempt in stamina.retry_context(
+                    on=(Unsent, Lost),
+                    attempts=READ_TRIES,
+                    wait_initial=READ_PAUSE_S,
+                    wait_jitter=0,
+                ):
+                    with attempt:
+                        answer = await self.converse(operation(session), deadline=deadline)
+                        self.breaker.succeeded()
+                        return answer
+            except BrokerError as error:
+                if error.fault is Fault.AUTH_EXPIRED:
+                    self.keeper.died(session, error.message)
+                    if not is_last:
+                        continue
+                kind = READ_KINDS.get(error.fault, Kind.BROKER_ERROR)
+                raise OrdoError(
+                    kind,
+                    f"{self.spec.name} answered: {error.message}",
+                    account=self.name,
+                    broker_code=error.code or None,
+                    broker_message=error.message,
+                ) from error
+            except (Unsent, Lost) as error:
+                self.breaker.failed(self._clock.boot())
+                raise OrdoError(
+                    Kind.BROKER_UNAVAILABLE, f"{self.spec.name}: {error}", account=self.name
+                ) from error
+            except Held as error:
+                raise OrdoError(error.kind, str(error), account=self.name) from error
+        raise AssertionError("unreachable: the second turn returns or raises")

@@ -1,0 +1,514 @@
+"""The order path, top to bottom.
+
+    syntax → key → validate → kill → risk → INTENT on disk → rate slot → deadline → gate → send once → OUTCOME on disk → answer
+
+Three steps must not move. The key is looked at before anything that can refuse, so that whoever asks again after an order
+always learns of it. The intent is on disk before the first byte leaves (P1). The outcome is on disk before anybody hears of
+it (P9). Between the look at the key and its reservation nothing awaits, so two calls with one key cannot both pass.
+
+A send runs in a task of its own: a caller who stops waiting changes nothing, and whoever comes with the same key meanwhile
+waits for the same answer.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import anyio
+from anyio.abc import TaskGroup
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from ordod.adapter import Instrument, NewOrder, OrderTerms, Placed, supports
+from ordod.core.account import Account
+from ordod.core.guard.gate import Gate
+from ordod.core.guard.risk import Facts, OrderRate, check
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.keys import differing, fingerprint, make_tag
+from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.records import Accepted, Doubt, Intent, Rejected, Unsent
+from ordod.core.orders.sending import Outcome, Sender
+from ordod.core.orders.states import ChangeState, OrderState
+from ordod.core.orders.validate import check_terms
+from ordod.core.ports import Clock, Random
+from ordod.domain.orders import Order, OrderType
+from ordod.domain.risk import RiskLimits
+from ordod.errors import Kind, OrdoError
+
+__all__ = ["Desk", "NewId", "PlaceResult", "WantedOrder"]
+
+SYNC_S = 2.0  # an intent that is not on disk by then leaves the queue, and nothing is sent
+GRACE_S = 0.5  # past the caller's deadline, for an answer that is being written down
+LOOK_ALIKE_S_MAX = 3600.0
+
+
+class NewId:
+    """Ids of orders (`o`) and changes (`c`): sortable by time, never repeated."""
+
+    def __init__(self, clock: Clock, random: Random) -> None:
+        self._clock = clock
+        self._random = random
+        self._count = 0
+
+    def __call__(self, prefix: str) -> str:
+        self._count += 1
+        millis = int(self._clock.now().timestamp() * 1000)
+        return f"{prefix}{millis:011x}{self._count & 0xFFFF:04x}{self._random.token(3).hex()}"
+
+
+class WantedOrder(Struct, frozen=True, kw_only=True):
+    """What a caller asked for; `terms.symbol` as written."""
+
+    account: str
+    key: str
+    terms: OrderTerms
+    caller: str
+    strategy: str | None = None
+    timeout_s: float = 10.0
+
+
+class PlaceResult(Struct, frozen=True):
+    """The order as it stands, whether this key had been here before, and the risk limits that lacked a price."""
+
+    order: Order
+    replayed: bool
+    unchecked: tuple[str, ...] = ()
+
+
+class _Call:
+    """A first call with its key, under way."""
+
+    __slots__ = ("done", "error", "fingerprint", "order_id", "symbols")
+
+    def __init__(self, print_: str, symbol: str) -> None:
+        self.fingerprint = print_
+        self.symbols = {symbol}
+        self.order_id = ""
+        self.error: OrdoError | None = None
+        self.done = anyio.Event()
+
+
+class Desk:
+    """Places orders. Owns the keys that are under way.
+
+    Args:
+        limits: of everything and of each strategy; an account's own stand in its rules.
+        fresh_price: the last price of a symbol, if it is fresh.
+        looked_for: called when an order of an account wants to be found in its book.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        ledger: Ledger,
+        gate: Gate,
+        sender: Sender,
+        accounts: Mapping[str, Account],
+        tasks: TaskGroup,
+        limits: RiskLimits,
+        strategy_limits: Mapping[str, RiskLimits],
+        fresh_price: Callable[[str], Decimal | None],
+        looked_for: Callable[[str], None],
+    ) -> None:
+        self._clock = clock
+        self._new_id = new_id
+        self._ledger = ledger
+        self._book = ledger.book
+        self._gate = gate
+        self._sender = sender
+        self._accounts = accounts
+        self._tasks = tasks
+        self._limits = limits
+        self._strategy_limits = strategy_limits
+        self._fresh_price = fresh_price
+        self._looked_for = looked_for
+        self._calls: dict[tuple[str, str], _Call] = {}
+        self._rates: dict[str, OrderRate] = {}
+        self.is_draining = False
+
+    def account(self, name: str) -> Account:
+        try:
+            return self._accounts[name]
+        except KeyError:
+            known = " ".join(sorted(self._accounts)) or "none"
+            raise OrdoError(
+                Kind.UNKNOWN_ACCOUNT,
+                f"no account {name!r} is configured; there are: {known}",
+                field="account",
+                value=name,
+            ) from None
+
+    async def place(self, wanted: WantedOrder) -> PlaceResult:
+        """Send one order and answer with what is known to be true.
+
+        The intent is on disk before the first byte leaves (P1). A second call with the same key gets the first one's outcome
+        (P2). A lost answer is an outcome too: its status is IN_DOUBT until evidence ends it.
+
+        Raises:
+            OrdoError: ORDER_REJECTED, INSUFFICIENT_FUNDS, MARKET_CLOSED (`new_key`): no order of this key exists (P3).
+                KEY_REUSED (`never`). All others (`same_key`): this call sent nothing and says nothing about the key.
+        """
+        account = self.account(wanted.account)
+        deadline = self._clock.boot() + wanted.timeout_s
+        user = await self._user(account, deadline)
+        # From here to the reservation nothing awaits.
+        known = self._book.by_key(user, wanted.key)
+        if known is not None or self._book.key_is_spent(user, wanted.key):
+            return self._replay(known, wanted)
+        print_ = fingerprint(wanted.terms, wanted.strategy)
+        call = self._calls.get((user, wanted.key))
+        if call is not None:
+            if call.fingerprint != print_ or wanted.terms.symbol not in call.symbols:
+                raise OrdoError(
+                    Kind.KEY_REUSED,
+                    f"key {wanted.key} is being used for another order; take a new key for a new order",
+                    key=wanted.key,
+                    account=wanted.account,
+                )
+            return await self._answer(call, deadline, replayed=True)
+        call = self._calls[user, wanted.key] = _Call(print_, wanted.terms.symbol)
+        try:
+            await self._ready(account, user, deadline)
+            adopted = self._adopted(account, user, wanted)
+            if adopted is not None:
+                return self._replay_adopted(adopted, wanted)
+            instrument, unchecked = self.check(wanted)
+        except BaseException as error:
+            call.error = error if isinstance(error, OrdoError) else None
+            self._end(user, wanted.key, call)
+            raise
+        call.symbols.add(instrument.symbol)
+        self._tasks.start_soon(self._carry, call, account, user, wanted, instrument, deadline)
+        result = await self._answer(call, deadline, replayed=False)
+        return replace(result, unchecked=unchecked)
+
+    def check(self, wanted: WantedOrder) -> tuple[Instrument, tuple[str, ...]]:
+        """Validate → kill → risk, storing nothing. The instrument, and the limits that lacked a price."""
+        account = self.account(wanted.account)
+        instrument = self.instrument(account, wanted.terms.symbol)
+        if not supports(account.adapter, "place") or account.spec.tag is None:
+            raise OrdoError(
+                Kind.UNSUPPORTED,
+                f"{account.spec.name} cannot place orders through Ordo yet",
+                account=account.name,
+            )
+        terms = replace(wanted.terms, symbol=instrument.symbol)
+        check_terms(terms, instrument)
+        if self.is_draining:
+            raise OrdoError(Kind.OVERLOADED, "the daemon is stopping; send the same key again soon")
+        if self._gate.is_closed_for(account.name, wanted.strategy):
+            raise OrdoError(
+                Kind.KILLED,
+                "the kill switch is engaged; nothing was sent. See kill.status; an admin may release it",
+                account=account.name,
+                key=wanted.key,
+            )
+        return instrument, self._risk(account, terms, wanted.strategy)
+
+    @staticmethod
+    def instrument(account: Account, symbol: str) -> Instrument:
+        """Raises OrdoError: SESSION_REQUIRED (no master yet), UNKNOWN_INSTRUMENT with the closest names."""
+        if account.master.loaded_on is None:
+            raise OrdoError(
+                Kind.SESSION_REQUIRED,
+                f"the instruments of {account.spec.name} are not loaded yet; ask again in a moment",
+                account=account.name,
+            )
+        instrument = account.master.find(symbol)
+        if instrument is None:
+            closest = account.master.closest(symbol)
+            hint = f"; near: {', '.join(closest)}" if closest else ""
+            raise OrdoError(
+                Kind.UNKNOWN_INSTRUMENT,
+                f"{account.spec.name} has no instrument {symbol!r}{hint}",
+                field="symbol",
+                value=symbol,
+                closest=closest,
+            )
+        return instrument
+
+    async def _user(self, account: Account, deadline: float) -> str:
+        """Whose keys these are; before the first login ever, that has to be waited for."""
+        if account.user is None:
+            await account.keeper.ensure(deadline)
+        assert account.user is not None
+        return account.user
+
+    async def _ready(self, account: Account, user: str, deadline: float) -> None:
+        session = await account.keeper.ensure(deadline)
+        if session.user_id != user:
+            raise OrdoError(
+                Kind.SESSION_REQUIRED,
+                f"{account.name} is now logged in as {session.user_id}; send the same key again",
+                account=account.name,
+            )
+        if not account.is_read:
+            raise OrdoError(
+                Kind.SESSION_REQUIRED,
+                f"the order book of {account.name} was not read yet since the start; ask again in a moment",
+                account=account.name,
+            )
+
+    # A key that was here before
+
+    def _replay(self, known: OrderState | ChangeState | None, wanted: WantedOrder) -> PlaceResult:
+        if isinstance(known, OrderState):
+            differs = differing(known, wanted.terms, wanted.strategy)
+            if not differs:
+                return PlaceResult(self._book.view(known), replayed=True)
+            raise OrdoError(
+                Kind.KEY_REUSED,
+                f"key {wanted.key} belongs to another order (differs in {', '.join(differs)}); "
+                "take a new key for a new order",
+                key=wanted.key,
+                account=wanted.account,
+                differs=differs,
+                order=self._book.view(known),
+            )
+        what = f"a {known.operation}" if known is not None else "an order of more than 30 days ago"
+        raise OrdoError(
+            Kind.KEY_REUSED,
+            f"key {wanted.key} belongs to {what}; take a new key for a new order",
+            key=wanted.key,
+            account=wanted.account,
+        )
+
+    def _adopted(self, account: Account, user: str, wanted: WantedOrder) -> OrderState | None:
+        """An order in the broker's book that carries this key's tag while the journal lacks it."""
+        tag = account.spec.tag
+        if tag is None:
+            return None
+        made = make_tag(self._ledger.journal.installation, user, wanted.key, 0, tag)
+        order = self._book.by_tag(user, made)
+        return order if order is not None and order.key is None else None
+
+    def _replay_adopted(self, order: OrderState, wanted: WantedOrder) -> PlaceResult:
+        now, terms = order.current, wanted.terms
+        if (now.side, now.quantity) != (terms.side, terms.quantity):
+            raise OrdoError(
+                Kind.KEY_REUSED,
+                f"the broker's book holds an order with the tag of key {wanted.key}, on other terms; take a new key",
+                key=wanted.key,
+                account=wanted.account,
+                order=self._book.view(order),
+            )
+        return PlaceResult(replace(self._book.view(order), key=wanted.key), replayed=True)
+
+    # The path
+
+    async def _carry(
+        self,
+        call: _Call,
+        account: Account,
+        user: str,
+        wanted: WantedOrder,
+        instrument: Instrument,
+        deadline: float,
+    ) -> None:
+        """From the intent to the outcome, whoever still waits."""
+        try:
+            intent = self._intent(account, user, wanted, instrument, call)
+            if not await self._written(intent, call, user, wanted.key):
+                return
+            self._sent(account, wanted)
+            order = new_order(account, wanted.terms, instrument, intent.tag)
+            outcome: Outcome[Placed] = await self._sender.send_once(
+                account,
+                lambda session: account.adapter.place(session, order, instrument),
+                user=user,
+                strategy=wanted.strategy,
+                deadline=deadline,
+            )
+            await self._conclude(call, intent, outcome)
+        finally:
+            self._end(user, wanted.key, call)
+
+    def _intent(
+        self, account: Account, user: str, wanted: WantedOrder, instrument: Instrument, call: _Call
+    ) -> Intent:
+        spec_tag = account.spec.tag
+        assert spec_tag is not None
+        salt = 0
+        installation = self._ledger.journal.installation
+        tag = make_tag(installation, user, wanted.key, salt, spec_tag)
+        while self._book.tag_is_taken(user, tag):
+            salt += 1
+            tag = make_tag(installation, user, wanted.key, salt, spec_tag)
+        call.order_id = self._new_id("o")
+        return Intent(
+            id=call.order_id,
+            operation="place",
+            account=account.name,
+            user=user,
+            key=wanted.key,
+            fingerprint=call.fingerprint,
+            caller=wanted.caller,
+            tag=tag,
+            strategy=wanted.strategy,
+            symbol_written=wanted.terms.symbol,
+            order=replace(wanted.terms, symbol=instrument.symbol),
+        )
+
+    async def _written(self, intent: Intent, call: _Call, user: str, key: str) -> bool:
+        """The intent is on disk. Otherwise the call has its error, and nothing of it will be sent."""
+        pending = self._ledger.write(intent)
+        try:
+            with anyio.move_on_after(SYNC_S):
+                await pending.durable()
+                return True
+        except JournalFailed as error:
+            call.error = _journal_failed(str(error))
+            return False
+        call.error = _journal_failed(f"it did not answer within {SYNC_S:g} s")
+        if pending.withdraw():
+            return False
+        # Taken into a batch: it will be on disk sooner or later, and then `unsent` must stand behind it.
+        call.done.set()
+        unsent = Unsent(id=intent.id, kind=Kind.JOURNAL_FAILED.name, message=call.error.message)
+        with suppress(JournalFailed):  # then a start finds the intent alone, and asks the broker
+            await self._ledger.record(unsent)
+        return False
+
+    def _sent(self, account: Account, wanted: WantedOrder) -> None:
+        now = self._clock.boot()
+        for scope in self._scopes(account.name, wanted.strategy):
+            self._rates.setdefault(scope, OrderRate()).add(now)
+
+    async def _conclude(self, call: _Call, intent: Intent, outcome: Outcome[Placed]) -> None:
+        """The outcome on disk, then known to those who wait. What cannot be stored is answered as IN_DOUBT."""
+        match outcome.what:
+            case "accepted":
+                assert outcome.value is not None
+                record: Accepted | Rejected | Unsent | Doubt = Accepted(
+                    id=intent.id, broker_id=outcome.value.broker_order_id
+                )
+            case "rejected":
+                assert outcome.kind is not None
+                record = Rejected(
+                    id=intent.id,
+                    kind=outcome.kind.name,
+                    message=outcome.message,
+                    code=outcome.code,
+                )
+            case "unsent":
+                assert outcome.kind is not None
+                record = Unsent(id=intent.id, kind=outcome.kind.name, message=outcome.message)
+            case _:
+                assert outcome.sent_at is not None
+                assert outcome.died_at is not None
+                record = Doubt(
+                    id=intent.id,
+                    why=outcome.message,
+                    sent_at=outcome.sent_at,
+                    died_at=outcome.died_at,
+                )
+        error = error_of(outcome, account=intent.account, key=intent.key)
+        try:
+            await self._ledger.record(record)
+        except JournalFailed:
+            call.error = error if outcome.what == "unsent" else None
+            return
+        call.error = error
+        if outcome.what in ("accepted", "doubt"):
+            self._looked_for(intent.account)
+
+    def _end(self, user: str, key: str, call: _Call) -> None:
+        del self._calls[user, key]
+        call.done.set()
+
+    async def _answer(self, call: _Call, deadline: float, *, replayed: bool) -> PlaceResult:
+        """What the call came to, or, past the deadline, the order as it stands: perhaps sent, not yet answered."""
+        with anyio.move_on_after(max(0.0, deadline - self._clock.boot()) + GRACE_S):
+            await call.done.wait()
+        if call.error is not None:
+            raise OrdoError(call.error.kind, call.error.message, **call.error.data)
+        order = self._book.by_id(call.order_id) if call.order_id else None
+        if order is None:
+            raise OrdoError(
+                Kind.TOO_LATE,
+                "the deadline passed before the order was written down; send the same key again",
+            )
+        return PlaceResult(self._book.view(order), replayed=replayed)
+
+    # Risk
+
+    @staticmethod
+    def _scopes(account: str, strategy: str | None) -> list[str]:
+        scopes = ["all", f"account {account}"]
+        return [*scopes, f"strategy {strategy}"] if strategy else scopes
+
+    def limits_of(self, account: Account, strategy: str | None) -> list[tuple[str, RiskLimits]]:
+        """The scopes an order of this account and strategy falls under, with their limits."""
+        limits = [self._limits, account.rules.risk]
+        if strategy:
+            limits.append(self._strategy_limits.get(strategy, RiskLimits()))
+        return list(zip(self._scopes(account.name, strategy), limits, strict=True))
+
+    def _risk(self, account: Account, terms: OrderTerms, strategy: str | None) -> tuple[str, ...]:
+        now, boot = self._clock.now(), self._clock.boot()
+        price = self._fresh_price(terms.symbol)
+        scopes = []
+        for scope, limits in self.limits_of(account, strategy):
+            if limits == RiskLimits():
+                continue
+            facts = Facts(
+                now=now,
+                rate=self._rates[scope].counts(boot) if scope in self._rates else (0, 0, 0),
+                open_orders=self._open_orders(scope, account.name, strategy),
+                last_price=price,
+                look_alike=self._look_alike(account.name, terms, limits.look_alike_s, now),
+            )
+            scopes.append((scope, limits, facts))
+        return check(terms, scopes) if scopes else ()
+
+    def _open_orders(self, scope: str, account: str, strategy: str | None) -> int:
+        if scope == "all":
+            return len(self._book.open_orders())
+        if scope.startswith("account "):
+            return len(self._book.open_orders(account))
+        return sum(order.strategy == strategy for order in self._book.open_orders())
+
+    def _look_alike(
+        self, account: str, terms: OrderTerms, within_s: float | None, now: datetime
+    ) -> tuple[str, float] | None:
+        """The youngest order of this account on the same terms, and its age in seconds."""
+        if not within_s:
+            return None
+        since = now - timedelta(seconds=min(within_s, LOOK_ALIKE_S_MAX))
+        for order in reversed(self._book.orders.values()):
+            if order.placed_at < since:
+                break
+            if order.account == account and order.sent != "unsent" and order.terms == terms:
+                return order.id, (now - order.placed_at).total_seconds()
+        return None
+
+
+def new_order(
+    account: Account, terms: OrderTerms, instrument: Instrument, tag: str | None
+) -> NewOrder:
+    """What the adapter sends: the terms, our tag, and the account's market protection where the caller gave none."""
+    fields = asdict(terms) | {"symbol": instrument.symbol, "tag": tag}
+    if terms.market_protection is None and terms.type in (OrderType.MARKET, OrderType.SL_M):
+        fields["market_protection"] = account.rules.market_protection
+    return NewOrder(**fields)
+
+
+def error_of(outcome: Outcome[object], **data: object) -> OrdoError | None:
+    """What a caller is told of an outcome that is not an order; None where it is one."""
+    if outcome.what not in ("rejected", "unsent"):
+        return None
+    assert outcome.kind is not None
+    broker = {"broker_message": outcome.message, "broker_code": outcome.code or None}
+    return OrdoError(
+        outcome.kind, outcome.message, **data, **(broker if outcome.what == "rejected" else {})
+    )
+
+
+def _journal_failed(why: str) -> OrdoError:
+    return OrdoError(
+        Kind.JOURNAL_FAILED,
+        f"the order could not be written down ({why}); nothing was sent. See to the disk",
+    )

@@ -1,0 +1,71 @@
+"""Keys, fingerprints and tags: how an order is recognised again, by its client, by us, at the broker. Pure."""
+
+from hashlib import blake2b
+
+from ordod.adapter import Tag
+from ordod.core.orders.states import OrderState
+from ordod.domain.money import canonical
+from ordod.domain.orders import OrderTerms
+
+__all__ = ["differing", "fingerprint", "fingerprint_of", "make_tag", "tag_prefix"]
+
+OUR_CHARACTERS = 2  # at the front of each tag: the installation's
+
+
+def fingerprint(terms: OrderTerms, strategy: str | None) -> str:
+    """Everything a caller may set but the symbol, which is compared as written and as resolved (a master may rename it)."""
+    return fingerprint_of(
+        terms.side,
+        str(terms.quantity),
+        terms.type,
+        terms.product or "",
+        canonical(terms.price) if terms.price is not None else "",
+        canonical(terms.trigger_price) if terms.trigger_price is not None else "",
+        terms.validity,
+        str(terms.validity_minutes or ""),
+        terms.variety,
+        str(terms.iceberg_legs or ""),
+        str(terms.disclosed_quantity or ""),
+        canonical(terms.market_protection) if terms.market_protection is not None else "",
+        strategy or "",
+    )
+
+
+def fingerprint_of(*parts: str) -> str:
+    """One text for the parts, in order; no two lists of parts share one."""
+    text = "\x1f".join(part.replace("\x1f", "\x1f\x1f") for part in parts)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def differing(order: OrderState, terms: OrderTerms, strategy: str | None) -> list[str]:
+    """The names of the fields in which a second call with this key differs from the first; empty: the same order."""
+    names = [
+        name
+        for name in terms.__struct_fields__
+        if name != "symbol" and getattr(terms, name) != getattr(order.terms, name)
+    ]
+    if terms.symbol not in (order.symbol_written, order.terms.symbol):
+        names.insert(0, "symbol")
+    if strategy != order.strategy:
+        names.append("strategy")
+    return names
+
+
+def tag_prefix(installation: str, tag: Tag) -> str:
+    """What all tags of this installation begin with."""
+    return _digits(installation.encode(), tag.alphabet, OUR_CHARACTERS)
+
+
+def make_tag(installation: str, user: str, key: str, salt: int, tag: Tag) -> str:
+    """The tag of this key. Another `salt` gives another, where one is taken."""
+    seed = f"{user}\x1f{key}\x1f{salt}".encode()
+    return tag_prefix(installation, tag) + _digits(seed, tag.alphabet, tag.length - OUR_CHARACTERS)
+
+
+def _digits(seed: bytes, alphabet: str, count: int) -> str:
+    number = int.from_bytes(blake2b(seed, digest_size=32).digest())
+    digits = []
+    for _ in range(count):
+        number, digit = divmod(number, len(alphabet))
+        digits.append(alphabet[digit])
+    return "".join(digits)

@@ -1,0 +1,178 @@
+"""Send once, and say what is known to have happened. The one place where a write to a broker begins.
+
+The transport, not the exception, says what happened: what was held back or found no connection is *unsent*; once the first
+byte was handed over, only a white-listed answer ends the matter, and everything else, a bug of ours too, is *doubt*.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import anyio
+import structlog
+from msgspec import Struct
+
+from ordod.adapter import BrokerError, Dialogue, Fault, Session
+from ordod.core.account import Account, Held
+from ordod.core.guard.gate import Gate
+from ordod.core.ports import Clock, Lost, Unsent
+from ordod.errors import Kind, OrdoError
+
+__all__ = ["Outcome", "Sender"]
+
+T = TypeVar("T")
+
+RATE_PAUSE_S = 1.0  # after a broker's own "too many": its windows are not ours to know
+
+log = structlog.get_logger("sending")
+
+SURE_NO = {  # white-listed faults that end an order, and what they are told as (DESIGN 8)
+    Fault.INVALID_INPUT: Kind.ORDER_REJECTED,
+    Fault.NOT_FOUND: Kind.ORDER_REJECTED,
+    Fault.AUTH_DENIED: Kind.ORDER_REJECTED,
+    Fault.UNSUPPORTED: Kind.ORDER_REJECTED,
+    Fault.ORDER_REJECTED: Kind.ORDER_REJECTED,
+    Fault.INSUFFICIENT_FUNDS: Kind.INSUFFICIENT_FUNDS,
+    Fault.MARKET_CLOSED: Kind.MARKET_CLOSED,
+}
+
+NO_EFFECT = {  # white-listed faults after which the order may be sent again
+    Fault.AUTH_EXPIRED: Kind.SESSION_REQUIRED,
+    Fault.RATE_LIMITED: Kind.RATE_LIMITED,
+}
+
+
+class Outcome(Struct, Generic[T], frozen=True, kw_only=True):
+    """What is known after a send. `what`: accepted (with `value`), rejected, unsent (both with `kind`), doubt (with times)."""
+
+    what: str
+    value: T | None = None
+    kind: Kind | None = None
+    message: str = ""
+    code: str = ""
+    sent_at: datetime | None = None
+    died_at: datetime | None = None
+
+
+class _Hand:
+    def __init__(
+        self, clock: Clock, gate: Gate | None, account: str, strategy: str | None, deadline: float
+    ) -> None:
+        self._clock = clock
+        self._gate = gate
+        self._account = account
+        self._strategy = strategy
+        self._deadline = deadline
+        self.passed_at: datetime | None = None
+
+    def check(self, *, is_first: bool) -> None:
+        if self._gate is not None and self._gate.is_closed_for(self._account, self._strategy):
+            raise Held(
+                Kind.KILLED,
+                "the kill switch is engaged; nothing was sent. See kill.status; an admin may release it",
+            )
+        if is_first and self._clock.boot() > self._deadline:
+            raise Held(Kind.TOO_LATE, "the deadline passed before anything was sent")
+
+    def hands_over(self) -> None:
+        self.passed_at = self._clock.now()
+
+
+class Sender:
+    """Plays writing dialogues."""
+
+    def __init__(self, clock: Clock, gate: Gate) -> None:
+        self._clock = clock
+        self._gate = gate
+
+    async def send_once(
+        self,
+        account: Account,
+        make: Callable[[Session], Dialogue[T]],
+        *,
+        user: str,
+        strategy: str | None,
+        deadline: float,
+        is_cancel: bool = False,
+    ) -> Outcome[T]:
+        """At most one send that may have had an effect.
+
+        Args:
+            make: the dialogue for a session; called again only after an answer that surely had no effect.
+            user: the broker user the intent is of; a session of another one is not used.
+            deadline: boot time; past it nothing is handed over.
+            is_cancel: passes the gate and the breaker, and comes first in the windows.
+        """
+        has_renewed = False
+        while True:
+            gate = None if is_cancel else self._gate
+            hand = _Hand(self._clock, gate, account.name, strategy, deadline)
+            session: Session | None = None
+            try:
+                hand.check(is_first=False)
+                if not is_cancel and (wait_s := account.breaker.wait_s(self._clock.boot())):
+                    return _unsent(
+                        Kind.BROKER_UNAVAILABLE,
+                        f"{account.spec.name} could not be reached of late; the next try is in {wait_s:.0f} s",
+                    )
+                session = await account.keeper.ensure(deadline)
+                if session.user_id != user:
+                    return _unsent(
+                        Kind.SESSION_REQUIRED,
+                        f"the session is of user {session.user_id}, the order of {user}",
+                    )
+                value = await account.converse(
+                    make(session), deadline=deadline, hand=hand, cancel=is_cancel
+                )
+            except BrokerError as error:
+                outcome: Outcome[T] = self._answered(error, hand.passed_at)
+                if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
+                    account.keeper.died(session, error.message)
+                    if not has_renewed:
+                        has_renewed = True
+                        continue
+                has_time = self._clock.boot() + RATE_PAUSE_S < deadline
+                if outcome.what == "unsent" and error.fault is Fault.RATE_LIMITED and has_time:
+                    await anyio.sleep(RATE_PAUSE_S)
+                    continue
+                return outcome
+            except (Held, OrdoError) as error:
+                return _unsent(error.kind, str(error))
+            except (Unsent, Lost) as error:
+                account.breaker.failed(self._clock.boot())
+                if isinstance(error, Lost) and hand.passed_at:
+                    return self._doubt(str(error), hand.passed_at)
+                return _unsent(
+                    Kind.BROKER_UNAVAILABLE,
+                    f"no connection to {account.spec.name}, nothing was sent: {error}",
+                )
+            except Exception as error:
+                # After the first byte a bug of ours is a doubt too (P3); before it, surely nothing happened.
+                log.exception("bug_in_send", account=account.name, broker=account.spec.id)
+                why = f"{type(error).__name__} in the adapter of {account.spec.id}"
+                if hand.passed_at:
+                    return self._doubt(why, hand.passed_at)
+                return _unsent(Kind.BROKER_UNAVAILABLE, f"nothing was sent: {why}")
+            account.breaker.succeeded()
+            return Outcome(what="accepted", value=value)
+
+    def _answered(self, error: BrokerError, sent_at: datetime | None) -> Outcome[T]:
+        """What a fault means: before the first byte of the write always that nothing happened, after it only if sure."""
+        if error.fault in NO_EFFECT and (sent_at is None or error.sure):
+            return _unsent(NO_EFFECT[error.fault], error.message)
+        if sent_at is None and error.fault is Fault.UNSUPPORTED:
+            return _unsent(Kind.UNSUPPORTED, error.message)
+        if error.fault in SURE_NO and (sent_at is None or error.sure):
+            return Outcome(
+                what="rejected", kind=SURE_NO[error.fault], message=error.message, code=error.code
+            )
+        if sent_at is None:
+            return _unsent(Kind.BROKER_UNAVAILABLE, f"nothing was sent: {error.message}")
+        return self._doubt(error.message, sent_at)
+
+    def _doubt(self, why: str, sent_at: datetime) -> Outcome[T]:
+        return Outcome(what="doubt", message=why[:200], sent_at=sent_at, died_at=self._clock.now())
+
+
+def _unsent(kind: Kind, message: str) -> Outcome[T]:
+    return Outcome(what="unsent", kind=kind, message=message)
