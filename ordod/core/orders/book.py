@@ -14,6 +14,7 @@ from typing import Any, assert_never
 import msgspec
 from msgspec import Struct
 
+from ordod.adapter import Fill
 from ordod.core.orders.records import (
     Accepted,
     AccountNote,
@@ -268,7 +269,8 @@ class Book:
         order = self.orders.get(record.id)
         if order is not None:
             self._bind(order, record.broker_id)
-            order.sent, order.status = "placed", Status.PENDING
+            if order.sent != "placed":
+                order.sent, order.status = "placed", Status.PENDING
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
@@ -279,6 +281,8 @@ class Book:
     def _unsent(self, seq: int, at: datetime, record: Unsent) -> None:
         order = self.orders.get(record.id)
         if order is not None:
+            if order.sent == "placed":
+                return  # a row of it was seen meanwhile: presence wins
             order.sent, order.status = "unsent", Status.NOT_PLACED
             order.error_kind, order.message = record.kind, record.message or None
             self._free_key(order.user, order.key, order.id)
@@ -292,8 +296,8 @@ class Book:
 
     def _rejected(self, seq: int, at: datetime, record: Rejected) -> None:
         item = self.orders.get(record.id) or self.changes.get(record.id)
-        if item is None:
-            return
+        if item is None or (isinstance(item, OrderState) and item.sent == "placed"):
+            return  # presence wins
         item.error_kind, item.message, item.code = record.kind, record.message, record.code
         if isinstance(item, OrderState):
             item.sent, item.status = "rejected", Status.REJECTED
@@ -303,8 +307,8 @@ class Book:
 
     def _doubt(self, seq: int, at: datetime, record: Doubt) -> None:
         item = self.orders.get(record.id) or self.changes.get(record.id)
-        if item is None:
-            return
+        if item is None or (isinstance(item, OrderState) and item.sent == "placed"):
+            return  # presence wins
         item.sent_at, item.died_at, item.absences = record.sent_at, record.died_at, 0
         if isinstance(item, OrderState):
             item.sent, item.status = "doubt", Status.IN_DOUBT

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -36,7 +37,7 @@ from ordod.domain.orders import Order, OrderType
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Desk", "NewId", "PlaceResult", "WantedOrder"]
+__all__ = ["Call", "Desk", "NewId", "PlaceResult", "WantedOrder", "error_of"]
 
 SYNC_S = 2.0  # an intent that is not on disk by then leaves the queue, and nothing is sent
 GRACE_S = 0.5  # past the caller's deadline, for an answer that is being written down
@@ -76,8 +77,8 @@ class PlaceResult(Struct, frozen=True):
     unchecked: tuple[str, ...] = ()
 
 
-class _Call:
-    """A first call with its key, under way."""
+class Call:
+    """A first call with its key, under way. Whoever comes with the same key waits for `done`."""
 
     __slots__ = ("done", "error", "fingerprint", "order_id", "symbols")
 
@@ -90,12 +91,12 @@ class _Call:
 
 
 class Desk:
-    """Places orders. Owns the keys that are under way.
+    """Places orders. Owns the keys that are under way (`under_way`: (user, key) -> call).
 
     Args:
         limits: of everything and of each strategy; an account's own stand in its rules.
         fresh_price: the last price of a symbol, if it is fresh.
-        looked_for: called when an order of an account wants to be found in its book.
+        looked_for: called with account and order when an order wants to be found in the account's book, from now on.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Desk:
         limits: RiskLimits,
         strategy_limits: Mapping[str, RiskLimits],
         fresh_price: Callable[[str], Decimal | None],
-        looked_for: Callable[[str], None],
+        looked_for: Callable[[str, str], None],
     ) -> None:
         self._clock = clock
         self._new_id = new_id
@@ -125,7 +126,7 @@ class Desk:
         self._strategy_limits = strategy_limits
         self._fresh_price = fresh_price
         self._looked_for = looked_for
-        self._calls: dict[tuple[str, str], _Call] = {}
+        self.under_way: dict[tuple[str, str], Call] = {}
         self._rates: dict[str, OrderRate] = {}
         self.is_draining = False
 
@@ -159,7 +160,7 @@ class Desk:
         if known is not None or self._book.key_is_spent(user, wanted.key):
             return self._replay(known, wanted)
         print_ = fingerprint(wanted.terms, wanted.strategy)
-        call = self._calls.get((user, wanted.key))
+        call = self.under_way.get((user, wanted.key))
         if call is not None:
             if call.fingerprint != print_ or wanted.terms.symbol not in call.symbols:
                 raise OrdoError(
@@ -169,7 +170,7 @@ class Desk:
                     account=wanted.account,
                 )
             return await self._answer(call, deadline, replayed=True)
-        call = self._calls[user, wanted.key] = _Call(print_, wanted.terms.symbol)
+        call = self.under_way[user, wanted.key] = Call(print_, wanted.terms.symbol)
         try:
             await self._ready(account, user, deadline)
             adopted = self._adopted(account, user, wanted)
@@ -301,7 +302,7 @@ class Desk:
 
     async def _carry(
         self,
-        call: _Call,
+        call: Call,
         account: Account,
         user: str,
         wanted: WantedOrder,
@@ -327,7 +328,7 @@ class Desk:
             self._end(user, wanted.key, call)
 
     def _intent(
-        self, account: Account, user: str, wanted: WantedOrder, instrument: Instrument, call: _Call
+        self, account: Account, user: str, wanted: WantedOrder, instrument: Instrument, call: Call
     ) -> Intent:
         spec_tag = account.spec.tag
         assert spec_tag is not None
@@ -352,7 +353,7 @@ class Desk:
             order=replace(wanted.terms, symbol=instrument.symbol),
         )
 
-    async def _written(self, intent: Intent, call: _Call, user: str, key: str) -> bool:
+    async def _written(self, intent: Intent, call: Call, user: str, key: str) -> bool:
         """The intent is on disk. Otherwise the call has its error, and nothing of it will be sent."""
         pending = self._ledger.write(intent)
         try:
@@ -377,7 +378,7 @@ class Desk:
         for scope in self._scopes(account.name, wanted.strategy):
             self._rates.setdefault(scope, OrderRate()).add(now)
 
-    async def _conclude(self, call: _Call, intent: Intent, outcome: Outcome[Placed]) -> None:
+    async def _conclude(self, call: Call, intent: Intent, outcome: Outcome[Placed]) -> None:
         """The outcome on disk, then known to those who wait. What cannot be stored is answered as IN_DOUBT."""
         match outcome.what:
             case "accepted":
@@ -411,15 +412,16 @@ class Desk:
         except JournalFailed:
             call.error = error if outcome.what == "unsent" else None
             return
-        call.error = error
+        order = self._book.orders[intent.id]
+        call.error = None if order.sent == "placed" else error  # a row seen meanwhile wins
         if outcome.what in ("accepted", "doubt"):
-            self._looked_for(intent.account)
+            self._looked_for(intent.account, intent.id)
 
-    def _end(self, user: str, key: str, call: _Call) -> None:
-        del self._calls[user, key]
+    def _end(self, user: str, key: str, call: Call) -> None:
+        del self.under_way[user, key]
         call.done.set()
 
-    async def _answer(self, call: _Call, deadline: float, *, replayed: bool) -> PlaceResult:
+    async def _answer(self, call: Call, deadline: float, *, replayed: bool) -> PlaceResult:
         """What the call came to, or, past the deadline, the order as it stands: perhaps sent, not yet answered."""
         with anyio.move_on_after(max(0.0, deadline - self._clock.boot()) + GRACE_S):
             await call.done.wait()
@@ -434,6 +436,14 @@ class Desk:
         return PlaceResult(self._book.view(order), replayed=replayed)
 
     # Risk
+
+    def check_modified(self, account: Account, terms: OrderTerms, strategy: str | None) -> None:
+        """An order as it would be after a change, against the limits on its size and price. Raises OrdoError: RISK_REFUSED."""
+        price = self._fresh_price(terms.symbol)
+        facts = Facts(now=self._clock.now(), last_price=price)
+        check(
+            terms, [(scope, limits, facts) for scope, limits in self.limits_of(account, strategy)]
+        )
 
     @staticmethod
     def _scopes(account: str, strategy: str | None) -> list[str]:
@@ -496,7 +506,7 @@ def new_order(
     return NewOrder(**fields)
 
 
-def error_of(outcome: Outcome[object], **data: object) -> OrdoError | None:
+def error_of(outcome: Outcome[Any], **data: Any) -> OrdoError | None:
     """What a caller is told of an outcome that is not an order; None where it is one."""
     if outcome.what not in ("rejected", "unsent"):
         return None

@@ -1,0 +1,603 @@
+"""Changes of what is at the broker: modify, cancel, GTT, conversion. The same path as an order's: written down, sent once, told.
+
+An acknowledgement is not yet a change: what a modify or cancel came to, the order's row tells (`settling.py`). A cancel passes
+the gate, and works with a dead disk. A cancel of an order in doubt is written down and goes out when the order appears.
+One change of an order at a time; the next waits.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from ordod.adapter import (
+    BrokerOrder,
+    Conversion,
+    Dialogue,
+    NewGtt,
+    OrderChanges,
+    Session,
+    Variety,
+    canonical,
+)
+from ordod.core.account import Account
+from ordod.core.guard.gate import Gate
+from ordod.core.orders.desk import Call, Desk, NewId, error_of
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.keys import fingerprint_of
+from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.records import (
+    Accepted,
+    Admin,
+    Cancel,
+    Doubt,
+    Intent,
+    Modify,
+    Rejected,
+    Settled,
+    Unsent,
+)
+from ordod.core.orders.sending import Outcome, Sender
+from ordod.core.orders.settling import Reader
+from ordod.core.orders.states import ChangeState, OrderState
+from ordod.core.orders.validate import check_changes
+from ordod.core.ports import Clock
+from ordod.domain.orders import Order, Status
+from ordod.errors import Kind, OrdoError
+
+__all__ = ["ChangeResult", "Changes", "Keyed"]
+
+SYNC_S = 2.0
+SEEN_S = 2.0  # how long an acknowledged change is waited for in the order's row before the answer says in_doubt
+CANCEL_S = 10.0
+
+
+class ChangeResult(Struct, frozen=True):
+    """The order as it stands and `done` or `in_doubt`. `durable` False: the disk is dead, and the journal lacks it."""
+
+    order: Order
+    change: str
+    durable: bool = True
+
+
+class Keyed(Struct, frozen=True, kw_only=True):
+    """A change with a key of its own: a GTT's place, modify or cancel, or a conversion."""
+
+    account: str
+    key: str
+    operation: str
+    caller: str
+    timeout_s: float
+    gtt: NewGtt | None = None
+    conversion: Conversion | None = None
+    target: str | None = None
+
+    def fingerprint(self) -> str:
+        parts = [self.operation, self.target or ""]
+        for leg in self.gtt.legs if self.gtt else ():
+            parts += [f"{leg.side} {leg.quantity} {leg.type} {leg.product}"]
+            parts += [canonical(leg.trigger_price), canonical(leg.price)]
+        if self.gtt:
+            parts.append(self.gtt.symbol)
+        if self.conversion:
+            parts += [str(value) for value in asdict(self.conversion).values()]
+        return fingerprint_of(*parts)
+
+
+class Changes:
+    """Modifies, cancels and keyed changes of all accounts."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        ledger: Ledger,
+        gate: Gate,
+        sender: Sender,
+        desk: Desk,
+        readers: dict[str, Reader],
+        tasks: TaskGroup,
+    ) -> None:
+        self._clock = clock
+        self._new_id = new_id
+        self._ledger = ledger
+        self._book = ledger.book
+        self._gate = gate
+        self._sender = sender
+        self._desk = desk
+        self._readers = readers
+        self._tasks = tasks
+        self._locks: dict[str, anyio.Lock] = {}
+        self._waiting: set[str] = set()  # cancels (change ids) of orders in doubt
+
+    def find(self, order_id: str | None, account: str | None, key: str | None) -> OrderState:
+        """The order of an id, or of an account's key. Raises OrdoError: UNKNOWN_ORDER, INVALID_PARAMS."""
+        if order_id is not None:
+            order = self._book.by_id(order_id)
+            if order is None:
+                raise OrdoError(
+                    Kind.UNKNOWN_ORDER, f"no order {order_id}", field="order_id", value=order_id
+                )
+            return order
+        if account is None or key is None:
+            raise OrdoError(
+                Kind.INVALID_PARAMS, "give order_id, or account and key", field="order_id"
+            )
+        user = self._desk.account(account).user
+        order_or_change = self._book.by_key(user, key) if user else None
+        if not isinstance(order_or_change, OrderState):
+            raise OrdoError(
+                Kind.UNKNOWN_ORDER,
+                f"no order of key {key} at {account}",
+                field="key",
+                value=key,
+                account=account,
+            )
+        return order_or_change
+
+    # Cancel
+
+    async def cancel(self, order: OrderState, *, caller: str, timeout_s: float) -> ChangeResult:
+        """Ask for an order's end.
+
+        Raises:
+            OrdoError: ORDER_REJECTED where there is nothing left to cancel or the broker refused; others: nothing was sent.
+        """
+        if order.is_open_doubt:
+            return await self._cancel_later(order, caller)
+        if not order.is_live:
+            return self._cancelled_or_refuse(order)
+        deadline = self._clock.boot() + timeout_s
+        async with self._lock(order.id):
+            if not order.is_live:
+                return self._cancelled_or_refuse(order)
+            change_id = self._new_id("c")
+            record = Cancel(id=change_id, order_id=order.id, caller=caller)
+            is_durable = await self._stored(record)
+            outcome = await self._send_cancel(order, deadline)
+            if is_durable:
+                is_durable = await self._concluded(change_id, outcome)
+        if outcome.what in ("rejected", "unsent"):
+            return await self._refused_cancel(order, outcome, deadline)
+        if not is_durable:
+            return ChangeResult(self._book.view(order), "in_doubt", durable=False)
+        return await self._seen(order, change_id, deadline)
+
+    def _cancelled_or_refuse(self, order: OrderState) -> ChangeResult:
+        if order.status is Status.CANCELLED:
+            return ChangeResult(self._book.view(order), "done")
+        raise OrdoError(
+            Kind.ORDER_REJECTED,
+            f"order {order.id} is {order.status}; there is nothing to cancel",
+            account=order.account,
+            order=self._book.view(order),
+        )
+
+    async def _cancel_later(self, order: OrderState, caller: str) -> ChangeResult:
+        if not any(c.operation == "cancel" for c in self._book.open_changes_of(order.id)):
+            change_id = self._new_id("c")
+            self._waiting.add(change_id)
+            record = Cancel(id=change_id, order_id=order.id, caller=caller)
+            if not await self._stored(record):
+                return ChangeResult(self._book.view(order), "in_doubt", durable=False)
+        return ChangeResult(self._book.view(order), "in_doubt")
+
+    async def _send_cancel(self, order: OrderState, deadline: float) -> Outcome[None]:
+        account, row = self._desk.account(order.account), row_of(order)
+        return await self._sender.send_once(
+            account,
+            lambda session: account.adapter.cancel(session, row),
+            user=order.user,
+            strategy=order.strategy,
+            deadline=deadline,
+            # Leaving a cover order trades: that is an order, and the gate holds it.
+            is_cancel=not (row.variety is Variety.CO and row.parent_order_id),
+        )
+
+    async def _refused_cancel(
+        self, order: OrderState, outcome: Outcome[None], deadline: float
+    ) -> ChangeResult:
+        """A refusal often means that the order ended meanwhile: its row tells."""
+        if outcome.what == "rejected":
+            reader = self._readers[order.account]
+            left = min(SEEN_S, deadline - self._clock.boot())
+            await reader.seen_since(self._clock.boot(), within_s=left)
+            if order.status is Status.CANCELLED:
+                return ChangeResult(self._book.view(order), "done")
+        error = error_of(outcome, account=order.account, order=self._book.view(order))
+        assert error is not None
+        raise error
+
+    def waiting_cancels(self, account: str) -> list[ChangeState]:
+        """Cancels that were written down for orders in doubt and whose order has appeared."""
+        ready = []
+        for change in self._book.open_changes(account):
+            order = self._book.orders.get(change.order_id or "")
+            is_unsent = change.operation == "cancel" and change.state == "intent"
+            if is_unsent and change.id in self._waiting and order and not order.is_open_doubt:
+                ready.append(change)
+        return ready
+
+    async def send_waiting(self, account: str) -> None:
+        """Send the cancels whose orders have appeared."""
+        for change in self.waiting_cancels(account):
+            self._waiting.discard(change.id)
+            self._tasks.start_soon(self._send_waiting, change)
+
+    async def _send_waiting(self, change: ChangeState) -> None:
+        assert change.order_id is not None
+        order = self._book.orders[change.order_id]
+        if not order.is_live:
+            outcome = "done" if order.status is Status.CANCELLED else "not_done"
+            with suppress(JournalFailed):
+                await self._ledger.record(Settled(id=change.id, outcome=outcome, by="book"))
+            return
+        async with self._lock(order.id):
+            result = await self._send_cancel(order, self._clock.boot() + CANCEL_S)
+            await self._concluded(change.id, result)
+        if result.what == "unsent" and order.is_live:
+            await self._cancel_again(order)
+        self._readers[order.account].look()
+
+    async def _cancel_again(self, order: OrderState) -> None:
+        """It could not be sent: it waits for the next reading."""
+        await self._cancel_later(order, "settling")
+
+    def resume(self) -> None:
+        """After a start: cancels without an outcome are sent (again): a cancel twice is a cancel."""
+        for change in self._book.changes.values():
+            if change.operation == "cancel" and change.state == "intent":
+                self._waiting.add(change.id)
+
+    # Modify
+
+    async def modify(
+        self,
+        order: OrderState,
+        changes: OrderChanges,
+        *,
+        change_key: str | None,
+        caller: str,
+        timeout_s: float,
+    ) -> ChangeResult:
+        """Change a living order.
+
+        Raises:
+            OrdoError: as for an order; the words speak of the change. ORDER_IN_DOUBT where it is not known how it stands.
+        """
+        deadline = self._clock.boot() + timeout_s
+        print_ = fingerprint_of(order.id, *(str(value) for value in asdict(changes).values()))
+        replayed = self._modified_before(order, change_key, print_)
+        if replayed is not None:
+            return await self._seen(order, replayed.id, deadline)
+        async with self._lock(order.id):
+            account = self._desk.account(order.account)
+            self._check_modify(account, order, changes)
+            change_id = self._new_id("c")
+            record = Modify(
+                id=change_id,
+                order_id=order.id,
+                changes=changes,
+                caller=caller,
+                key=change_key,
+                fingerprint=print_,
+            )
+            await self._must_store(record, change_id)
+            instrument = self._desk.instrument(account, order.terms.symbol)
+            row = row_of(order)
+            outcome = await self._sender.send_once(
+                account,
+                lambda session: account.adapter.modify(session, row, changes, instrument),
+                user=order.user,
+                strategy=order.strategy,
+                deadline=deadline,
+            )
+            await self._concluded(change_id, outcome)
+        error = error_of(outcome, account=order.account, order=self._book.view(order))
+        if error is not None:
+            raise error
+        return await self._seen(order, change_id, deadline)
+
+    def _modified_before(
+        self, order: OrderState, change_key: str | None, print_: str
+    ) -> ChangeState | None:
+        known = self._book.by_key(order.user, change_key) if change_key else None
+        if known is None:
+            return None
+        if isinstance(known, ChangeState) and known.fingerprint == print_:
+            return known
+        raise OrdoError(
+            Kind.KEY_REUSED,
+            f"change_key {change_key} belongs to another order or change; take a new one",
+            key=change_key,
+            order=self._book.view(order),
+        )
+
+    def _check_modify(self, account: Account, order: OrderState, changes: OrderChanges) -> None:
+        if order.is_open_doubt or any(
+            c.operation == "modify" and c.is_open for c in self._book.open_changes_of(order.id)
+        ):
+            raise OrdoError(
+                Kind.ORDER_IN_DOUBT,
+                f"how order {order.id} stands is not known yet; ask order.get, then modify",
+                account=order.account,
+                order=self._book.view(order),
+            )
+        if not order.is_live:
+            raise OrdoError(
+                Kind.ORDER_REJECTED,
+                f"order {order.id} is {order.status}; it can no longer be changed",
+                account=order.account,
+                order=self._book.view(order),
+            )
+        wanted = {name: value for name, value in asdict(changes).items() if value is not None}
+        if not wanted:
+            raise OrdoError(
+                Kind.INVALID_PARAMS, "nothing to change was named", field="price", value=None
+            )
+        instrument = self._desk.instrument(account, order.terms.symbol)
+        changed = replace(order.current, **wanted)
+        check_changes(changed, instrument, order.filled_quantity)
+        if self._gate.is_closed_for(order.account, order.strategy):
+            raise OrdoError(
+                Kind.KILLED,
+                "the kill switch is engaged; orders can be cancelled, not modified",
+                account=order.account,
+            )
+        self._desk.check_modified(account, changed, order.strategy)
+
+    # GTT and conversion
+
+    async def keyed(
+        self, wanted: Keyed, make: Callable[[Session], Dialogue[Any]], prepare: Callable[[], None]
+    ) -> tuple[ChangeState, bool]:
+        """Carry a change with a key. The change as it stands, and whether the key had been here before.
+
+        Args:
+            make: the adapter's dialogue; a `str` it returns is the broker's id.
+            prepare: validates; raises OrdoError before anything is stored.
+        """
+        account = self._desk.account(wanted.account)
+        deadline = self._clock.boot() + wanted.timeout_s
+        session = await account.keeper.ensure(deadline)
+        user, print_ = session.user_id, wanted.fingerprint()
+        known = self._book.by_key(user, wanted.key)
+        if known is not None or self._book.key_is_spent(user, wanted.key):
+            return self._same_change(known, wanted, print_), True
+        call = self._desk.under_way.get((user, wanted.key))
+        if call is not None:
+            if call.fingerprint != print_:
+                raise self._reused(wanted)
+            await call.done.wait()
+            return self._change_of(call), True
+        call = self._desk.under_way[user, wanted.key] = Call(print_, wanted.operation)
+        try:
+            prepare()
+            if self._gate.is_closed_for(account.name, None):
+                raise OrdoError(
+                    Kind.KILLED,
+                    "the kill switch is engaged; nothing was sent",
+                    account=account.name,
+                    key=wanted.key,
+                )
+            await self._carry_keyed(call, account, user, wanted, make, deadline)
+        except OrdoError as error:
+            call.error = error
+            raise
+        finally:
+            del self._desk.under_way[user, wanted.key]
+            call.done.set()
+        return self._change_of(call), False
+
+    async def _carry_keyed(
+        self,
+        call: Call,
+        account: Account,
+        user: str,
+        wanted: Keyed,
+        make: Callable[[Session], Dialogue[Any]],
+        deadline: float,
+    ) -> None:
+        call.order_id = self._new_id("c")
+        intent = Intent(
+            id=call.order_id,
+            operation=wanted.operation,
+            account=account.name,
+            user=user,
+            key=wanted.key,
+            fingerprint=call.fingerprint,
+            caller=wanted.caller,
+            gtt=wanted.gtt,
+            conversion=wanted.conversion,
+            target=wanted.target,
+        )
+        await self._must_store(intent, intent.id)
+        outcome = await self._sender.send_once(
+            account, make, user=user, strategy=None, deadline=deadline
+        )
+        await self._concluded(intent.id, outcome)
+        error = error_of(outcome, account=account.name, key=wanted.key)
+        if error is not None:
+            raise error
+
+    def _change_of(self, call: Call) -> ChangeState:
+        if call.error is not None:
+            raise call.error
+        return self._book.changes[call.order_id]
+
+    def _same_change(
+        self, known: OrderState | ChangeState | None, wanted: Keyed, print_: str
+    ) -> ChangeState:
+        if not isinstance(known, ChangeState) or known.fingerprint != print_:
+            raise self._reused(wanted)
+        if known.state == "rejected":
+            raise OrdoError(
+                Kind[known.error_kind], known.message, account=wanted.account, key=wanted.key
+            )
+        return known
+
+    @staticmethod
+    def _reused(wanted: Keyed) -> OrdoError:
+        return OrdoError(
+            Kind.KEY_REUSED,
+            f"key {wanted.key} belongs to another order or change; take a new key",
+            key=wanted.key,
+            account=wanted.account,
+        )
+
+    # A person's word
+
+    async def resolve(
+        self, order: OrderState, *, outcome: str, broker_order_id: str, reason: str, caller: str
+    ) -> Order:
+        """End a doubt by what a person found at the broker. Raises OrdoError: INVALID_PARAMS where there is no doubt."""
+        if not order.is_open_doubt:
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"order {order.id} is {order.status}, not in doubt",
+                field="key",
+                value=order.key,
+                order=self._book.view(order),
+            )
+        if outcome == "placed" and not broker_order_id:
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                "broker_order_id is missing; it says which order of the broker this is",
+                field="broker_order_id",
+            )
+        records = (
+            Admin(
+                caller=caller,
+                method="order.resolve",
+                params={"order": order.id, "outcome": outcome, "reason": reason},
+            ),
+            Settled(
+                id=order.id,
+                outcome=outcome,
+                by="person",
+                broker_id=broker_order_id,
+                caller=caller,
+                reason=reason,
+            ),
+        )
+        try:
+            await self._ledger.record(*records)
+        except JournalFailed as error:
+            raise _dead_disk(str(error)) from error
+        self._readers[order.account].look()
+        return self._book.view(order)
+
+    # Writing down
+
+    def _lock(self, order_id: str) -> anyio.Lock:
+        if len(self._locks) > 10_000:  # a day's orders; those nobody holds are dropped
+            self._locks = {name: lock for name, lock in self._locks.items() if lock.locked()}
+        return self._locks.setdefault(order_id, anyio.Lock())
+
+    async def _stored(self, record: Cancel) -> bool:
+        """Whether a cancel is on disk; it is sent in any case."""
+        pending = self._ledger.write(record)
+        with suppress(JournalFailed), anyio.move_on_after(SYNC_S):
+            await pending.durable()
+            return True
+        return False
+
+    async def _must_store(self, record: Modify | Intent, change_id: str) -> None:
+        """Raises OrdoError: JOURNAL_FAILED, and then nothing will be sent."""
+        pending = self._ledger.write(record)
+        try:
+            with anyio.move_on_after(SYNC_S):
+                await pending.durable()
+                return
+        except JournalFailed as error:
+            raise _dead_disk(str(error)) from error
+        if not pending.withdraw():
+            self._ledger.write(Unsent(id=change_id, kind=Kind.JOURNAL_FAILED.name))
+        raise _dead_disk(f"it did not answer within {SYNC_S:g} s")
+
+    async def _concluded(self, change_id: str, outcome: Outcome[Any]) -> bool:
+        """The outcome of a change on disk; whether it is."""
+        match outcome.what:
+            case "accepted":
+                broker_id = outcome.value if isinstance(outcome.value, str) else ""
+                record: Accepted | Rejected | Unsent | Doubt = Accepted(
+                    id=change_id, broker_id=broker_id
+                )
+            case "rejected":
+                assert outcome.kind is not None
+                record = Rejected(
+                    id=change_id,
+                    kind=outcome.kind.name,
+                    message=outcome.message,
+                    code=outcome.code,
+                )
+            case "unsent":
+                assert outcome.kind is not None
+                record = Unsent(id=change_id, kind=outcome.kind.name, message=outcome.message)
+            case _:
+                assert outcome.sent_at is not None
+                assert outcome.died_at is not None
+                record = Doubt(
+                    id=change_id,
+                    why=outcome.message,
+                    sent_at=outcome.sent_at,
+                    died_at=outcome.died_at,
+                )
+        try:
+            await self._ledger.record(record)
+        except JournalFailed:
+            return False
+        return True
+
+    async def _seen(self, order: OrderState, change_id: str, deadline: float) -> ChangeResult:
+        """Wait a little for the order's row to show the change. Raises OrdoError where it shows that it did not happen."""
+        reader = self._readers[order.account]
+        reader.count_from_now(change_id)
+        until = min(deadline, self._clock.boot() + SEEN_S)
+        change = self._book.changes.get(change_id)
+        while change is not None and change.is_open and self._clock.boot() < until:
+            now = self._clock.boot()
+            if not await reader.seen_since(now, within_s=until - now):
+                break
+        view = self._book.view(order)
+        if change is None or change.is_open:
+            return ChangeResult(view, "in_doubt")
+        if change.state == "done":
+            return ChangeResult(view, "done")
+        kind = Kind[change.error_kind] if change.error_kind else Kind.ORDER_REJECTED
+        message = change.message or f"it did not happen; order {order.id} is {order.status}"
+        raise OrdoError(kind, message, account=order.account, order=view)
+
+
+def row_of(order: OrderState) -> BrokerOrder:
+    """How the broker shows the order, or, before it was read, what its acceptance implies."""
+    if order.row is not None:
+        return order.row
+    assert order.broker_order_id is not None
+    terms = order.terms
+    return BrokerOrder(
+        broker_order_id=order.broker_order_id,
+        status=order.status,
+        symbol=terms.symbol,
+        side=terms.side,
+        quantity=terms.quantity,
+        type=terms.type,
+        product=terms.product,
+        validity=terms.validity,
+        variety=terms.variety,
+        price=terms.price,
+        trigger_price=terms.trigger_price,
+        tags=(order.tag,) if order.tag else (),
+    )
+
+
+def _dead_disk(why: str) -> OrdoError:
+    return OrdoError(
+        Kind.JOURNAL_FAILED,
+        f"the change could not be written down ({why}); nothing was sent. See to the disk",
+    )

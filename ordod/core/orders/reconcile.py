@@ -1,0 +1,224 @@
+"""What a reading of the broker's book means for what we know. Pure: a reading and the book in, records out.
+
+Presence always wins, over absence and over a doubt that was ended. Later evidence of the broker beats earlier; a row is later
+if its time says so and its filled quantity does not shrink. FILLED and EXPIRED are never left; CANCELLED and REJECTED only
+for a row that is later, NOT_PLACED for any row.
+
+Absence is weak. It counts only under all of the rules of `may_be_absent`, and each of them stands for a way in which an order
+that existed was not shown.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from ordod.adapter import BrokerOrder, Fill, OrderChanges, Status
+from ordod.core.orders.book import Book
+from ordod.core.orders.records import Evidence, Filled, Record, Settled, Update
+from ordod.core.orders.states import ChangeState, OrderState
+from ordod.domain.orders import LIVE
+
+__all__ = [
+    "Reading",
+    "advances",
+    "change_shows",
+    "found",
+    "fresh_fills",
+    "lacks_seen_orders",
+    "why_not_absent",
+]
+
+CLOCKS_APART = timedelta(seconds=30)  # how far the broker's clock may be from ours
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """One look at a user's order book. `begun`: boot time; `fills` None: the trades were not asked for."""
+
+    user: str
+    begun: float
+    begun_at: datetime
+    rows: tuple[BrokerOrder, ...]
+    is_whole: bool
+    fills: tuple[Fill, ...] | None = None
+
+
+def found(
+    book: Book,
+    account: str,
+    reading: Reading,
+    *,
+    is_ours: Callable[[str], bool],
+    new_id: Callable[[str], str],
+) -> Iterator[Record]:
+    """The records of what the reading shows: doubts that end, rows that moved, orders placed elsewhere.
+
+    Args:
+        is_ours: whether a tag is of this installation.
+    """
+    bound: set[str] = set()
+    for row in reading.rows:
+        order = _owner(book, reading.user, row, bound)
+        if order is None:
+            tag = next((tag for tag in row.tags if is_ours(tag)), None)
+            yield Update(
+                id=new_id("o"),
+                row=row,
+                status=row.status,
+                account=account,
+                user=reading.user,
+                tag=tag,
+            )
+            continue
+        bound.add(order.id)
+        if order.sent != "placed":
+            yield Evidence(
+                id=order.id,
+                source="book",
+                begun_at=reading.begun_at,
+                complete=reading.is_whole,
+                found=True,
+                broker_id=row.broker_order_id,
+            )
+            yield Settled(id=order.id, outcome="placed", by="book", broker_id=row.broker_order_id)
+        if advances(order, row):
+            yield Update(id=order.id, row=row, status=row.status)
+
+
+def _owner(book: Book, user: str, row: BrokerOrder, bound: set[str]) -> OrderState | None:
+    """The order a row is of: by the broker's id, else by our tag, unless that order is bound to another row."""
+    order = book.by_broker_id(user, row.broker_order_id)
+    if order is not None:
+        return order
+    for tag in row.tags:
+        order = book.by_tag(user, tag)
+        if order is not None and order.broker_order_id is None and order.id not in bound:
+            return order
+    return None
+
+
+def advances(order: OrderState, row: BrokerOrder) -> bool:
+    """Whether this row is news: later than what we know, not an old copy."""
+    known = order.row
+    if known is None:
+        return True
+    if row == known or order.status in (Status.FILLED, Status.EXPIRED):
+        return False
+    if row.filled_quantity < known.filled_quantity:
+        return False
+    is_later = bool(row.updated_at and known.updated_at and row.updated_at > known.updated_at)
+    is_earlier = bool(row.updated_at and known.updated_at and row.updated_at < known.updated_at)
+    if row.filled_quantity > known.filled_quantity:
+        return True
+    if order.status not in LIVE and row.status in LIVE:
+        return is_later
+    return not is_earlier
+
+
+def fresh_fills(book: Book, reading: Reading) -> Iterator[Filled]:
+    """The executions we did not know."""
+    seen: set[tuple[str, str]] = set()
+    for fill in reading.fills or ():
+        order = book.by_broker_id(reading.user, fill.broker_order_id)
+        if order is None or fill.trade_id in order.fills or (order.id, fill.trade_id) in seen:
+            continue
+        seen.add((order.id, fill.trade_id))
+        yield Filled(id=order.id, fill=fill)
+
+
+def wants_fills(book: Book, user: str, rows: Iterable[BrokerOrder]) -> bool:
+    """Whether some row shows more filled than the executions we know."""
+    for row in rows:
+        order = book.by_broker_id(user, row.broker_order_id)
+        known = sum(fill.quantity for fill in order.fills.values()) if order else 0
+        if row.filled_quantity > known:
+            return True
+    return False
+
+
+def lacks_seen_orders(book: Book, reading: Reading, day: datetime) -> bool:
+    """Whether the book misses an order that it showed before on this book day: then it is not whole, whatever it looks like."""
+    shown = {row.broker_order_id for row in reading.rows}
+    return any(
+        order.row is not None
+        and order.broker_order_id not in shown
+        and (order.row.placed_at or order.placed_at) >= day
+        for order in book.of_user(reading.user)
+    )
+
+
+def why_not_absent(
+    book: Book,
+    order: OrderState,
+    reading: Reading,
+    *,
+    waited_s: float,
+    horizon_s: float,
+    is_same_book_day: bool,
+    misses_seen: bool,
+) -> str:
+    """Why this reading, which does not hold the order, says nothing about it; "" if it speaks for absence.
+
+    Args:
+        waited_s: boot time from the later of the send and the death of its connection to the beginning of the reading.
+    """
+    if reading.user != order.user:
+        return f"the session is of another user than {order.user}"
+    if not is_same_book_day:
+        return "the broker's book of the day it was sent is gone; a trade, a position or order.resolve must tell"
+    if waited_s < horizon_s:
+        return f"absence counts from {horizon_s:.0f} s after the send"
+    if not reading.is_whole or misses_seen:
+        return "the order book could not be read whole"
+    if not _echoes(book, order, reading):
+        kind = f"{order.terms.variety} {order.terms.type}"
+        return f"today's book has not shown the tag of any {kind} order yet; order.resolve can tell"
+    if stranger := _unclaimed(book, order, reading):
+        return f"order {stranger} of the same instrument and side carries no tag; order.resolve can tell"
+    return ""
+
+
+def _echoes(book: Book, order: OrderState, reading: Reading) -> bool:
+    """Whether this book shows tags for orders of this variety and type: some brokers drop them."""
+    for row in reading.rows:
+        other = book.by_broker_id(reading.user, row.broker_order_id)
+        if other is None or other.key is None or other.tag not in row.tags:
+            continue
+        if (other.terms.variety, other.terms.type) == (order.terms.variety, order.terms.type):
+            return True
+    return False
+
+
+def _unclaimed(book: Book, order: OrderState, reading: Reading) -> str:
+    """An order nobody claims that could be this one with its tag lost: its broker id, or ""."""
+    assert order.sent_at is not None
+    for row in reading.rows:
+        if (row.symbol, row.side) != (order.terms.symbol, order.terms.side):
+            continue
+        owner = book.by_broker_id(reading.user, row.broker_order_id)
+        if owner is not None and (owner.key is not None or owner.tag is not None):
+            continue
+        if row.placed_at is None or row.placed_at >= order.sent_at - CLOCKS_APART:
+            return row.broker_order_id
+    return ""
+
+
+def change_shows(change: ChangeState, order: OrderState) -> str:
+    """What the order's row says of a change of it: done, not_done, or "" where it does not tell yet."""
+    status = order.status
+    if change.operation == "cancel":
+        if status is Status.CANCELLED:
+            return "done"
+        return "" if order.is_live or order.is_open_doubt else "not_done"
+    if change.changes is not None and order.row is not None and _applied(change.changes, order):
+        return "done"
+    return "" if order.is_live else "not_done"
+
+
+def _applied(changes: OrderChanges, order: OrderState) -> bool:
+    now = order.current
+    return all(
+        wanted is None or getattr(now, name) == wanted
+        for name in changes.__struct_fields__
+        for wanted in (getattr(changes, name),)
+    )

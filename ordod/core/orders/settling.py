@@ -1,0 +1,264 @@
+"""Looks at an account's order book until nothing is unclear, and keeps up with it afterwards.
+
+One reader an account. A doubt ends by evidence only: a row (at once, always), or two whole readings without one, begun a
+horizon after the send and 5 s apart. There is no count of tries and no timer that ends it; a doubt that no reading can end
+waits for a person, and says so. Nothing is ever sent again.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import structlog
+
+from ordod.adapter import Fill, supports
+from ordod.core.account import Account
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.keys import tag_prefix
+from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.reconcile import (
+    Reading,
+    change_shows,
+    found,
+    fresh_fills,
+    lacks_seen_orders,
+    wants_fills,
+    why_not_absent,
+)
+from ordod.core.orders.records import Evidence, Record, Settled, Update
+from ordod.core.orders.states import ChangeState, OrderState
+from ordod.core.ports import Clock
+from ordod.errors import OrdoError
+
+__all__ = ["Reader"]
+
+DOUBT_PAUSES_S = (0.3, 0.7, 1.0, 2.0, 4.0)  # looks at 0.3, 1, 2, 4, 8 s, then every DOUBT_PAUSE_S
+DOUBT_PAUSE_S = 7.0
+LIVE_PAUSES_S = (0.3, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
+LIVE_PAUSE_S = 3.0
+IDLE_PAUSE_S = 15.0  # orders placed elsewhere are listed too
+APART_S = 5.0  # between the two readings that speak for absence
+READ_S = 8.0
+FAILED_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
+
+log = structlog.get_logger("settling")
+
+
+class Reader:
+    """Reads one account's book, again and again.
+
+    Args:
+        appeared: called after a reading, for what waits for orders to appear (cancels of doubtful ones, the kill sweep).
+        adopted: called with orders in the book that carry our tag while the journal lacks them.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        new_id: Callable[[str], str],
+        appeared: Callable[[str], Awaitable[None]],
+        adopted: Callable[[str, list[str]], None],
+    ) -> None:
+        self._account = account
+        self._clock = clock
+        self._ledger = ledger
+        self._book = ledger.book
+        self._new_id = new_id
+        self._appeared = appeared
+        self._adopted = adopted
+        self._wanted = anyio.Event()
+        self._read = anyio.Event()  # set and replaced after every reading
+        self._looks = 0  # since something last moved or was asked for
+        self._failures = 0
+        self._begun = float("-inf")  # of the last whole reading
+        self._counted_from: dict[str, float] = {}  # doubt -> boot time its horizon counts from
+        self._absent_since: dict[
+            str, float
+        ] = {}  # doubt -> boot time of the first reading for absence
+        self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
+
+    def look(self) -> None:
+        """Something may have moved: look soon."""
+        self._looks = 0
+        self._wanted.set()
+
+    async def seen_since(self, boot: float, *, within_s: float) -> bool:
+        """Wait for a whole reading begun at or after this boot time. False: there was none in time."""
+        self._looks = 0
+        with anyio.move_on_after(within_s):
+            while self._begun < boot:
+                read = self._read
+                self._wanted.set()
+                await read.wait()
+            return True
+        return False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            with anyio.move_on_after(self._pause_s()):
+                await self._wanted.wait()
+            self._wanted = anyio.Event()
+            await self._turn()
+
+    def _pause_s(self) -> float:
+        name = self._account.name
+        if self._failures:
+            return FAILED_PAUSES_S[min(self._failures, len(FAILED_PAUSES_S)) - 1]
+        if not self._account.is_read:
+            return 0.0
+        if self._book.doubts(name):
+            return (
+                DOUBT_PAUSES_S[self._looks] if self._looks < len(DOUBT_PAUSES_S) else DOUBT_PAUSE_S
+            )
+        if self._book.live(name) or self._book.open_changes(name):
+            return LIVE_PAUSES_S[self._looks] if self._looks < len(LIVE_PAUSES_S) else LIVE_PAUSE_S
+        return IDLE_PAUSE_S
+
+    async def _turn(self) -> None:
+        self._looks += 1
+        try:
+            reading = await self._look()
+        except OrdoError as error:
+            self._failures += 1
+            log.info("book_not_read", account=self._account.name, why=error.message)
+            return
+        self._failures = 0
+        try:
+            await self._take_in(reading)
+        except JournalFailed:
+            log.warning("reading_not_stored", account=self._account.name)
+            return
+        if reading.is_whole:
+            self._begun = reading.begun
+            self._account.is_read = True
+        read, self._read = self._read, anyio.Event()
+        read.set()
+        await self._appeared(self._account.name)
+
+    async def _look(self) -> Reading:
+        """Book, and trades where rows show fills we do not know. Raises OrdoError."""
+        account = self._account
+        deadline = self._clock.boot() + READ_S
+        await account.keeper.ensure(deadline)
+        begun, begun_at, user = self._clock.boot(), self._clock.now(), account.user
+        assert user is not None
+
+        rows = await account.read(
+            lambda session: account.adapter.orders(session, account.master), deadline=deadline
+        )
+        for bad in rows.bad:
+            log.warning("row_unreadable", account=account.name, why=bad.why)
+        fills: tuple[Fill, ...] | None = None
+        if supports(account.adapter, "trades") and wants_fills(self._book, user, rows.good):
+            trades = await account.read(
+                lambda session: account.adapter.trades(session, account.master),
+                deadline=self._clock.boot() + READ_S,
+            )
+            fills = trades.good
+        return Reading(
+            user=user,
+            begun=begun,
+            begun_at=begun_at,
+            rows=rows.good,
+            is_whole=rows.is_whole and account.user == user,
+            fills=fills,
+        )
+
+    async def _take_in(self, reading: Reading) -> None:
+        """What the reading shows, on disk and in the book; then what it lets us conclude."""
+        tag = self._account.spec.tag
+        prefix = tag_prefix(self._ledger.journal.installation, tag) if tag else None
+
+        def is_ours(text: str) -> bool:
+            return tag is not None and len(text) == tag.length and text.startswith(prefix or "")
+
+        shown = list(
+            found(self._book, self._account.name, reading, is_ours=is_ours, new_id=self._new_id)
+        )
+        if shown:
+            self._looks = 0
+            await self._ledger.record(*shown)
+        strangers = [r.id for r in shown if isinstance(r, Update) and r.tag is not None]
+        if strangers:
+            self._adopted(self._account.name, strangers)
+        fills = list(fresh_fills(self._book, reading))
+        if fills:
+            await self._ledger.record(*fills)
+        conclusions = [*self._absences(reading), *self._changes(reading)]
+        if conclusions:
+            await self._ledger.record(*conclusions)
+
+    def _absences(self, reading: Reading) -> list[Record]:
+        """Doubts that this reading does not hold, by the rules of absence."""
+        records: list[Record] = []
+        doubts = self._book.doubts(self._account.name)
+        day = self._account.book_day(reading.begun_at)
+        misses_seen = bool(doubts) and lacks_seen_orders(self._book, reading, day)
+        for order in doubts:
+            if order.sent == "intent" and order.id not in self._counted_from:
+                continue  # still under way
+            why = why_not_absent(
+                self._book,
+                order,
+                reading,
+                waited_s=reading.begun - self._count_from(order),
+                horizon_s=self._account.rules.doubt_horizon_s,
+                is_same_book_day=order.sent_at is not None
+                and self._account.book_day(order.sent_at) == day,
+                misses_seen=misses_seen,
+            )
+            self._tell(order, why)
+            if why:
+                self._absent_since.pop(order.id, None)
+                continue
+            records.append(
+                Evidence(
+                    id=order.id,
+                    source="book",
+                    begun_at=reading.begun_at,
+                    complete=True,
+                    found=False,
+                )
+            )
+            first = self._absent_since.setdefault(order.id, reading.begun)
+            if reading.begun - first >= APART_S:
+                records.append(
+                    Settled(
+                        id=order.id,
+                        outcome="not_placed",
+                        by="book",
+                        reason="two complete readings of the broker's book do not hold it",
+                    )
+                )
+        return records
+
+    def _count_from(self, item: OrderState | ChangeState) -> float:
+        return self._counted_from.setdefault(item.id, self._clock.boot())
+
+    def count_from_now(self, item_id: str) -> None:
+        """The send of this order or change, or its connection, ended now: its horizon counts from here."""
+        self._counted_from[item_id] = self._clock.boot()
+
+    def _tell(self, order: OrderState, why: str) -> None:
+        if why != self.why_open.get(order.id) and "order.resolve" in why:
+            log.warning("doubt_waits_for_person", account=order.account, order=order.id, why=why)
+        self.why_open[order.id] = why
+
+    def _changes(self, reading: Reading) -> list[Record]:
+        """Modifies and cancels whose end the order's row shows, or that a horizon has passed without effect."""
+        records: list[Record] = []
+        for change in self._book.open_changes(self._account.name):
+            order = self._book.orders.get(change.order_id or "")
+            if order is None or change.state == "intent" or reading.begun_at < change.at:
+                continue
+            outcome = change_shows(change, order)
+            waited_s = reading.begun - self._count_from(change)
+            is_over = waited_s >= self._account.rules.doubt_horizon_s
+            if not outcome and order.is_live and reading.is_whole and is_over:
+                outcome = "not_done"
+            if outcome:
+                records.append(Settled(id=change.id, outcome=outcome, by="book"))
+        return records
