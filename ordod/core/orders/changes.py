@@ -1,11 +1,10 @@
-"""Changes of what is at the broker: modify, cancel, GTT, conversion. The same path as an order's: written down, sent once, told.
+"""Modify, cancel, and a person's word on a doubt. The same path as an order's: written down, sent once, told.
 
 An acknowledgement is not yet a change: what a modify or cancel came to, the order's row tells (`settling.py`). A cancel passes
 the gate, and works with a dead disk. A cancel of an order in doubt is written down and goes out when the order appears.
 One change of an order at a time; the next waits.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -16,32 +15,22 @@ from msgspec.structs import asdict, replace
 
 from ordod.adapter import (
     BrokerOrder,
-    Conversion,
-    Dialogue,
-    NewGtt,
     OrderChanges,
-    Session,
     Variety,
-    canonical,
 )
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
-from ordod.core.orders.desk import Call, Desk, NewId, error_of
+from ordod.core.orders.desk import Desk, NewId, error_of
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import fingerprint_of
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import (
-    Accepted,
     Admin,
     Cancel,
-    Doubt,
-    Intent,
     Modify,
-    Rejected,
     Settled,
-    Unsent,
 )
-from ordod.core.orders.sending import Outcome, Sender
+from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
 from ordod.core.orders.settling import Reader
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.orders.validate import check_changes
@@ -49,7 +38,7 @@ from ordod.core.ports import Clock
 from ordod.domain.orders import Order, Status
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["ChangeResult", "Changes", "Keyed"]
+__all__ = ["ChangeResult", "Changes"]
 
 SYNC_S = 2.0
 SEEN_S = 2.0  # how long an acknowledged change is waited for in the order's row before the answer says in_doubt
@@ -62,30 +51,6 @@ class ChangeResult(Struct, frozen=True):
     order: Order
     change: str
     durable: bool = True
-
-
-class Keyed(Struct, frozen=True, kw_only=True):
-    """A change with a key of its own: a GTT's place, modify or cancel, or a conversion."""
-
-    account: str
-    key: str
-    operation: str
-    caller: str
-    timeout_s: float
-    gtt: NewGtt | None = None
-    conversion: Conversion | None = None
-    target: str | None = None
-
-    def fingerprint(self) -> str:
-        parts = [self.operation, self.target or ""]
-        for leg in self.gtt.legs if self.gtt else ():
-            parts += [f"{leg.side} {leg.quantity} {leg.type} {leg.product}"]
-            parts += [canonical(leg.trigger_price), canonical(leg.price)]
-        if self.gtt:
-            parts.append(self.gtt.symbol)
-        if self.conversion:
-            parts += [str(value) for value in asdict(self.conversion).values()]
-        return fingerprint_of(*parts)
 
 
 class Changes:
@@ -287,7 +252,7 @@ class Changes:
                 key=change_key,
                 fingerprint=print_,
             )
-            await self._must_store(record, change_id)
+            await self._ledger.store(record)
             instrument = self._desk.instrument(account, order.terms.symbol)
             row = row_of(order)
             outcome = await self._sender.send_once(
@@ -351,105 +316,6 @@ class Changes:
             )
         self._desk.check_modified(account, changed, order.strategy)
 
-    # GTT and conversion
-
-    async def keyed(
-        self, wanted: Keyed, make: Callable[[Session], Dialogue[Any]], prepare: Callable[[], None]
-    ) -> tuple[ChangeState, bool]:
-        """Carry a change with a key. The change as it stands, and whether the key had been here before.
-
-        Args:
-            make: the adapter's dialogue; a `str` it returns is the broker's id.
-            prepare: validates; raises OrdoError before anything is stored.
-        """
-        account = self._desk.account(wanted.account)
-        deadline = self._clock.boot() + wanted.timeout_s
-        session = await account.keeper.ensure(deadline)
-        user, print_ = session.user_id, wanted.fingerprint()
-        known = self._book.by_key(user, wanted.key)
-        if known is not None or self._book.key_is_spent(user, wanted.key):
-            return self._same_change(known, wanted, print_), True
-        call = self._desk.under_way.get((user, wanted.key))
-        if call is not None:
-            if call.fingerprint != print_:
-                raise self._reused(wanted)
-            await call.done.wait()
-            return self._change_of(call), True
-        call = self._desk.under_way[user, wanted.key] = Call(print_, wanted.operation)
-        try:
-            prepare()
-            if self._gate.is_closed_for(account.name, None):
-                raise OrdoError(
-                    Kind.KILLED,
-                    "the kill switch is engaged; nothing was sent",
-                    account=account.name,
-                    key=wanted.key,
-                )
-            await self._carry_keyed(call, account, user, wanted, make, deadline)
-        except OrdoError as error:
-            call.error = error
-            raise
-        finally:
-            del self._desk.under_way[user, wanted.key]
-            call.done.set()
-        return self._change_of(call), False
-
-    async def _carry_keyed(
-        self,
-        call: Call,
-        account: Account,
-        user: str,
-        wanted: Keyed,
-        make: Callable[[Session], Dialogue[Any]],
-        deadline: float,
-    ) -> None:
-        call.order_id = self._new_id("c")
-        intent = Intent(
-            id=call.order_id,
-            operation=wanted.operation,
-            account=account.name,
-            user=user,
-            key=wanted.key,
-            fingerprint=call.fingerprint,
-            caller=wanted.caller,
-            gtt=wanted.gtt,
-            conversion=wanted.conversion,
-            target=wanted.target,
-        )
-        await self._must_store(intent, intent.id)
-        outcome = await self._sender.send_once(
-            account, make, user=user, strategy=None, deadline=deadline
-        )
-        await self._concluded(intent.id, outcome)
-        error = error_of(outcome, account=account.name, key=wanted.key)
-        if error is not None:
-            raise error
-
-    def _change_of(self, call: Call) -> ChangeState:
-        if call.error is not None:
-            raise call.error
-        return self._book.changes[call.order_id]
-
-    def _same_change(
-        self, known: OrderState | ChangeState | None, wanted: Keyed, print_: str
-    ) -> ChangeState:
-        if not isinstance(known, ChangeState) or known.fingerprint != print_:
-            raise self._reused(wanted)
-        if known.state == "rejected":
-            raise OrdoError(
-                Kind[known.error_kind], known.message, account=wanted.account, key=wanted.key
-            )
-        return known
-
-    @staticmethod
-    def _reused(wanted: Keyed) -> OrdoError:
-        return OrdoError(
-            Kind.KEY_REUSED,
-            f"key {wanted.key} belongs to another order or change; take a new key",
-            key=wanted.key,
-            account=wanted.account,
-        )
-
     # A person's word
 
     async def resolve(
@@ -488,7 +354,9 @@ class Changes:
         try:
             await self._ledger.record(*records)
         except JournalFailed as error:
-            raise _dead_disk(str(error)) from error
+            raise OrdoError(
+                Kind.JOURNAL_FAILED, f"it could not be written down ({error}); nothing was changed"
+            ) from error
         self._readers[order.account].look()
         return self._book.view(order)
 
@@ -507,47 +375,9 @@ class Changes:
             return True
         return False
 
-    async def _must_store(self, record: Modify | Intent, change_id: str) -> None:
-        """Raises OrdoError: JOURNAL_FAILED, and then nothing will be sent."""
-        pending = self._ledger.write(record)
-        try:
-            with anyio.move_on_after(SYNC_S):
-                await pending.durable()
-                return
-        except JournalFailed as error:
-            raise _dead_disk(str(error)) from error
-        if not pending.withdraw():
-            self._ledger.write(Unsent(id=change_id, kind=Kind.JOURNAL_FAILED.name))
-        raise _dead_disk(f"it did not answer within {SYNC_S:g} s")
-
     async def _concluded(self, change_id: str, outcome: Outcome[Any]) -> bool:
         """The outcome of a change on disk; whether it is."""
-        match outcome.what:
-            case "accepted":
-                broker_id = outcome.value if isinstance(outcome.value, str) else ""
-                record: Accepted | Rejected | Unsent | Doubt = Accepted(
-                    id=change_id, broker_id=broker_id
-                )
-            case "rejected":
-                assert outcome.kind is not None
-                record = Rejected(
-                    id=change_id,
-                    kind=outcome.kind.name,
-                    message=outcome.message,
-                    code=outcome.code,
-                )
-            case "unsent":
-                assert outcome.kind is not None
-                record = Unsent(id=change_id, kind=outcome.kind.name, message=outcome.message)
-            case _:
-                assert outcome.sent_at is not None
-                assert outcome.died_at is not None
-                record = Doubt(
-                    id=change_id,
-                    why=outcome.message,
-                    sent_at=outcome.sent_at,
-                    died_at=outcome.died_at,
-                )
+        record = record_of(change_id, outcome)
         try:
             await self._ledger.record(record)
         except JournalFailed:
@@ -593,11 +423,4 @@ def row_of(order: OrderState) -> BrokerOrder:
         price=terms.price,
         trigger_price=terms.trigger_price,
         tags=(order.tag,) if order.tag else (),
-    )
-
-
-def _dead_disk(why: str) -> OrdoError:
-    return OrdoError(
-        Kind.JOURNAL_FAILED,
-        f"the change could not be written down ({why}); nothing was sent. See to the disk",
     )

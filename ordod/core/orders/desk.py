@@ -11,10 +11,8 @@ waits for the same answer.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,8 +26,8 @@ from ordod.core.guard.risk import Facts, OrderRate, check
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import differing, fingerprint, make_tag
 from ordod.core.orders.ledger import Ledger
-from ordod.core.orders.records import Accepted, Doubt, Intent, Rejected, Unsent
-from ordod.core.orders.sending import Outcome, Sender
+from ordod.core.orders.records import Intent
+from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.orders.validate import check_terms
 from ordod.core.ports import Clock, Random
@@ -37,9 +35,8 @@ from ordod.domain.orders import Order, OrderType
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Call", "Desk", "NewId", "PlaceResult", "WantedOrder", "error_of"]
+__all__ = ["Call", "Desk", "NewId", "PlaceResult", "WantedOrder"]
 
-SYNC_S = 2.0  # an intent that is not on disk by then leaves the queue, and nothing is sent
 GRACE_S = 0.5  # past the caller's deadline, for an answer that is being written down
 LOOK_ALIKE_S_MAX = 3600.0
 
@@ -312,8 +309,7 @@ class Desk:
         """From the intent to the outcome, whoever still waits."""
         try:
             intent = self._intent(account, user, wanted, instrument, call)
-            if not await self._written(intent, call, user, wanted.key):
-                return
+            await self._ledger.store(intent)
             self._sent(account, wanted)
             order = new_order(account, wanted.terms, instrument, intent.tag)
             outcome: Outcome[Placed] = await self._sender.send_once(
@@ -324,6 +320,8 @@ class Desk:
                 deadline=deadline,
             )
             await self._conclude(call, intent, outcome)
+        except OrdoError as error:
+            call.error = error
         finally:
             self._end(user, wanted.key, call)
 
@@ -353,26 +351,6 @@ class Desk:
             order=replace(wanted.terms, symbol=instrument.symbol),
         )
 
-    async def _written(self, intent: Intent, call: Call, user: str, key: str) -> bool:
-        """The intent is on disk. Otherwise the call has its error, and nothing of it will be sent."""
-        pending = self._ledger.write(intent)
-        try:
-            with anyio.move_on_after(SYNC_S):
-                await pending.durable()
-                return True
-        except JournalFailed as error:
-            call.error = _journal_failed(str(error))
-            return False
-        call.error = _journal_failed(f"it did not answer within {SYNC_S:g} s")
-        if pending.withdraw():
-            return False
-        # Taken into a batch: it will be on disk sooner or later, and then `unsent` must stand behind it.
-        call.done.set()
-        unsent = Unsent(id=intent.id, kind=Kind.JOURNAL_FAILED.name, message=call.error.message)
-        with suppress(JournalFailed):  # then a start finds the intent alone, and asks the broker
-            await self._ledger.record(unsent)
-        return False
-
     def _sent(self, account: Account, wanted: WantedOrder) -> None:
         now = self._clock.boot()
         for scope in self._scopes(account.name, wanted.strategy):
@@ -380,32 +358,8 @@ class Desk:
 
     async def _conclude(self, call: Call, intent: Intent, outcome: Outcome[Placed]) -> None:
         """The outcome on disk, then known to those who wait. What cannot be stored is answered as IN_DOUBT."""
-        match outcome.what:
-            case "accepted":
-                assert outcome.value is not None
-                record: Accepted | Rejected | Unsent | Doubt = Accepted(
-                    id=intent.id, broker_id=outcome.value.broker_order_id
-                )
-            case "rejected":
-                assert outcome.kind is not None
-                record = Rejected(
-                    id=intent.id,
-                    kind=outcome.kind.name,
-                    message=outcome.message,
-                    code=outcome.code,
-                )
-            case "unsent":
-                assert outcome.kind is not None
-                record = Unsent(id=intent.id, kind=outcome.kind.name, message=outcome.message)
-            case _:
-                assert outcome.sent_at is not None
-                assert outcome.died_at is not None
-                record = Doubt(
-                    id=intent.id,
-                    why=outcome.message,
-                    sent_at=outcome.sent_at,
-                    died_at=outcome.died_at,
-                )
+        broker_id = outcome.value.broker_order_id if outcome.value else ""
+        record = record_of(intent.id, outcome, broker_id)
         error = error_of(outcome, account=intent.account, key=intent.key)
         try:
             await self._ledger.record(record)
@@ -504,21 +458,3 @@ def new_order(
     if terms.market_protection is None and terms.type in (OrderType.MARKET, OrderType.SL_M):
         fields["market_protection"] = account.rules.market_protection
     return NewOrder(**fields)
-
-
-def error_of(outcome: Outcome[Any], **data: Any) -> OrdoError | None:
-    """What a caller is told of an outcome that is not an order; None where it is one."""
-    if outcome.what not in ("rejected", "unsent"):
-        return None
-    assert outcome.kind is not None
-    broker = {"broker_message": outcome.message, "broker_code": outcome.code or None}
-    return OrdoError(
-        outcome.kind, outcome.message, **data, **(broker if outcome.what == "rejected" else {})
-    )
-
-
-def _journal_failed(why: str) -> OrdoError:
-    return OrdoError(
-        Kind.JOURNAL_FAILED,
-        f"the order could not be written down ({why}); nothing was sent. See to the disk",
-    )

@@ -58,6 +58,7 @@ class Intent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="intent"
 
     `operation`: place, place_gtt, modify_gtt, cancel_gtt, convert. `user` is the broker's user id: keys belong to it.
     `symbol_written`: as the caller wrote it. `tag` is on the broker's order. `target`: the broker's id of a GTT to change.
+    `before`: the signed quantity of the position that a conversion takes from, read before it is sent.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Intent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="intent"
     gtt: NewGtt | None = None
     conversion: Conversion | None = None
     target: str | None = None
+    before: int | None = None
 
 
 class Modify(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="modify"):

@@ -6,7 +6,7 @@ byte was handed over, only a white-listed answer ends the matter, and everything
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 import structlog
@@ -15,10 +15,12 @@ from msgspec import Struct
 from ordod.adapter import BrokerError, Dialogue, Fault, Session
 from ordod.core.account import Account, Held
 from ordod.core.guard.gate import Gate
-from ordod.core.ports import Clock, Lost, Unsent
+from ordod.core.orders.records import Accepted, Doubt, Record, Rejected, Unsent
+from ordod.core.ports import Clock, Lost
+from ordod.core.ports import Unsent as NothingSent
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Outcome", "Sender"]
+__all__ = ["Outcome", "Sender", "error_of", "record_of"]
 
 T = TypeVar("T")
 
@@ -138,7 +140,7 @@ class Sender:
                 return outcome
             except (Held, OrdoError) as error:
                 return _unsent(error.kind, str(error))
-            except (Unsent, Lost) as error:
+            except (NothingSent, Lost) as error:
                 account.breaker.failed(self._clock.boot())
                 if isinstance(error, Lost) and hand.passed_at:
                     return self._doubt(str(error), hand.passed_at)
@@ -176,3 +178,37 @@ class Sender:
 
 def _unsent(kind: Kind, message: str) -> Outcome[T]:
     return Outcome(what="unsent", kind=kind, message=message)
+
+
+def record_of(item_id: str, outcome: Outcome[Any], broker_id: str = "") -> Record:
+    """What the journal holds of an outcome. `broker_id`: of what was accepted."""
+    match outcome.what:
+        case "accepted":
+            return Accepted(id=item_id, broker_id=broker_id)
+        case "rejected":
+            assert outcome.kind is not None
+            return Rejected(
+                id=item_id, kind=outcome.kind.name, message=outcome.message, code=outcome.code
+            )
+        case "unsent":
+            assert outcome.kind is not None
+            return Unsent(id=item_id, kind=outcome.kind.name, message=outcome.message)
+        case _:
+            assert outcome.sent_at is not None
+            assert outcome.died_at is not None
+            return Doubt(
+                id=item_id,
+                why=outcome.message,
+                sent_at=outcome.sent_at,
+                died_at=outcome.died_at,
+            )
+
+
+def error_of(outcome: Outcome[Any], **data: Any) -> OrdoError | None:
+    """What a caller is told of an outcome that is not the thing itself; None where it is."""
+    if outcome.what not in ("rejected", "unsent"):
+        return None
+    assert outcome.kind is not None
+    if outcome.what == "rejected":
+        data |= {"broker_message": outcome.message, "broker_code": outcome.code or None}
+    return OrdoError(outcome.kind, outcome.message, **data)

@@ -1,0 +1,343 @@
+"""Changes with a key of their own: GTTs and conversions. The whole order path: key, validate, kill, intent, send once, outcome.
+
+They carry no tag. After a lost answer a GTT is found by its conditions in the broker's list, a conversion by the position it
+took from; both end by evidence only, under the same two readings a horizon after the send as an order's absence.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import structlog
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from ordod.adapter import (
+    BrokerGtt,
+    Conversion,
+    Dialogue,
+    GttStatus,
+    NewGtt,
+    Position,
+    Rows,
+    Session,
+    Side,
+    canonical,
+)
+from ordod.core.account import Account
+from ordod.core.guard.gate import Gate
+from ordod.core.orders.desk import Call, Desk, NewId
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.keys import fingerprint_of
+from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.records import Evidence, Intent, Record, Settled
+from ordod.core.orders.sending import Sender, error_of, record_of
+from ordod.core.orders.states import ChangeState, OrderState
+from ordod.core.ports import Clock
+from ordod.errors import Kind, OrdoError
+
+__all__ = ["Keyed", "KeyedChanges"]
+
+APART_S = 5.0  # between the two readings that speak for absence
+READ_S = 8.0
+CLOCKS_APART = timedelta(seconds=30)
+
+log = structlog.get_logger("keyed")
+
+
+class Keyed(Struct, frozen=True, kw_only=True):
+    """What a caller asked for. `operation`: place_gtt, modify_gtt, cancel_gtt, convert; `target`: the GTT's id at the broker."""
+
+    account: str
+    key: str
+    operation: str
+    caller: str
+    timeout_s: float
+    gtt: NewGtt | None = None
+    conversion: Conversion | None = None
+    target: str | None = None
+
+    def fingerprint(self) -> str:
+        parts = [self.operation, self.target or ""]
+        if self.gtt:
+            parts.append(self.gtt.symbol)
+            for leg in self.gtt.legs:
+                parts += [leg.side, str(leg.quantity), leg.type, leg.product]
+                parts += [canonical(leg.trigger_price), canonical(leg.price)]
+        if self.conversion:
+            parts += [str(value) for value in asdict(self.conversion).values()]
+        return fingerprint_of(*parts)
+
+
+class KeyedChanges:
+    """Carries keyed changes of all accounts, and settles their doubts."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        ledger: Ledger,
+        gate: Gate,
+        sender: Sender,
+        desk: Desk,
+    ) -> None:
+        self._clock = clock
+        self._new_id = new_id
+        self._ledger = ledger
+        self._book = ledger.book
+        self._gate = gate
+        self._sender = sender
+        self._desk = desk
+        self._position_locks: dict[tuple[str, str], anyio.Lock] = {}
+        self._counted_from: dict[str, float] = {}
+        self._absent_since: dict[str, float] = {}
+
+    async def carry(
+        self,
+        wanted: Keyed,
+        make: Callable[[Session], Dialogue[Any]],
+        prepare: Callable[[], None],
+    ) -> tuple[ChangeState, bool]:
+        """The change as it stands, and whether its key had been here before.
+
+        Args:
+            make: the adapter's dialogue; a `str` it returns is the broker's id.
+            prepare: validates; raises OrdoError before anything is stored.
+        Raises:
+            OrdoError: as for an order; the words speak of the change.
+        """
+        account = self._desk.account(wanted.account)
+        deadline = self._clock.boot() + wanted.timeout_s
+        session = await account.keeper.ensure(deadline)
+        user, print_ = session.user_id, wanted.fingerprint()
+        known = self._book.by_key(user, wanted.key)
+        if known is not None or self._book.key_is_spent(user, wanted.key):
+            return _same(known, wanted, print_), True
+        call = self._desk.under_way.get((user, wanted.key))
+        if call is not None:
+            if call.fingerprint != print_:
+                raise _reused(wanted)
+            await call.done.wait()
+            return self._change_of(call), True
+        call = self._desk.under_way[user, wanted.key] = Call(print_, wanted.operation)
+        try:
+            prepare()
+            self._check_gate(account, wanted.key)
+            if wanted.conversion is None:
+                await self._carry(call, account, user, wanted, make, deadline)
+            else:
+                async with self._position_lock(account.name, wanted.conversion.symbol):
+                    before = await self._quantity_before(account, wanted.conversion, deadline)
+                    await self._carry(call, account, user, wanted, make, deadline, before=before)
+        except OrdoError as error:
+            call.error = error
+            raise
+        finally:
+            del self._desk.under_way[user, wanted.key]
+            call.done.set()
+        return self._change_of(call), False
+
+    async def _carry(
+        self,
+        call: Call,
+        account: Account,
+        user: str,
+        wanted: Keyed,
+        make: Callable[[Session], Dialogue[Any]],
+        deadline: float,
+        *,
+        before: int | None = None,
+    ) -> None:
+        call.order_id = self._new_id("c")
+        intent = Intent(
+            id=call.order_id,
+            operation=wanted.operation,
+            account=account.name,
+            user=user,
+            key=wanted.key,
+            fingerprint=call.fingerprint,
+            caller=wanted.caller,
+            gtt=wanted.gtt,
+            conversion=wanted.conversion,
+            target=wanted.target,
+            before=before,
+        )
+        await self._ledger.store(intent)
+        outcome = await self._sender.send_once(
+            account, make, user=user, strategy=None, deadline=deadline
+        )
+        self._counted_from[intent.id] = self._clock.boot()
+        broker_id = outcome.value if isinstance(outcome.value, str) else wanted.target or ""
+        try:
+            await self._ledger.record(record_of(intent.id, outcome, broker_id))
+        except JournalFailed:
+            log.warning("outcome_not_stored", account=account.name, change=intent.id)
+            if outcome.what != "unsent":
+                return  # told as in doubt: the intent is on disk, its outcome is not
+        error = error_of(outcome, account=account.name, key=wanted.key)
+        if error is not None:
+            raise error
+
+    def _check_gate(self, account: Account, key: str) -> None:
+        if self._gate.is_closed_for(account.name, None):
+            raise OrdoError(
+                Kind.KILLED,
+                "the kill switch is engaged; nothing was sent",
+                account=account.name,
+                key=key,
+            )
+
+    def _change_of(self, call: Call) -> ChangeState:
+        if call.error is not None:
+            raise OrdoError(call.error.kind, call.error.message, **call.error.data)
+        return self._book.changes[call.order_id]
+
+    def _position_lock(self, account: str, symbol: str) -> anyio.Lock:
+        return self._position_locks.setdefault((account, symbol), anyio.Lock())
+
+    async def _quantity_before(
+        self, account: Account, conversion: Conversion, deadline: float
+    ) -> int:
+        """The position a conversion takes from. Raises OrdoError: INVALID_PARAMS where it is too small."""
+        rows = await account.read(
+            lambda session: account.adapter.positions(session, account.master), deadline=deadline
+        )
+        quantity = _position(rows, conversion)
+        has = quantity if conversion.side is Side.BUY else -quantity
+        if has < conversion.quantity:
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"quantity {conversion.quantity} is more than the {conversion.side} position of "
+                f"{conversion.symbol} {conversion.from_product}, {max(0, has)}",
+                field="quantity",
+                value=conversion.quantity,
+            )
+        return quantity
+
+    # Settling
+
+    def count_from_now(self, change_id: str) -> None:
+        """After a start the horizon of an open doubt begins anew."""
+        self._counted_from[change_id] = self._clock.boot()
+
+    async def settle(self, account: Account) -> None:
+        """Look for what became of this account's keyed changes in doubt. Never raises."""
+        doubts = [
+            change
+            for change in self._book.open_changes(account.name)
+            if change.intent is not None and change.state == "doubt"
+        ]
+        if not doubts:
+            return
+        begun, deadline = self._clock.boot(), self._clock.boot() + READ_S
+        records: list[Record] = []
+        try:
+            gtts = conversions = None
+            if any(change.operation != "convert" for change in doubts):
+                gtts = await account.read(
+                    lambda session: account.adapter.gtts(session, account.master),
+                    deadline=deadline,
+                )
+            if any(change.operation == "convert" for change in doubts):
+                conversions = await account.read(
+                    lambda session: account.adapter.positions(session, account.master),
+                    deadline=deadline,
+                )
+            for change in doubts:
+                records += self._evidence(account, change, begun, gtts, conversions)
+            if records:
+                await self._ledger.record(*records)
+        except (OrdoError, JournalFailed) as error:
+            log.info("not_settled", account=account.name, why=str(error))
+
+    def _evidence(
+        self,
+        account: Account,
+        change: ChangeState,
+        begun: float,
+        gtts: Rows[BrokerGtt] | None,
+        positions: Rows[Position] | None,
+    ) -> Iterator[Record]:
+        assert change.intent is not None
+        is_whole = (gtts or positions or Rows(())).is_whole
+        shown = None
+        if change.operation == "convert" and positions is not None:
+            shown = _conversion_shows(change.intent, positions)
+        elif gtts is not None:
+            shown = self._gtt_shows(change, gtts)
+        source = "positions" if change.operation == "convert" else "gtts"
+        at = self._clock.now()
+        if shown is not None and shown[0]:
+            yield Evidence(id=change.id, source=source, begun_at=at, complete=is_whole, found=True)
+            yield Settled(id=change.id, outcome="done", by=source, broker_id=shown[1])
+            return
+        waited_s = begun - self._counted_from.setdefault(change.id, begun)
+        if shown is None or not is_whole or waited_s < account.rules.doubt_horizon_s:
+            self._absent_since.pop(change.id, None)
+            return
+        yield Evidence(id=change.id, source=source, begun_at=at, complete=True, found=False)
+        if begun - self._absent_since.setdefault(change.id, begun) >= APART_S:
+            yield Settled(id=change.id, outcome="not_done", by=source)
+
+    def _gtt_shows(self, change: ChangeState, gtts: Rows[BrokerGtt]) -> tuple[bool, str]:
+        """Whether the list shows the change, and the broker's id of the trigger."""
+        intent = change.intent
+        assert intent is not None
+        if change.operation == "cancel_gtt":
+            living = {g.broker_gtt_id for g in gtts.good if g.status is GttStatus.ACTIVE}
+            return intent.target not in living, intent.target or ""
+        taken = {c.broker_id for c in self._book.changes.values() if c.broker_id}
+        for row in gtts.good:
+            is_target = row.broker_gtt_id == intent.target
+            if change.operation == "modify_gtt" and not is_target:
+                continue
+            if change.operation == "place_gtt":
+                since = (change.sent_at or change.at) - CLOCKS_APART
+                is_old = row.created_at is not None and row.created_at < since
+                if is_old or row.broker_gtt_id in taken:
+                    continue
+            assert intent.gtt is not None
+            if row.symbol == intent.gtt.symbol and row.legs == intent.gtt.legs:
+                return True, row.broker_gtt_id
+        return False, ""
+
+
+def _conversion_shows(intent: Intent, positions: Rows[Position]) -> tuple[bool, str] | None:
+    """Whether the position lost what the conversion took; None where it moved otherwise, and a person must tell."""
+    conversion, before = intent.conversion, intent.before
+    assert conversion is not None
+    assert before is not None
+    sign = 1 if conversion.side is Side.BUY else -1
+    now = _position(positions, conversion)
+    if now == before - sign * conversion.quantity:
+        return True, ""
+    return (False, "") if now == before else None
+
+
+def _position(rows: Rows[Position], conversion: Conversion) -> int:
+    return sum(
+        row.quantity
+        for row in rows.good
+        if (row.symbol, row.product) == (conversion.symbol, conversion.from_product)
+    )
+
+
+def _same(known: OrderState | ChangeState | None, wanted: Keyed, print_: str) -> ChangeState:
+    if not isinstance(known, ChangeState) or known.fingerprint != print_:
+        raise _reused(wanted)
+    if known.state == "rejected":
+        raise OrdoError(
+            Kind[known.error_kind], known.message, account=wanted.account, key=wanted.key
+        )
+    return known
+
+
+def _reused(wanted: Keyed) -> OrdoError:
+    return OrdoError(
+        Kind.KEY_REUSED,
+        f"key {wanted.key} belongs to another order or change; take a new key",
+        key=wanted.key,
+        account=wanted.account,
+    )
