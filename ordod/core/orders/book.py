@@ -51,7 +51,7 @@ class _Dump(Struct):
     orders: list[OrderState]
     changes: list[ChangeState]
     archive: list[tuple[str, str, str, str, bytes, datetime]]
-    kills: list[tuple[str | None, str | None, str, str, datetime]]
+    kills: list[KillNote]
     users: dict[str, str]
     accounts: list[tuple[str, AccountNote, datetime]]
 
@@ -208,8 +208,13 @@ class Book:
                 self._change(seq, at, record)
             case Kill():
                 scope = (record.account, record.strategy)
-                self.kills.setdefault(
-                    scope, KillNote(*scope, reason=record.reason, caller=record.caller, at=at)
+                known = self.kills.get(scope)
+                self.kills[scope] = KillNote(
+                    *scope,
+                    reason=known.reason if known else record.reason,
+                    caller=known.caller if known else record.caller,
+                    at=known.at if known else at,
+                    cancel_open=record.cancel_open or (known is not None and known.cancel_open),
                 )
             case Release():
                 self.kills.pop((record.account, record.strategy), None)
@@ -454,9 +459,7 @@ class Book:
                 orders=list(self.orders.values()),
                 changes=list(self.changes.values()),
                 archive=[(order_id, *row) for order_id, row in self._archive.items()],
-                kills=[
-                    (k.account, k.strategy, k.reason, k.caller, k.at) for k in self.kills.values()
-                ],
+                kills=list(self.kills.values()),
                 users=self.users,
                 accounts=self.account_notes,
             )
@@ -484,7 +487,7 @@ class Book:
         for order_id, user, key, fingerprint, blob, at in dump.archive:
             self._archive[order_id] = (user, key, fingerprint, blob, at)
             self._archive_keys[user, key] = order_id
-        self.kills = {(k[0], k[1]): KillNote(*k) for k in dump.kills}
+        self.kills = {(kill.account, kill.strategy): kill for kill in dump.kills}
         self.users = dump.users
         self.account_notes = dump.accounts
 

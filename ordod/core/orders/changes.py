@@ -20,7 +20,7 @@ from ordod.adapter import (
 )
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
-from ordod.core.orders.desk import Desk, NewId, error_of
+from ordod.core.orders.desk import Desk, NewId
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import fingerprint_of
 from ordod.core.orders.ledger import Ledger
@@ -132,6 +132,23 @@ class Changes:
         if not is_durable:
             return ChangeResult(self._book.view(order), "in_doubt", durable=False)
         return await self._seen(order, change_id, deadline)
+
+    async def cancel_now(self, order: OrderState, *, caller: str, timeout_s: float) -> str:
+        """One cancel for the kill sweep: accepted, rejected, unsent, doubt, or `waits` for an order in doubt to appear."""
+        if order.is_open_doubt:
+            await self._cancel_later(order, caller)
+            return "waits"
+        deadline = self._clock.boot() + timeout_s
+        async with self._lock(order.id):
+            if not order.is_live:
+                return "accepted" if order.status is Status.CANCELLED else "rejected"
+            change_id = self._new_id("c")
+            is_durable = await self._stored(Cancel(id=change_id, order_id=order.id, caller=caller))
+            outcome = await self._send_cancel(order, deadline)
+            if is_durable:
+                await self._concluded(change_id, outcome)
+        self._readers[order.account].count_from_now(change_id)
+        return outcome.what
 
     def _cancelled_or_refuse(self, order: OrderState) -> ChangeResult:
         if order.status is Status.CANCELLED:

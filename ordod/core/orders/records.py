@@ -172,12 +172,13 @@ class Filled(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="fill"):
 
 
 class Kill(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="kill"):
-    """The switch was engaged for this scope (both None: everything)."""
+    """The switch was engaged for this scope (both None: everything). `cancel_open`: and everything open is to be cancelled."""
 
     caller: str
     account: str | None = None
     strategy: str | None = None
     reason: str = ""
+    cancel_open: bool = True
 
 
 class Release(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="release"):

@@ -123,3 +123,4 @@ class KillNote(Struct, frozen=True):
     reason: str
     caller: str
     at: datetime
+    cancel_open: bool = True

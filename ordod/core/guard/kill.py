@@ -1,0 +1,311 @@
+"""The kill switch: no new order leaves, and what is open is cancelled, until a person releases it.
+
+`engage` closes the gate before anything else, with no await and no disk, so that it works with a dead disk, a hung broker and
+under load; then it makes that durable by three means (the mapped gate, a file in `kill.d`, the journal), resets connections
+with unanswered orders, and sends each open order its first cancel. The sweep goes on behind until no doubt is open and a
+complete reading begun after the gate shows nothing live.
+
+Ways in: the call, SIGUSR1 (its handler stores the gate byte itself), a file in `kill.d` and the mapped byte, which another
+process may set. Whatever says killed at a start wins; all of them must say otherwise before an order leaves.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+
+import anyio
+import orjson
+import structlog
+from anyio.abc import TaskGroup
+from msgspec import Struct
+
+from ordod.core.account import Account
+from ordod.core.guard.gate import Gate, Scope
+from ordod.core.orders.changes import Changes
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.records import Kill, Record, Release
+from ordod.core.orders.settling import Reader
+from ordod.core.orders.states import OrderState
+from ordod.core.ports import Clock, Disk, DiskError
+from ordod.errors import Kind, OrdoError
+
+__all__ = ["KillResult", "KillStatus", "KillSwitch", "Sweep"]
+
+FOLDER = "kill.d"
+FILE = f"{FOLDER}/all.json"
+DURABLE_S = 1.0  # for the disk to say yes; the answer does not wait longer
+CANCEL_S = 30.0  # for a cancel's slot and connection: 100 orders at 9 a second take 11 s
+WATCH_S = 0.25  # how late a file in kill.d, or another process's byte, is noticed; the gate itself is closed at once
+AGAIN_S = 2.0  # before a living order gets its next cancel
+LOOK_S = 10.0
+
+log = structlog.get_logger("kill")
+
+
+class KillResult(Struct, frozen=True, kw_only=True):
+    """`cancelled`: first cancels the broker took, or that wait for an order in doubt; `failed`: those it did not.
+
+    `exposed`: orders whose connection was reset while unanswered; they are in doubt. `took_ms`: from the call to the answer.
+    """
+
+    durable: bool
+    cancelled: int
+    failed: int
+    exposed: int
+    took_ms: int
+
+
+class Sweep(Struct, kw_only=True):
+    """How the cancelling stands. `left`: orders live or in doubt at the last look."""
+
+    running: bool = False
+    cancelled: int = 0
+    failed: int = 0
+    exposed: int = 0
+    left: int = 0
+
+
+class KillStatus(Struct, frozen=True, kw_only=True):
+    engaged: bool
+    scopes: tuple[dict[str, str | None], ...]
+    sweep: Sweep | None
+
+
+class KillSwitch:
+    """The switch of the whole daemon."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        disk: Disk,
+        gate: Gate,
+        ledger: Ledger,
+        accounts: Mapping[str, Account],
+        readers: Mapping[str, Reader],
+        changes: Changes,
+        tasks: TaskGroup,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._clock = clock
+        self._disk = disk
+        self._gate = gate
+        self._ledger = ledger
+        self._accounts = accounts
+        self._readers = readers
+        self._changes = changes
+        self._tasks = tasks
+        self._is_stopping = is_stopping
+        self._sweep = Sweep()
+        self._known_engaged = False
+        self._tried: dict[str, float] = {}  # order -> boot time of its last cancel
+
+    # At a start
+
+    def restore(self) -> list[str]:
+        """Close the gate where anything says killed; what said so. Before any order can come."""
+        said = []
+        if self._gate.is_closed:
+            said.append("kill.gate")
+        if self._disk.names(FOLDER):
+            said.append(FOLDER)
+        if any(scope == (None, None) for scope in self._ledger.book.kills):
+            said.append("journal")
+        if said:
+            self._gate.close(Scope())
+            self._known_engaged = True
+        return said
+
+    async def resume(self) -> None:
+        """Go on with the sweep of a kill that was engaged before the start."""
+        note = self._ledger.book.kills.get((None, None))
+        if self._known_engaged and note is None:
+            await self._durable("start", "the gate was closed at the start", cancel_open=True)
+        if self._known_engaged and (note is None or note.cancel_open):
+            self._start_sweep()
+
+    # Engaging
+
+    async def engage(self, *, caller: str, reason: str, cancel_open: bool = True) -> KillResult:
+        """Stop everything. See the module's text for the order of things."""
+        began = self._clock.boot()
+        self._gate.close(Scope())
+        self._known_engaged = True
+        exposed = sum(account.line.reset_writes() for account in self._accounts.values())
+        self._sweep.exposed += exposed
+        log.warning("killed", caller=caller, reason=reason, exposed=exposed)
+        durable, cancelled, failed = False, 0, 0
+
+        async def make_durable() -> None:
+            nonlocal durable
+            durable = await self._durable(caller, reason, cancel_open=cancel_open)
+
+        async def first_cancels() -> None:
+            nonlocal cancelled, failed
+            if cancel_open:
+                cancelled, failed = await self._cancel_all()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(make_durable)
+            group.start_soon(first_cancels)
+        if cancel_open:
+            self._start_sweep()
+        return KillResult(
+            durable=durable,
+            cancelled=cancelled,
+            failed=failed,
+            exposed=exposed,
+            took_ms=round((self._clock.boot() - began) * 1000),
+        )
+
+    async def _durable(self, caller: str, reason: str, *, cancel_open: bool) -> bool:
+        """Try the three means side by side; whether one of them took it in time."""
+        took = anyio.Event()
+
+        async def by_file() -> None:
+            note = {"caller": caller, "reason": reason, "at": self._clock.now().isoformat()}
+            with suppress(DiskError):
+                await self._disk.replace(FILE, orjson.dumps(note))
+                took.set()
+
+        async def by_gate() -> None:
+            with suppress(DiskError):
+                await self._disk.flush_gate()
+                took.set()
+
+        async def by_journal() -> None:
+            with suppress(JournalFailed):
+                await self._ledger.record(
+                    Kill(caller=caller, reason=reason, cancel_open=cancel_open)
+                )
+                took.set()
+
+        for way in (by_file, by_gate, by_journal):
+            self._tasks.start_soon(way)
+        with anyio.move_on_after(DURABLE_S):
+            await took.wait()
+            return True
+        return False
+
+    async def watch(self) -> None:
+        """Notice a switch that was thrown from outside: a signal, a file, another process. Until cancelled."""
+        while True:
+            await anyio.sleep(WATCH_S)
+            if not self._known_engaged and (self._gate.is_closed or self._disk.names(FOLDER)):
+                await self.engage(caller="outside", reason="signal, kill.d or ordoctl kill --local")
+
+    # Cancelling
+
+    def _open(self) -> list[OrderState]:
+        """Everything live or in doubt at all accounts, newest first."""
+        return sorted(
+            self._ledger.book.open_orders(), key=lambda order: order.placed_at, reverse=True
+        )
+
+    async def _cancel_all(self) -> tuple[int, int]:
+        """One cancel for each open order, side by side; the windows put them in order. How many were taken, and how many not."""
+        taken = failed = 0
+
+        async def cancel(order: OrderState) -> None:
+            nonlocal taken, failed
+            self._tried[order.id] = self._clock.boot()
+            what = await self._changes.cancel_now(order, caller="kill", timeout_s=CANCEL_S)
+            if what in ("accepted", "doubt", "waits"):
+                taken += 1
+            else:
+                failed += 1
+
+        async with anyio.create_task_group() as group:
+            for order in self._open():
+                if order.account in self._accounts and self._may_try(order):
+                    group.start_soon(cancel, order)
+        self._sweep.cancelled += taken
+        self._sweep.failed += failed
+        return taken, failed
+
+    def _may_try(self, order: OrderState) -> bool:
+        last = self._tried.get(order.id)
+        if order.is_open_doubt:
+            return last is None
+        return last is None or self._clock.boot() - last >= AGAIN_S
+
+    def _start_sweep(self) -> None:
+        if not self._sweep.running:
+            self._sweep.running = True
+            self._tasks.start_soon(self._run_sweep)
+
+    async def _run_sweep(self) -> None:
+        try:
+            while self._gate.is_closed and not self._is_stopping():
+                looked = await self._look_everywhere()
+                open_orders = [o for o in self._open() if o.account in self._accounts]
+                self._sweep.left = len(open_orders)
+                if looked and not open_orders:
+                    log.warning("swept", cancelled=self._sweep.cancelled)
+                    return
+                await self._cancel_all()
+                await anyio.sleep(AGAIN_S / 2)
+        finally:
+            self._sweep.running = False
+
+    async def _look_everywhere(self) -> bool:
+        """A complete reading of every account, begun now; False where one could not be had."""
+        since = self._clock.boot()
+        seen: list[bool] = []
+
+        async def look(reader: Reader) -> None:
+            seen.append(await reader.seen_since(since, within_s=LOOK_S))
+
+        async with anyio.create_task_group() as group:
+            for reader in self._readers.values():
+                group.start_soon(look, reader)
+        return all(seen)
+
+    # Releasing and telling
+
+    async def release(self, *, caller: str, reason: str) -> None:
+        """Let orders pass again. The journal first: a crash in between leaves everything stopped.
+
+        Raises:
+            OrdoError: INVALID_PARAMS where nothing is engaged, JOURNAL_FAILED.
+        """
+        if not self._gate.is_closed:
+            raise OrdoError(Kind.INVALID_PARAMS, "the kill switch is not engaged", field="account")
+        record: Record = Release(caller=caller, reason=reason)
+        try:
+            await self._ledger.record(record)
+            for name in self._disk.names(FOLDER):
+                await self._disk.remove(f"{FOLDER}/{name}")
+        except (JournalFailed, DiskError) as error:
+            raise OrdoError(
+                Kind.JOURNAL_FAILED, f"the release could not be written down ({error})"
+            ) from error
+        self._known_engaged = False
+        self._tried.clear()
+        self._sweep = Sweep()
+        self._gate.open(Scope())
+        with suppress(DiskError):
+            await self._disk.flush_gate()
+        log.warning("released", caller=caller, reason=reason)
+
+    def status(self) -> KillStatus:
+        notes = self._ledger.book.kills.values()
+        scopes = tuple(
+            {
+                "account": note.account,
+                "strategy": note.strategy,
+                "reason": note.reason,
+                "caller": note.caller,
+                "at": _text(note.at),
+            }
+            for note in notes
+        )
+        is_swept = bool(self._sweep.running or self._sweep.cancelled or self._sweep.failed)
+        return KillStatus(
+            engaged=self._gate.is_closed, scopes=scopes, sweep=self._sweep if is_swept else None
+        )
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
