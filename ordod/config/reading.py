@@ -225,6 +225,8 @@ class _Reader:
         """A role at an account that does not exist would be a slip nobody notices."""
         for kind, grants in (("users", access.users), ("groups", access.groups)):
             for name, grant in grants.items():
+                if not grant.accounts:
+                    continue
                 table = root.table("access").table(kind).table(name).table("accounts")
                 for account in grant.accounts:
                     if account not in accounts:

@@ -46,13 +46,14 @@ class Table:
 
     def __init__(self, values: Mapping[str, Any], path: KeyPath, mistakes: Mistakes) -> None:
         self._values = values
-        self.path = path
+        self._path = path
         self._mistakes = mistakes
         self._known: list[str] = []
 
     @property
-    def name(self) -> str:
-        return f"[{'.'.join(self.path)}]"
+    def _name(self) -> str:
+        """What a message about a key here begins with."""
+        return f"[{'.'.join(self._path)}] " if self._path else ""
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -65,9 +66,9 @@ class Table:
     def wrong(self, key: str | None, message: str) -> None:
         """Note a mistake about a key, or about the table itself."""
         if key is None:
-            self._mistakes.add(self.path, f"{self.name} {message}")
+            self._mistakes.add(self._path, f"{self._name}{message}")
         else:
-            self._mistakes.add((*self.path, key), f"{self.name} {key} {message}")
+            self._mistakes.add((*self._path, key), f"{self._name}{key} {message}")
 
     def refuse(self, key: str, message: str) -> None:
         """A key that is known and may not stand here."""
@@ -78,7 +79,7 @@ class Table:
     def table(self, key: str) -> "Table":
         """The table under this key; an empty one where there is none."""
         value = self._get(key, dict, "a table")
-        return Table(value or {}, (*self.path, key), self._mistakes)
+        return Table(value or {}, (*self._path, key), self._mistakes)
 
     def is_table(self, key: str) -> bool:
         return isinstance(self._values.get(key), dict)
@@ -143,7 +144,7 @@ class Table:
         for key in self._values:
             if key not in self._known:
                 hint = closest_hint(key, self._known)
-                self._mistakes.add((*self.path, key), f'{self.name} unknown key "{key}"{hint}')
+                self._mistakes.add((*self._path, key), f'{self._name}unknown key "{key}"{hint}')
 
     def _get(self, key: str, kind: type | tuple[type, ...], meaning: str) -> Any:
         self._known.append(key)

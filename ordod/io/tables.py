@@ -228,11 +228,11 @@ class _Table:
         if not name:
             return []
         own = [exchange] if exchange in EXCHANGES else ["NSE", "BSE"]
-        elsewhere = (f"{other}:{name}" for other in EXCHANGES if other not in own)
-        same_name = [text for text in elsewhere if self.find(text) is not None]
+        elsewhere = (self.find(f"{other}:{name}") for other in EXCHANGES)
+        same_name = [found.symbol for found in elsewhere if found is not None]
         around = {text for place in own for text in self._neighbours(place, name)}
         near = difflib.get_close_matches(f"{own[0]}:{name}", around, NEAR, 0.7)
-        return [*same_name, *near][:NEAR]
+        return list(dict.fromkeys([*same_name, *near]))[:NEAR]
 
     def _neighbours(self, place: str, name: str) -> list[str]:
         """Names at this exchange around `name` in the alphabet: those that share its beginning the longest."""
