@@ -18,10 +18,8 @@ from ordod.domain.references import SecretReference, SecretSource
 __all__ = ["Redactor", "SecretError", "Secrets"]
 
 SECRET_BYTES_MAX = 64 * 1024  # longer than any key or token; what is larger is some other file
-KNOWN_MAX = (
-    4096  # secrets remembered; a token a day and account lives a day, so the oldest are long dead
-)
-SHORT = 8  # a text below this length may stand by chance inside a number or word, so only the whole word is hidden
+KNOWN_MAX = 512  # each costs every logged text 0.1 us; a token lives a day, so the oldest are dead
+SHORT = 8  # characters; a shorter text may be part of a number by chance, so only the whole word is hidden
 
 
 class SecretError(Exception):

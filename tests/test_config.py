@@ -1,8 +1,10 @@
 """The configuration file: what it gives, and what it says to somebody who wrote it wrong."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import pytest
@@ -22,12 +24,14 @@ OPTIONS = {"paper": (), "zerodha": (), "motilal": ("vendor_code", "redirect_uri"
 KITE = '[accounts.kite]\nbroker = "zerodha"\n'
 
 
-def read(text: str, *, mode: int = 0o600, **environment: str) -> Settings:
+def read(
+    text: str, *, mode: int = 0o600, environment: Mapping[str, str] = MappingProxyType({})
+) -> Settings:
     return parse(
         text,
         file=FILE,
         mode=mode,
-        environment={"HOME": "/home/asha", **environment},
+        environment={"HOME": "/home/asha"} | dict(environment),
         options_of=OPTIONS.get,
         brokers=tuple(OPTIONS),
     )
@@ -67,7 +71,7 @@ def test_an_empty_file_gives_the_defaults() -> None:
 def test_the_socket_goes_to_the_first_directory_systemd_or_the_session_gives(
     environment: dict[str, str], socket: str
 ) -> None:
-    assert read("", **environment).daemon.socket == Path(socket)
+    assert read("", environment=environment).daemon.socket == Path(socket)
 
 
 def test_a_path_may_begin_at_home() -> None:
