@@ -121,8 +121,8 @@ class SqliteTables:
         given_up = threading.Event()
 
         def work() -> _Table:
-            rows = adapter.parse_master(content, on)
-            return _write(self._folder, broker, rows, on, given_up)
+            instruments = adapter.parse_master(content, on)
+            return _write(self._folder, broker, instruments, on, given_up)
 
         try:
             table = await anyio.to_thread.run_sync(
@@ -190,10 +190,14 @@ class _Table:
         self.label = label
         # Opened by the worker that wrote it, used by the loop; never by both.
         self._connection = _connect(path)
+        try:
+            self._connection.execute("SELECT 1 FROM instruments LIMIT 1")  # reads the schema, here
+        except sqlite3.Error:
+            self._connection.close()
+            raise
         self.find = lru_cache(CACHED)(self._find)
         self.by_broker_symbol = lru_cache(CACHED)(self._by_broker_symbol)
         self.by_token = lru_cache(CACHED)(self._by_token)
-        self._by_token("")  # reads the schema now, in the worker
 
     def close(self) -> None:
         self._connection.close()
