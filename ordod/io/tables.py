@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -235,7 +235,10 @@ class _Table:
         elsewhere = (self.find(f"{other}:{name}") for other in EXCHANGES)
         same_name = [found.symbol for found in elsewhere if found is not None]
         around = {text for place in own for text in self._neighbours(place, name)}
-        near = difflib.get_close_matches(f"{own[0]}:{name}", around, NEAR, 0.7)
+        asked = f"{own[0]}:{name}"
+        near = difflib.get_close_matches(asked, around, 3 * NEAR, 0.7)
+        # Of names equally like, those that begin alike: the next strike rather than one with two digits exchanged.
+        near.sort(key=lambda text: _shared_beginning(asked, text), reverse=True)
         return list(dict.fromkeys([*same_name, *near]))[:NEAR]
 
     def _neighbours(self, place: str, name: str) -> list[str]:
@@ -248,6 +251,12 @@ class _Table:
         above = execute(up, (here, behind, NEIGHBOURS)).fetchall()
         below = execute(down, (here, first, NEIGHBOURS)).fetchall()
         return [row[0] for row in (*above, *below)]
+
+
+def _shared_beginning(one: str, other: str) -> int:
+    """How many characters."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
