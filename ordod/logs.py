@@ -23,12 +23,13 @@ __all__ = ["configure", "wants_json"]
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 DEPTH_MAX = 8  # of nested values; deeper ones are written as one text
+NUMBER_MAX = (
+    18  # characters of a number; longer ones may pass what 64 bits hold, and are written as text
+)
 TEXT_MAX = 20_000  # characters of one value: a broker's page of HTML must not fill the disk
 
 # What a terminal or a reader of lines could take for something else: controls, line separators, changes of direction.
-UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 Event = MutableMapping[str, Any]
 Processor = Callable[[Any, str, Event], Any]
@@ -123,7 +124,9 @@ class _Plain:
                 return value
             case int() | float():
                 text = str(value)
-                return value if self._redactor.hide(text) == text else "***"
+                is_known = self._redactor.hide(text) != text
+                is_long = isinstance(value, int) and len(text) > DIGITS_MAX
+                return self._text(text) if is_known or is_long else value
             case Secret():
                 return "***"
             case bytes():
@@ -140,6 +143,8 @@ class _Plain:
 
     def _text(self, text: str) -> str:
         hidden = self._redactor.hide(text)
+        if not hidden.isascii():  # half a surrogate pair is no text a stream can take
+            hidden = hidden.encode(errors="backslashreplace").decode()
         if len(hidden) > TEXT_MAX:
             return f"{hidden[:TEXT_MAX]}... ({len(hidden)} characters)"
         return hidden
@@ -161,11 +166,8 @@ def _stamp(_logger: Any, _name: str, event: Event) -> Event:
 
 def _as_json(_logger: Any, _name: str, event: Event) -> str:
     # JSON itself escapes the controls below a blank; the rest of what is unsafe is escaped in the finished line.
-    try:
-        line = orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # an integer beyond 64 bits, a lone surrogate
-        line = orjson.dumps({key: _clean(str(value)) for key, value in event.items()}).decode()
-    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    line = orjson.dumps(event).decode()
+    return _clean(line)
 
 
 def _as_words(_logger: Any, _name: str, event: Event) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ordod.adapter import Secret
@@ -154,6 +154,7 @@ def test_a_token_learned_later_is_hidden_too() -> None:
 
 @pytest.mark.parametrize("as_json", [True, False])
 @given(text=st.text(st.characters(exclude_categories=()), max_size=20))
+@example(text="\ud800")
 def test_no_text_makes_a_second_line_or_moves_the_cursor(as_json: bool, text: str) -> None:
     stream = io.StringIO()
 
@@ -216,6 +217,7 @@ def test_a_value_that_contains_itself_and_a_page_of_html_are_cut() -> None:
     log_to(stream).info("x", loop=loop, page="<p>" * 100_000, big=2**80)
 
     (event,) = events(stream)
+    assert event["big"] == str(2**80)
     assert event["page"].endswith("... (300000 characters)")
     assert len(stream.getvalue()) < 21_000
 

@@ -18,7 +18,7 @@ STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}(?!")|\'\'\'.*?\'{3,5}(?!\')|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'',
     re.DOTALL,
 )
-BARE = re.compile(r"[^,\]}#\n]*")
+BARE = re.compile(r"[^,\]}#\n]+")
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
@@ -62,6 +62,7 @@ class _Scanner:
             self._lines.setdefault(path, line)
             if not self._take("."):
                 break
+        assert path != table, "a key has a part; without one the scan would not end"
         return path
 
     def _value(self, path: KeyPath) -> None:
@@ -91,7 +92,7 @@ class _Scanner:
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         match = pattern.match(self._text, self._at)
-        assert match is not None, "the pattern matches the empty text"
+        assert match is not None, "in valid TOML a value has a character, and blanks may be none"
         self._at = match.end()
 
     def _take(self, mark: str) -> bool:

@@ -97,7 +97,9 @@ class SqliteTables:
         self._masters: dict[str, SqliteMaster] = {}
         self._one_at_a_time = anyio.CapacityLimiter(1)  # each load wants memory and half a core
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One by one: `parents` alone would leave the state directory open to others.
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             for left in self._folder.glob("*.new"):
                 left.unlink()
         except OSError as error:

@@ -301,6 +301,7 @@ async def test_the_files_are_nobody_else_s(tmp_path: Path) -> None:
 
     folder = tmp_path / "state/instruments"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
 
 
@@ -360,7 +361,7 @@ async def test_what_a_killed_load_left_behind_is_removed(tmp_path: Path) -> None
 def test_a_folder_that_cannot_be_made_is_a_disk_error(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
 
-    with pytest.raises(DiskError, match="Not a directory"):
+    with pytest.raises(DiskError, match="File exists"):
         tables_in(tmp_path / "state")
 
 
