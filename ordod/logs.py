@@ -23,8 +23,8 @@ __all__ = ["configure", "wants_json"]
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 DEPTH_MAX = 8  # of nested values; deeper ones are written as one text
-NUMBER_MAX = (
-    18  # characters of a number; longer ones may pass what 64 bits hold, and are written as text
+DIGITS_MAX = (
+    18  # of a whole number; a longer one may pass what 64 bits hold, and is written as text
 )
 TEXT_MAX = 20_000  # characters of one value: a broker's page of HTML must not fill the disk
 
