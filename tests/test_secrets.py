@@ -220,4 +220,4 @@ def test_a_secret_is_hidden_however_it_is_written(secret: str, before: str, afte
     for line in written:
         hidden = redactor.hide(line)
         assert "***" in hidden
-        assert not any(spelling in hidden.replace("***", "\0") for spelling in spellings)
+        assert not any(word in part for word in spellings for part in hidden.split("***"))
