@@ -1,0 +1,33 @@
+"""The configuration: one TOML file in, frozen settings out. Mistakes are told all at once, each with line and closest key.
+
+It knows no adapter: which options a broker has is handed in as a function (`OptionsOf`).
+"""
+
+from ordod.config.reading import SECRETS, ConfigError, OptionsOf, find, load, parse
+from ordod.config.settings import (
+    AccessSettings,
+    AccountSettings,
+    DaemonSettings,
+    Grant,
+    LogLevel,
+    RiskSettings,
+    RoleName,
+    Settings,
+)
+
+__all__ = [
+    "SECRETS",
+    "AccessSettings",
+    "AccountSettings",
+    "ConfigError",
+    "DaemonSettings",
+    "Grant",
+    "LogLevel",
+    "OptionsOf",
+    "RiskSettings",
+    "RoleName",
+    "Settings",
+    "find",
+    "load",
+    "parse",
+]

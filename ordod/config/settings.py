@@ -1,0 +1,117 @@
+"""What the configuration says, as frozen values."""
+
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from ordod.domain.references import SecretReference
+from ordod.domain.risk import RiskLimits
+
+__all__ = [
+    "AccessSettings",
+    "AccountSettings",
+    "DaemonSettings",
+    "Grant",
+    "LogLevel",
+    "RiskSettings",
+    "RoleName",
+    "Settings",
+]
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class RoleName(StrEnum):
+    """WIRE 7's roles by name. NOBODY is what a grant that names accounts only gives elsewhere."""
+
+    NOBODY = "nobody"
+    READ = "read"
+    TRADE = "trade"
+    ADMIN = "admin"
+
+
+class DaemonSettings(Struct, frozen=True, kw_only=True):
+    """Absolute paths, defaults filled in."""
+
+    socket: Path
+    state_dir: Path
+    log_level: LogLevel = LogLevel.INFO
+
+
+class Grant(Struct, frozen=True):
+    """What a user or group may do: `role` in general, `accounts` where it differs."""
+
+    role: RoleName
+    accounts: dict[str, RoleName] = field(default_factory=dict)
+
+
+class AccessSettings(Struct, frozen=True, kw_only=True):
+    """By name of the system's user or group. Both empty: root and the daemon's own user only."""
+
+    users: dict[str, Grant] = field(default_factory=dict)
+    groups: dict[str, Grant] = field(default_factory=dict)
+
+
+class RiskSettings(Struct, frozen=True, kw_only=True):
+    """`everywhere` holds for every order, `strategies` for those with that label besides."""
+
+    everywhere: RiskLimits = RiskLimits()
+    strategies: dict[str, RiskLimits] = field(default_factory=dict)
+
+
+class AccountSettings(Struct, frozen=True, kw_only=True):
+    """One account at one broker.
+
+    Args:
+        base_url: replaces all of the broker's hosts; `urls` one each, by the adapter's name of the host. Without a
+            slash at the end.
+        source_address: the local IP address its connections leave from.
+        login: the adapter's mode; "": the broker's official flow.
+        market_protection: percent, for MARKET and SL-M orders that say none; None: the broker's automatic.
+        secrets: `api_key api_secret password pin totp_secret access_token`, those that are given.
+        options: what this broker needs besides; the adapter names them.
+    """
+
+    name: str
+    broker: str
+    base_url: str | None = None
+    urls: dict[str, str] = field(default_factory=dict)
+    source_address: str | None = None
+    login: str = ""
+    doubt_horizon_s: float = 300.0
+    market_protection: Decimal | None = None
+    user_id: str = ""
+    secrets: dict[str, SecretReference] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    risk: RiskLimits = RiskLimits()
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole file. `file`: where it was read."""
+
+    file: Path
+    daemon: DaemonSettings
+    access: AccessSettings = AccessSettings()
+    risk: RiskSettings = RiskSettings()
+    accounts: dict[str, AccountSettings] = field(default_factory=dict)
+
+    def public(self) -> dict[str, Any]:
+        """As `system.config` shows it: plain values, no secret. References show where a secret is, literals `***`.
+
+        A broker's own options are shown as `***` too: what some brokers call an option, others would call a password.
+        """
+        shown: dict[str, Any] = msgspec.to_builtins(
+            self, builtin_types=(Decimal,), enc_hook=str, order="deterministic"
+        )
+        for account in shown["accounts"].values():
+            account["options"] = dict.fromkeys(account["options"], "***")
+        return shown

@@ -1,0 +1,443 @@
+"""Instrument tables: each broker's master in SQLite, read by key in microseconds.
+
+`STATE/instruments/<broker>.sqlite` holds the contracts, `<broker>.json` beside it the label: day, count and a hash of the
+whole file. A new master is written to a temporary file in a worker thread and renamed when it is whole; the open table
+serves until then. Nothing is synced: a table can be fetched again, and one that does not match its label (a crash between
+the two renames, a torn page, a flipped bit) is thrown away. SQLite's own check would not see a changed price or token.
+
+A name that stands for two different contracts finds none: whoever asks learns that, rather than trade the wrong one.
+"""
+
+import difflib
+import hashlib
+import os
+import re
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio
+import anyio.to_thread
+import msgspec
+from msgspec import Struct
+
+from ordod.adapter import Adapter, BrokerError, Exchange, Fault, Instrument, InstrumentKind
+from ordod.core.ports import DiskError
+from ordod.domain.money import canonical
+
+__all__ = ["SqliteMaster", "SqliteTables"]
+
+FORMAT = 1  # of file and label; another one is fetched again
+
+BATCH = 1000  # rows: a statement's cost is spread, and a worker that is given up stops within milliseconds
+CACHED = 4096  # contracts by each way of look-up; more than the 3,000 a daemon may watch live
+CHUNK = (
+    256 * 1024
+)  # bytes hashed at a time: a third of a millisecond, so that a signal waits no longer
+NEAR = 5
+NEIGHBOURS = 60  # names on each side that are compared one by one with a misspelt one: 3 ms
+SEARCH_MAX = 1000
+WORDS_MAX = 8  # of a search; each is a scan's condition
+
+BROKER_ID = re.compile(r"[a-z0-9_-]+")
+
+COLUMNS = (
+    "exchange, symbol, broker_symbol, instrument_token, kind, tick_size, lot_size, name, expiry, strike, "
+    "freeze_quantity, lower_circuit, upper_circuit"
+)
+INSERT = f"INSERT INTO instruments ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+SELECT = f"SELECT {COLUMNS} FROM instruments WHERE"  # noqa: S608 - constants
+SETUP = (
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA synchronous = OFF",
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "PRAGMA temp_store = MEMORY",
+    f"CREATE TABLE instruments ({COLUMNS})",
+    "BEGIN",
+)
+INDEXES = (
+    "CREATE INDEX by_symbol ON instruments (symbol)",
+    "CREATE INDEX by_broker_symbol ON instruments (broker_symbol, exchange)",
+    "CREATE INDEX by_token ON instruments (instrument_token)",
+    "COMMIT",
+)
+SAME_MAX = 16  # rows looked at to tell one contract listed twice from two contracts of one name
+
+EXCHANGES = {exchange.value: exchange for exchange in Exchange}
+KINDS = {kind.value: kind for kind in InstrumentKind}
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+class _Label(Struct, frozen=True, kw_only=True):
+    """What a table must be to be believed."""
+
+    format: int
+    loaded_on: date
+    rows: int
+    digest: str
+
+
+class SqliteTables:
+    """`core.ports.Tables` in a folder of the state directory. For the loop's thread; `load` works in another.
+
+    Raises:
+        DiskError: the folder cannot be made.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / "instruments"
+        self._masters: dict[str, SqliteMaster] = {}
+        self._one_at_a_time = anyio.CapacityLimiter(1)  # each load wants memory and half a core
+        try:
+            # One by one: `parents` alone would leave the state directory open to others.
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            for left in self._folder.glob("*.new"):
+                left.unlink()
+        except OSError as error:
+            raise DiskError(f"{self._folder}: {error.strerror}") from error
+
+    def master(self, broker: str) -> "SqliteMaster":
+        """Always the same object for a broker; what an earlier run loaded serves at once."""
+        assert BROKER_ID.fullmatch(broker), f"{broker!r} would be a path"
+        if broker not in self._masters:
+            self._masters[broker] = SqliteMaster(_reopen(self._folder, broker))
+        return self._masters[broker]
+
+    async def load(self, broker: str, adapter: Adapter, content: bytes, on: date) -> int:
+        """Read a master in a worker and let it serve; the number of contracts. Until then, and if it fails, the old one.
+
+        Raises:
+            BrokerError: UNREADABLE, it names no contract; or what `parse_master` raised.
+            DiskError: the table could not be written.
+        """
+        master = self.master(broker)
+        given_up = threading.Event()
+
+        def work() -> _Table:
+            instruments = adapter.parse_master(content, on)
+            return _write(self._folder, broker, instruments, on, given_up)
+
+        try:
+            table = await anyio.to_thread.run_sync(
+                work, abandon_on_cancel=True, limiter=self._one_at_a_time
+            )
+        except anyio.get_cancelled_exc_class():
+            given_up.set()
+            raise
+        master.serve(table)
+        return table.label.rows
+
+    def close(self) -> None:
+        for master in self._masters.values():
+            master.serve(None)
+
+
+class SqliteMaster:
+    """`core.ports.Master`: whichever table of a broker serves now. Finds nothing before the first."""
+
+    def __init__(self, table: "_Table | None") -> None:
+        self._table = table
+
+    def serve(self, table: "_Table | None") -> None:
+        """From now on this table; the one before is closed."""
+        before, self._table = self._table, table
+        if before is not None:
+            before.close()
+
+    @property
+    def loaded_on(self) -> date | None:
+        return self._table.label.loaded_on if self._table else None
+
+    def __len__(self) -> int:
+        return self._table.label.rows if self._table else 0
+
+    def find(self, symbol: str) -> Instrument | None:
+        """By Ordo's whole name, or by the broker's own behind the exchange (`NSE:INFY-EQ`) where it names exactly one."""
+        return self._table.find(symbol) if self._table else None
+
+    def by_broker_symbol(self, exchange: Exchange, broker_symbol: str) -> Instrument | None:
+        return self._table.by_broker_symbol(exchange, broker_symbol) if self._table else None
+
+    def by_token(self, instrument_token: str) -> Instrument | None:
+        return self._table.by_token(instrument_token) if self._table else None
+
+    def closest(self, symbol: str) -> list[str]:
+        """Up to five names one may have meant, the likeliest first. Bounded: a few milliseconds, on the loop."""
+        return self._table.closest(symbol) if self._table else []
+
+    async def search(self, text: str, limit: int = 20) -> list[Instrument]:
+        """Contracts in whose symbol or name every word of `text` occurs: exact names first, then those that begin with
+        the first word, cash before derivatives, the nearest expiry first. Reads the whole table in a worker."""
+        words = text.split()[:WORDS_MAX]
+        if self._table is None or not words:
+            return []
+        path, count = self._table.path, min(limit, SEARCH_MAX)
+        return await anyio.to_thread.run_sync(_search, path, words, count)
+
+
+class _Table:
+    """One whole, labelled file, open for reading. It never changes; that is why answers may be cached."""
+
+    def __init__(self, path: Path, label: _Label) -> None:
+        self.path = path
+        self.label = label
+        # Opened by the worker that wrote it, used by the loop; never by both.
+        self._connection = _connect(path)
+        try:
+            self._connection.execute("SELECT 1 FROM instruments LIMIT 1")  # reads the schema, here
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+        self.find = lru_cache(CACHED)(self._find)
+        self.by_broker_symbol = lru_cache(CACHED)(self._by_broker_symbol)
+        self.by_token = lru_cache(CACHED)(self._by_token)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _find(self, symbol: str) -> Instrument | None:
+        found = self._one("symbol = ?", symbol)
+        if found is not None:
+            return found
+        exchange, _, theirs = symbol.partition(":")
+        if exchange not in EXCHANGES or not theirs or self._rows("symbol = ?", (symbol,), 1):
+            return None  # a name of ours that stands for two does not turn into one of theirs
+        return self._by_broker_symbol(EXCHANGES[exchange], theirs)
+
+    def _by_broker_symbol(self, exchange: Exchange, broker_symbol: str) -> Instrument | None:
+        return self._one("broker_symbol = ? AND exchange = ?", broker_symbol, exchange.value)
+
+    def _by_token(self, instrument_token: str) -> Instrument | None:
+        return self._one("instrument_token = ?", instrument_token)
+
+    def _one(self, condition: str, *values: str) -> Instrument | None:
+        """The contract, where all rows that fit are the same."""
+        rows = set(self._rows(condition, values, SAME_MAX))
+        return _instrument(rows.pop()) if len(rows) == 1 else None
+
+    def _rows(self, condition: str, values: tuple[str, ...], limit: int) -> list[Row]:
+        statement = f"{SELECT} {condition} LIMIT {limit}"
+        return self._connection.execute(statement, values).fetchall()
+
+    def closest(self, symbol: str) -> list[str]:
+        wanted = symbol.upper()[:64]
+        exchange, _, name = wanted.rpartition(":")
+        if not name:
+            return []
+        own = [exchange] if exchange in EXCHANGES else ["NSE", "BSE"]
+        elsewhere = (self.find(f"{other}:{name}") for other in EXCHANGES)
+        same_name = [found.symbol for found in elsewhere if found is not None]
+        around = {text for place in own for text in self._neighbours(place, name)}
+        asked = f"{own[0]}:{name}"
+        near = difflib.get_close_matches(asked, around, 3 * NEAR, 0.7)
+        # Of names equally like, those that begin alike: the next strike rather than one with two digits exchanged.
+        near.sort(key=lambda text: _shared_beginning(asked, text), reverse=True)
+        return list(dict.fromkeys([*same_name, *near]))[:NEAR]
+
+    def _neighbours(self, place: str, name: str) -> list[str]:
+        """Names at this exchange around `name` in the alphabet: those that share its beginning the longest."""
+        here, first, behind = f"{place}:{name}", f"{place}:", f"{place};"  # `;` follows `:`
+        select = "SELECT symbol FROM instruments WHERE symbol"
+        up = f"{select} > ? AND symbol < ? ORDER BY symbol LIMIT ?"
+        down = f"{select} < ? AND symbol > ? ORDER BY symbol DESC LIMIT ?"
+        execute = self._connection.execute
+        above = execute(up, (here, behind, NEIGHBOURS)).fetchall()
+        below = execute(down, (here, first, NEIGHBOURS)).fetchall()
+        return [row[0] for row in (*above, *below)]
+
+
+def _shared_beginning(one: str, other: str) -> int:
+    """How many characters."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Immutable: no locks and no look for changes at each query, for the file under this name is only ever replaced.
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+
+def _reopen(folder: Path, broker: str) -> _Table | None:
+    """The table of an earlier run, if it is whole; one that is not is removed."""
+    path, label_path = _paths(folder, broker)
+    try:
+        label = msgspec.json.decode(label_path.read_bytes(), type=_Label)
+        if label.format == FORMAT and label.digest == _digest(path):
+            return _Table(path, label)
+    except (OSError, msgspec.DecodeError, sqlite3.Error):
+        pass  # as good as not there: it is fetched again
+    path.unlink(missing_ok=True)
+    label_path.unlink(missing_ok=True)
+    return None
+
+
+def _paths(folder: Path, broker: str) -> tuple[Path, Path]:
+    return folder / f"{broker}.sqlite", folder / f"{broker}.json"
+
+
+def _digest(path: Path) -> str:
+    hashed = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            hashed.update(chunk)
+    return hashed.hexdigest()
+
+
+class _GivenUp(Exception):  # noqa: N818 - an outcome nobody waits for any more
+    """The load was cancelled."""
+
+
+def _write(
+    folder: Path,
+    broker: str,
+    instruments: Iterable[Instrument],
+    on: date,
+    given_up: threading.Event,
+) -> _Table:
+    """The new table, whole and under its name. Runs in a worker."""
+    path, label_path = _paths(folder, broker)
+    new = _empty(folder, broker)
+    new_label = _empty(folder, broker)
+    try:
+        rows = _fill(new, instruments, given_up)
+        if rows == 0:
+            raise BrokerError(Fault.UNREADABLE, "the instrument file names no instrument")
+        label = _Label(format=FORMAT, loaded_on=on, rows=rows, digest=_digest(new))
+        new_label.write_bytes(msgspec.json.encode(label))
+        if given_up.is_set():
+            raise _GivenUp
+        new.replace(path)
+        new_label.replace(label_path)
+        return _Table(path, label)
+    except (OSError, sqlite3.Error) as error:
+        raise DiskError(f"{path}: {error}") from error
+    finally:
+        new.unlink(missing_ok=True)
+        new_label.unlink(missing_ok=True)
+
+
+def _empty(folder: Path, broker: str) -> Path:
+    """A new file of our own, 0600."""
+    try:
+        descriptor, name = tempfile.mkstemp(".new", f"{broker}.", folder)
+    except OSError as error:
+        raise DiskError(f"{folder}: {error.strerror}") from error
+    os.close(descriptor)
+    return Path(name)
+
+
+def _fill(path: Path, instruments: Iterable[Instrument], given_up: threading.Event) -> int:
+    """How many rows were written."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        for statement in SETUP:
+            connection.execute(statement)
+        rows = 0
+        for batch in _batches(map(_row, instruments)):
+            if given_up.is_set():
+                raise _GivenUp
+            connection.executemany(INSERT, batch)
+            rows += len(batch)
+        for statement in INDEXES:
+            connection.execute(statement)
+        return rows
+    finally:
+        connection.close()
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+def _row(instrument: Instrument) -> Row:
+    return (
+        instrument.exchange.value,
+        instrument.symbol,
+        instrument.broker_symbol,
+        instrument.instrument_token,
+        instrument.kind.value,
+        canonical(instrument.tick_size),
+        instrument.lot_size,
+        instrument.name,
+        instrument.expiry.isoformat() if instrument.expiry else None,
+        _text(instrument.strike),
+        instrument.freeze_quantity,
+        _text(instrument.lower_circuit),
+        _text(instrument.upper_circuit),
+    )
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else canonical(amount)
+
+
+def _instrument(row: Row) -> Instrument:
+    (
+        exchange,
+        symbol,
+        broker_symbol,
+        token,
+        kind,
+        tick,
+        lot,
+        name,
+        expiry,
+        strike,
+        freeze,
+        low,
+        up,
+    ) = row
+    return Instrument(
+        exchange=EXCHANGES[exchange],
+        symbol=symbol,
+        broker_symbol=broker_symbol,
+        instrument_token=token,
+        kind=KINDS[kind],
+        tick_size=Decimal(tick),
+        lot_size=lot,
+        name=name,
+        expiry=None if expiry is None else date.fromisoformat(expiry),
+        strike=_amount(strike),
+        freeze_quantity=freeze,
+        lower_circuit=_amount(low),
+        upper_circuit=_amount(up),
+    )
+
+
+def _amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _search(path: Path, words: list[str], limit: int) -> list[Instrument]:
+    """In a worker, over a connection of its own."""
+    patterns = [f"%{_literally(word)}%" for word in words]
+    every = " AND ".join(["(symbol LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!')"] * len(patterns))
+    statement = f"""{SELECT} {every}
+        ORDER BY substr(symbol, instr(symbol, ':') + 1) = ? DESC, symbol LIKE ? ESCAPE '!' DESC,
+                 expiry, length(symbol), symbol LIMIT ?"""
+    first = words[0].rpartition(":")[2].upper()
+    values = [pattern for pattern in patterns for _ in range(2)]
+    connection = _connect(path)
+    try:
+        rows = connection.execute(
+            statement, (*values, first, f"%:{_literally(first)}%", limit)
+        ).fetchall()
+    finally:
+        connection.close()
+    return [_instrument(row) for row in rows]
+
+
+def _literally(word: str) -> str:
+    """A word of which LIKE takes no character for a pattern."""
+    return re.sub(r"[!%_]", r"!\g<0>", word)
