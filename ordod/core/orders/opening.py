@@ -1,0 +1,203 @@
+"""Start-up of the journal: prove it, cut a torn tail, replay it, begin a segment of our own.
+
+Nothing is applied before all is proved: a daemon that refuses to start has done nothing with what it read.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from ordod.core.orders.format import Codec, entry
+from ordod.core.orders.journal import RESERVE_BYTES, Journal
+from ordod.core.orders.records import FORMAT, Entry, Kill, Note, Open, Record
+from ordod.core.orders.recovery import CHECKED_BYTES_MAX, Survey, survey
+from ordod.core.orders.segments import FOLDER, path_of, pieces, set_aside
+from ordod.core.orders.snapshots import FOLDER as SNAPSHOTS
+from ordod.core.orders.snapshots import path_of as snapshot_path
+from ordod.core.orders.snapshots import read_snapshot, snapshot_seqs
+from ordod.core.ports import Clock, Disk, Identity, Random
+
+__all__ = ["TooNew", "open_journal"]
+
+
+class TooNew(Exception):  # noqa: N818 - nothing is wrong with the journal
+    """A newer ordod wrote this journal; this one cannot read it."""
+
+
+async def open_journal(
+    disk: Disk,
+    clock: Clock,
+    random: Random,
+    *,
+    key: bytes | None = None,
+    version: str = "",
+    apply: Callable[[Entry], None],
+    load: Callable[[bytes], None],
+) -> Journal:
+    """The journal, read back into the caller's state and open for writing.
+
+    `load` is called at most once, before any `apply`; then `apply` with every entry after the snapshot, in order, those of
+    the journal's own (open, seal, note, close) among them. Where `reasons_behind` of the result is not empty the caller
+    writes a `Kill` of everything before anything is sent: until then each start says it again.
+
+    Args:
+        key: of the hashes, at most 64 bytes; None: unkeyed. Always the same one.
+        load: raises ValueError, having changed nothing, for content it cannot read; the journal is replayed instead.
+    Raises:
+        Damage: where it stands and what to do. Nothing was changed or applied.
+        TooNew: likewise.
+        DiskError: the disk does not take the new segment.
+    """
+    codec = Codec(key)
+    found, after = _prove(disk, codec, load)
+    last_open = _last_open(disk, found)
+    if last_open is not None and last_open.format > FORMAT:
+        raise TooNew(f"format {last_open.format} of the journal is newer than {FORMAT}, ours")
+    newer = [seq for seq in snapshot_seqs(disk) if seq > found.seq]
+    said = _replay(disk, found, after, apply)
+    behind = [*_reasons(disk.identity(), last_open, found, newer), *said]
+    torn = str(found.torn) if found.torn else None
+    await _cut(disk, found)
+
+    # A number that was told and is lost will name another record: then clients must not go on from it.
+    fresh = last_open is None or behind or torn
+    opening = Open(
+        format=FORMAT,
+        epoch=random.token(8).hex() if fresh or last_open is None else last_open.epoch,
+        machine=disk.identity().machine,
+        inode=disk.identity().inode,
+        installation=random.token(8).hex() if last_open is None else last_open.installation,
+        version=version,
+        previous=found.hash.decode(),
+        behind=tuple(behind),
+    )
+    records: list[Record] = [opening, *([Note(text=torn)] if torn else [])]
+    at = clock.now()
+    file = await disk.create(path_of(found.seq + 1), reserve=RESERVE_BYTES)
+    data, digest = codec.lines(
+        records, seq=found.seq + 1, batch=found.batch + 1, at=at, previous=opening.previous
+    )
+    await file.append(data)
+    for seq in (
+        newer
+    ):  # not before: until the segment above says so, they are what shows that records are gone
+        await _drop_snapshot(disk, seq)
+    return Journal(
+        disk,
+        clock,
+        codec,
+        file,
+        opening,
+        head=(found.seq + len(records), digest),
+        batch=found.batch + 1,
+        size=len(data),
+        day=at.date(),
+        torn=torn,
+    )
+
+
+def _prove(disk: Disk, codec: Codec, load: Callable[[bytes], None]) -> tuple[Survey, int]:
+    """The survey, and the record up to which `load` took a snapshot (0: none).
+
+    With a snapshot only the newest half gigabyte is walked, so that a start takes no longer with the years.
+    """
+    snapshots = [s for seq in snapshot_seqs(disk) if (s := read_snapshot(disk, codec, seq))]
+    if snapshots:
+        wanted = frozenset(s.seq for s in snapshots)
+        found = _sound(survey(disk, codec, wanted=wanted, bytes_max=CHECKED_BYTES_MAX))
+        for snapshot in snapshots:
+            if found.hashes.get(snapshot.seq) == snapshot.hash:
+                with suppress(ValueError):  # another version's content: the journal has it all
+                    load(snapshot.content)
+                    return found, snapshot.seq
+    return _sound(survey(disk, codec)), 0
+
+
+def _sound(found: Survey) -> Survey:
+    if found.damage is not None:
+        raise found.damage
+    return found
+
+
+def _replay(disk: Disk, found: Survey, after: int, apply: Callable[[Entry], None]) -> list[str]:
+    """Bring the caller up to the last good record; why an earlier start was behind, if no kill followed it."""
+    said: list[str] = []
+    ends = [*(one.first - 1 for one in found.segments[1:]), found.seq]
+    for segment, end in zip(found.segments, ends, strict=False):
+        if end <= after:
+            continue
+        seq = segment.first - 1
+        for lines, _ in pieces(disk, segment.path):
+            for line in lines[: max(0, found.seq - seq)]:
+                seq += 1
+                if seq <= after:
+                    continue
+                one = _entry(line, seq)
+                if isinstance(one.record, Open) and one.record.behind:
+                    said = list(one.record.behind)
+                elif isinstance(one.record, Kill) and _is_whole(one.record):
+                    said = []
+                apply(one)
+    return said
+
+
+def _is_whole(kill: Kill) -> bool:
+    return kill.account is None and kill.strategy is None
+
+
+def _entry(line: bytes, seq: int) -> Entry:
+    try:
+        return entry(line, seq)
+    except msgspec.ValidationError as error:
+        raise TooNew(f"record {seq} is of a kind this version does not know: {error}") from None
+
+
+def _last_open(disk: Disk, found: Survey) -> Open | None:
+    """The newest `open` that is proved: the first line of the last segment that has one."""
+    for segment in reversed(found.segments):
+        if segment.first <= found.seq:
+            line = next(pieces(disk, segment.path))[0][0]
+            record = _entry(line, segment.first).record
+            return record if isinstance(record, Open) else None
+    return None
+
+
+def _reasons(now: Identity, last: Open | None, found: Survey, newer: list[int]) -> list[str]:
+    """Why the state on this disk may be older than what was told."""
+    reasons = []
+    if last is not None and last.machine != now.machine:
+        reasons.append("the state directory was last used on another machine: a copy or a backup?")
+    if last is not None and last.inode != now.inode:
+        reasons.append("the state directory is not the one last used: a copy or a backup?")
+    if newer:
+        reasons.append(
+            f"there is a snapshot of record {newer[0]}, but the journal ends with {found.seq}: it was cut"
+        )
+    return reasons
+
+
+async def _cut(disk: Disk, found: Survey) -> None:
+    """Make the journal end with its last good record, a torn tail kept aside.
+
+    From the far end on: whatever is left if this stops half-way is judged again as it was now.
+    """
+    for segment in reversed(found.segments):
+        torn = found.torn if found.torn and found.torn.path == segment.path else None
+        if segment.first <= found.seq and torn is None:
+            await disk.truncate(segment.path, segment.size)  # gives back what was reserved for it
+            return
+        offset = torn.offset if torn else 0
+        if rest := disk.read(segment.path, offset):
+            await set_aside(disk, FOLDER, f"torn-{max(segment.first, found.seq + 1)}", rest)
+        if offset == 0:
+            await disk.remove(segment.path)
+        else:
+            await disk.truncate(segment.path, offset)
+            return
+
+
+async def _drop_snapshot(disk: Disk, seq: int) -> None:
+    path = snapshot_path(seq)
+    await set_aside(disk, SNAPSHOTS, f"newer-{seq}", disk.read(path))
+    await disk.remove(path)
