@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ordod.core.orders.records import Entry, Record
 
-__all__ = ["SEAL_BYTES_MAX", "Codec", "Header", "entry", "header", "headers", "stated_hash"]
+__all__ = ["SEAL_BYTES_MAX", "Codec", "Header", "body", "entry", "header", "headers", "stated_hash"]
 
 _HASH = b',"hash":"'
 _END = b'"}'
@@ -47,20 +47,17 @@ class Codec:
         self._fresh = hashlib.blake2b(digest_size=_CHARS // 2, key=key or b"")
 
     def lines(
-        self, records: Iterable[Record], *, seq: int, batch: int, at: datetime, previous: str
+        self, bodies: Iterable[bytes], *, seq: int, batch: int, at: datetime, previous: str
     ) -> tuple[bytes, str]:
         """The bytes of one batch whose first record is `seq`, and the hash of its last."""
-        middle = b',"batch":%d,"at":"%s",' % (
-            batch,
-            at.isoformat(timespec="microseconds").encode(),
-        )
+        time = at.isoformat(timespec="microseconds").encode()
+        middle = b',"batch":%d,"at":"%s",' % (batch, time)
         parts: list[bytes] = []
         digest = previous.encode()
-        encode = _encoder.encode
-        for number, record in enumerate(records, seq):
-            body = b'{"seq":%d%b%b' % (number, middle, encode(record)[1:-1])
-            digest = self._digest(digest, body)
-            parts += (body, _HASH, digest, b'"}\n')
+        for number, body in enumerate(bodies, seq):
+            line = b'{"seq":%d%b%b' % (number, middle, body)
+            digest = self._digest(digest, line)
+            parts += (line, _HASH, digest, b'"}\n')
         return b"".join(parts), digest.decode()
 
     def check(self, line: bytes, previous: bytes) -> bytes | None:
@@ -76,6 +73,11 @@ class Codec:
         state = self._fresh.copy()
         state.update(previous + body)
         return state.hexdigest().encode()
+
+
+def body(record: Record) -> bytes:
+    """The middle of a record's line, from `"type"` on."""
+    return _encoder.encode(record)[1:-1]
 
 
 def entry(line: bytes, seq: int) -> Entry:

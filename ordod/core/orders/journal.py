@@ -20,21 +20,22 @@ from datetime import date, datetime
 import anyio
 from msgspec.structs import replace
 
-from ordod.core.orders.format import Codec
-from ordod.core.orders.records import Close, Entry, Open, Record, Seal
-from ordod.core.orders.segments import path_of
+from ordod.core.orders.format import Codec, body
+from ordod.core.orders.records import Close, Entry, Intent, Modify, Open, Record, Seal
+from ordod.core.orders.segments import FOLDER, path_of
 from ordod.core.orders.snapshots import write_snapshot
 from ordod.core.ports import AppendFile, Clock, Disk, DiskError
 
 __all__ = ["Journal", "JournalFailed", "Pending"]
 
 QUIET_S = 1.0  # after so much quiet a seal closes what was told
-BATCH_RECORDS_MAX = 4096  # a sync must stay short: about 2 MiB
+BATCH_BYTES_MAX = 2 << 20  # a sync must stay short; some 4000 records
 QUEUE_RECORDS_MAX = 100_000  # a disk that let so many wait (some 50 MiB) has hung for good
 SEGMENT_BYTES_MAX = 64 << 20
 RESERVE_BYTES = SEGMENT_BYTES_MAX + (
-    4 << 20
-)  # a segment, its last batch, and cancels and kill when no new one can be had
+    6 << 20
+)  # and the last batch, and the rest of a full disk's day
+FULL_PAUSE_S = 10.0  # so long a full disk is left alone before a new segment is tried again
 
 
 class JournalFailed(Exception):  # noqa: N818 - an outcome; the caller decides what it is an error of
@@ -47,10 +48,11 @@ Then = Callable[[list[Entry]], None]
 class Pending:
     """Records on their way to disk. `seqs`: their numbers, once they are in a batch; empty before."""
 
-    __slots__ = ("_done", "_failure", "_taken", "_then", "_waiting", "records", "seqs")
+    __slots__ = ("_done", "_failure", "_taken", "_then", "_waiting", "bodies", "records", "seqs")
 
     def __init__(self, records: tuple[Record, ...], then: Then | None) -> None:
         self.records = records
+        self.bodies = [body(record) for record in records]
         self.seqs: tuple[int, ...] = ()
         self._then = then
         self._taken = False
@@ -87,9 +89,9 @@ class Pending:
 class Journal:
     """The journal of a running daemon; `open_journal` makes it. Its writer is `run`, which somebody must be running.
 
-    Args:
-        on_failure: called once, with what the disk said.
-        on_seal: called with the head after each seal, for the system's log.
+    `head`: seq and hash of the last durable record. `failed`: for good. `full`: a new segment cannot be had just now, so
+    intents and modifies are refused; the rest goes on in the old one. `on_failure` is called once, with what the disk
+    said; `on_seal` with the head after each seal, for the system's log.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Journal:
         self.head = head
         self.failed = False
         self.failure = ""
+        self.full = False
         self.torn = torn
         self.reasons_behind = list(opening.behind)
         self.on_failure: Callable[[str], None] = _nothing
@@ -124,9 +127,11 @@ class Journal:
         self._size = size
         self._day = day
         self._sealed = False
+        self._tried_at = 0.0
         self._queue: deque[Pending] = deque()
         self._queued_records = 0
         self._wake = anyio.Event()
+        self._begun = False
         self._closing = False
         self._ended = anyio.Event()
 
@@ -143,6 +148,9 @@ class Journal:
         if self.failed or self._closing:
             pending._end(self.failure or "the journal is closed")
             return pending
+        if self.full and any(isinstance(record, Intent | Modify) for record in records):
+            pending._end("the disk is full: what is left is for cancels, outcomes and the kill")
+            return pending
         self._queue.append(pending)
         self._queued_records += len(records)
         self._wake.set()
@@ -150,6 +158,9 @@ class Journal:
 
     async def run(self) -> None:
         """Write what is queued, until `close` or the disk's no. Returns then; raises only what a `then` raised."""
+        if self._begun:
+            return
+        self._begun = True
         try:
             while not self.failed:
                 if self._queue:
@@ -173,6 +184,7 @@ class Journal:
             self.write(Close())
             self._closing = True
             self._wake.set()
+        await self.run()  # in case its task never came to begin
         await self._ended.wait()
         self._file.close()
 
@@ -201,18 +213,21 @@ class Journal:
     async def _write_batch(self) -> None:
         at = self._clock.now()
         if self._size >= SEGMENT_BYTES_MAX or at.date() > self._day:
-            await self._rotate(at)
+            await self._next_segment(at)
         taken = self._take()
         if not taken:
             return
-        records = [record for pending in taken for record in pending.records]
         first = self.head[0] + 1
+        failure = "the writer was stopped"
         try:
-            await self._append(at, records)
-        except BaseException:
-            for pending in taken:
-                pending._end("the disk said no")
+            await self._append(at, [body for pending in taken for body in pending.bodies])
+        except DiskError as error:
+            failure = str(error)
             raise
+        finally:
+            if self.head[0] < first:
+                for pending in taken:
+                    pending._end(failure)
         self._sealed = False
         self._tell(taken, first, at)
 
@@ -220,8 +235,8 @@ class Journal:
         """What is queued and not withdrawn, into a batch."""
         taken: list[Pending] = []
         seq = self.head[0] + 1
-        count = 0
-        while self._queue and count < BATCH_RECORDS_MAX:
+        count = size = 0
+        while self._queue and size < BATCH_BYTES_MAX:
             pending = self._queue.popleft()
             self._queued_records -= len(pending.records)
             if pending._done:
@@ -229,6 +244,7 @@ class Journal:
             pending._taken = True
             pending.seqs = tuple(range(seq + count, seq + count + len(pending.records)))
             count += len(pending.records)
+            size += sum(map(len, pending.bodies))
             taken.append(pending)
         return taken
 
@@ -239,42 +255,52 @@ class Journal:
         try:
             for pending in taken:
                 if pending._then is not None:
-                    pending._then(
-                        [
-                            Entry(seq, at, record)
-                            for seq, record in zip(pending.seqs, pending.records, strict=True)
-                        ]
-                    )
+                    numbered = zip(pending.seqs, pending.records, strict=True)
+                    pending._then([Entry(seq, at, record) for seq, record in numbered])
         finally:
             for pending in taken:
                 pending._end()
 
-    async def _append(self, at: datetime, records: Sequence[Record]) -> None:
+    async def _append(self, at: datetime, bodies: Sequence[bytes]) -> None:
         """One batch. When this returns it is on disk, and `head` says so."""
         seq, previous = self.head
         data, digest = self._codec.lines(
-            records, seq=seq + 1, batch=self._batch + 1, at=at, previous=previous
+            bodies, seq=seq + 1, batch=self._batch + 1, at=at, previous=previous
         )
         await self._file.append(data)
-        self.head = (seq + len(records), digest)
+        self.head = (seq + len(bodies), digest)
         self._batch += 1
         self._size += len(data)
 
     async def _seal(self) -> None:
         if self._sealed:
             return
-        await self._append(self._clock.now(), [Seal()])
+        await self._append(self._clock.now(), [body(Seal())])
         self._sealed = True
         self.on_seal(*self.head)
 
-    async def _rotate(self, at: datetime) -> None:
-        """Seal this segment and begin the next, which says what it goes on from."""
+    async def _next_segment(self, at: datetime) -> None:
+        """Seal this segment and begin the next; on a full disk go on in this one, which has room reserved."""
+        if self.full and self._clock.boot() < self._tried_at + FULL_PAUSE_S:
+            return
         await self._seal()
+        path = path_of(self.head[0] + 1)
+        try:
+            file = await self._disk.create(path, reserve=RESERVE_BYTES)
+        except DiskError:
+            # Nothing of a record was at stake. An empty file left behind would later pass for a missing segment.
+            if path.removeprefix(f"{FOLDER}/") in self._disk.names(FOLDER):
+                await self._disk.remove(path)
+            self.full = True
+            self._tried_at = self._clock.boot()
+            return
+        self.full = False
         self._file.close()
-        self._file = await self._disk.create(path_of(self.head[0] + 1), reserve=RESERVE_BYTES)
+        self._file = file
         self._size = 0
         self._day = max(at.date(), self._day)
-        await self._append(at, [replace(self._opening, previous=self.head[1], behind=())])
+        going_on = replace(self._opening, previous=self.head[1], behind=())
+        await self._append(at, [body(going_on)])
 
     def _fail(self, why: str) -> None:
         self.failed = True

@@ -5,20 +5,22 @@ Nothing is applied before all is proved: a daemon that refuses to start has done
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import date
 
 import msgspec
+from msgspec import Struct
 
-from ordod.core.orders.format import Codec, entry
+from ordod.core.orders.format import Codec, body, entry
 from ordod.core.orders.journal import RESERVE_BYTES, Journal
 from ordod.core.orders.records import FORMAT, Entry, Kill, Note, Open, Record
 from ordod.core.orders.recovery import CHECKED_BYTES_MAX, Survey, survey
-from ordod.core.orders.segments import FOLDER, path_of, pieces, set_aside
+from ordod.core.orders.segments import FOLDER, REPAIRING, path_of, pieces, set_aside
 from ordod.core.orders.snapshots import FOLDER as SNAPSHOTS
 from ordod.core.orders.snapshots import path_of as snapshot_path
 from ordod.core.orders.snapshots import read_snapshot, snapshot_seqs
-from ordod.core.ports import Clock, Disk, Identity, Random
+from ordod.core.ports import AppendFile, Clock, Disk, Random
 
-__all__ = ["TooNew", "open_journal"]
+__all__ = ["Begun", "TooNew", "begin", "last_open", "open_journal"]
 
 
 class TooNew(Exception):  # noqa: N818 - nothing is wrong with the journal
@@ -37,60 +39,90 @@ async def open_journal(
 ) -> Journal:
     """The journal, read back into the caller's state and open for writing.
 
-    `load` is called at most once, before any `apply`; then `apply` with every entry after the snapshot, in order, those of
-    the journal's own (open, seal, note, close) among them. Where `reasons_behind` of the result is not empty the caller
+    `load` is called with a snapshot, before any `apply`; then `apply` with every entry after it, in order, those of the
+    journal's own (open, seal, note, close) among them. Where `reasons_behind` of the result is not empty the caller
     writes a `Kill` of everything before anything is sent: until then each start says it again.
 
     Args:
         key: of the hashes, at most 64 bytes; None: unkeyed. Always the same one.
-        load: raises ValueError, having changed nothing, for content it cannot read; the journal is replayed instead.
+        load: raises ValueError, having changed nothing, for content it cannot read; an older snapshot is tried, then none.
     Raises:
         Damage: where it stands and what to do. Nothing was changed or applied.
-        TooNew: likewise.
+        TooNew: nothing was changed.
         DiskError: the disk does not take the new segment.
     """
     codec = Codec(key)
     found, after = _prove(disk, codec, load)
-    last_open = _last_open(disk, found)
-    if last_open is not None and last_open.format > FORMAT:
-        raise TooNew(f"format {last_open.format} of the journal is newer than {FORMAT}, ours")
-    newer = [seq for seq in snapshot_seqs(disk) if seq > found.seq]
+    last = last_open(disk, found)
+    if last is not None and last.format > FORMAT:
+        raise TooNew(f"format {last.format} of the journal is newer than {FORMAT}, ours")
     said = _replay(disk, found, after, apply)
-    behind = [*_reasons(disk.identity(), last_open, found, newer), *said]
+    behind = [*_reasons(disk, last, found), *said]
+    begun = await begin(disk, clock, random, codec, found, behind=behind, version=version)
+    return Journal(
+        disk,
+        clock,
+        codec,
+        begun.file,
+        begun.opening,
+        head=begun.head,
+        batch=found.batch + 1,
+        size=begun.size,
+        day=begun.day,
+        torn=begun.torn,
+    )
+
+
+class Begun(Struct, frozen=True, kw_only=True):
+    """A segment that was begun, and how it stands."""
+
+    file: AppendFile
+    opening: Open
+    head: tuple[int, str]
+    size: int
+    day: date
+    torn: str | None
+
+
+async def begin(
+    disk: Disk,
+    clock: Clock,
+    random: Random,
+    codec: Codec,
+    found: Survey,
+    *,
+    behind: list[str],
+    version: str,
+) -> Begun:
+    """Cut a torn tail and begin a segment behind the last good record."""
+    last = last_open(disk, found)
     torn = str(found.torn) if found.torn else None
     await _cut(disk, found)
-
     # A number that was told and is lost will name another record: then clients must not go on from it.
-    fresh = last_open is None or behind or torn
+    goes_on = last is not None and not behind and not torn
+    identity = disk.identity()
     opening = Open(
         format=FORMAT,
-        epoch=random.token(8).hex() if fresh or last_open is None else last_open.epoch,
-        machine=disk.identity().machine,
-        inode=disk.identity().inode,
-        installation=random.token(8).hex() if last_open is None else last_open.installation,
+        epoch=last.epoch if last is not None and goes_on else random.token(8).hex(),
+        machine=identity.machine,
+        inode=identity.inode,
+        installation=last.installation if last is not None else random.token(8).hex(),
         version=version,
         previous=found.hash.decode(),
         behind=tuple(behind),
     )
     records: list[Record] = [opening, *([Note(text=torn)] if torn else [])]
-    at = clock.now()
-    file = await disk.create(path_of(found.seq + 1), reserve=RESERVE_BYTES)
+    seq, batch, at = found.seq + 1, found.batch + 1, clock.now()
     data, digest = codec.lines(
-        records, seq=found.seq + 1, batch=found.batch + 1, at=at, previous=opening.previous
+        map(body, records), seq=seq, batch=batch, at=at, previous=opening.previous
     )
+    file = await disk.create(path_of(seq), reserve=RESERVE_BYTES)
     await file.append(data)
-    for seq in (
-        newer
-    ):  # not before: until the segment above says so, they are what shows that records are gone
-        await _drop_snapshot(disk, seq)
-    return Journal(
-        disk,
-        clock,
-        codec,
-        file,
-        opening,
+    await _forget_signs(disk, found)
+    return Begun(
+        file=file,
+        opening=opening,
         head=(found.seq + len(records), digest),
-        batch=found.batch + 1,
         size=len(data),
         day=at.date(),
         torn=torn,
@@ -153,7 +185,7 @@ def _entry(line: bytes, seq: int) -> Entry:
         raise TooNew(f"record {seq} is of a kind this version does not know: {error}") from None
 
 
-def _last_open(disk: Disk, found: Survey) -> Open | None:
+def last_open(disk: Disk, found: Survey) -> Open | None:
     """The newest `open` that is proved: the first line of the last segment that has one."""
     for segment in reversed(found.segments):
         if segment.first <= found.seq:
@@ -163,18 +195,35 @@ def _last_open(disk: Disk, found: Survey) -> Open | None:
     return None
 
 
-def _reasons(now: Identity, last: Open | None, found: Survey, newer: list[int]) -> list[str]:
+def _reasons(disk: Disk, last: Open | None, found: Survey) -> list[str]:
     """Why the state on this disk may be older than what was told."""
     reasons = []
+    now = disk.identity()
     if last is not None and last.machine != now.machine:
         reasons.append("the state directory was last used on another machine: a copy or a backup?")
     if last is not None and last.inode != now.inode:
         reasons.append("the state directory is not the one last used: a copy or a backup?")
-    if newer:
+    if newer := _newer_snapshots(disk, found):
         reasons.append(
             f"there is a snapshot of record {newer[0]}, but the journal ends with {found.seq}: it was cut"
         )
+    if REPAIRING in disk.names(FOLDER):
+        reasons.append("a repair of the journal was interrupted")
     return reasons
+
+
+def _newer_snapshots(disk: Disk, found: Survey) -> list[int]:
+    return [seq for seq in snapshot_seqs(disk) if seq > found.seq]
+
+
+async def _forget_signs(disk: Disk, found: Survey) -> None:
+    """What showed that records are gone; not before a durable `open` says so in its place."""
+    for seq in _newer_snapshots(disk, found):
+        path = snapshot_path(seq)
+        await set_aside(disk, SNAPSHOTS, f"newer-{seq}", disk.read(path))
+        await disk.remove(path)
+    if REPAIRING in disk.names(FOLDER):
+        await disk.remove(f"{FOLDER}/{REPAIRING}")
 
 
 async def _cut(disk: Disk, found: Survey) -> None:
@@ -195,9 +244,3 @@ async def _cut(disk: Disk, found: Survey) -> None:
         else:
             await disk.truncate(segment.path, offset)
             return
-
-
-async def _drop_snapshot(disk: Disk, seq: int) -> None:
-    path = snapshot_path(seq)
-    await set_aside(disk, SNAPSHOTS, f"newer-{seq}", disk.read(path))
-    await disk.remove(path)

@@ -108,6 +108,9 @@ def survey(
 
 def _walk(disk: Disk, codec: Codec, segment: Segment, at: Survey, wanted: frozenset[int]) -> None:
     """Go over one segment's lines; `at` stands at the last good one, whatever happens."""
+    if segment.first <= at.seq:
+        why = f"the records up to {at.seq} stand in the files before it: it does not belong here"
+        raise Damage(why, path=segment.path, line=0, offset=0, seq=at.seq + 1)
     if segment.first != at.seq + 1:
         why = f"record {at.seq + 1} should be its first: a file is missing, renamed or of another time"
         raise Damage(why, path=segment.path, line=1, offset=0, seq=at.seq + 1)

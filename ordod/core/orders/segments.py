@@ -10,9 +10,20 @@ from msgspec import Struct
 
 from ordod.core.ports import Disk
 
-__all__ = ["FOLDER", "Damage", "Segment", "last_line", "listed", "path_of", "pieces", "set_aside"]
+__all__ = [
+    "FOLDER",
+    "REPAIRING",
+    "Damage",
+    "Segment",
+    "last_line",
+    "listed",
+    "path_of",
+    "pieces",
+    "set_aside",
+]
 
 FOLDER = "journal"
+REPAIRING = "repairing"  # a file there while a repair is under way
 _ENDING = ".ndjson"
 _DIGITS = 12
 _PIECE = 1 << 20  # bytes read at a time: start-up must not hold a whole segment in memory
