@@ -41,7 +41,7 @@ def verify(disk: Disk, *, key: bytes | None = None, head: tuple[int, str] | None
         head: seq and hash as the system's log kept them: against these the journal shows tampering and truncation too.
     """
     found = survey(disk, Codec(key), wanted=frozenset({head[0]} if head else ()))
-    report = _report(disk, found)
+    report = _report(found)
     if head is not None:
         seq, digest = head
         if seq > found.seq:
@@ -75,13 +75,13 @@ async def repair(
         why = "; ".join(["the journal was repaired", *lost])
         begun = await begin(disk, clock, random, codec, found, behind=[why], version=version)
         begun.file.close()
-    report = _report(disk, survey(disk, codec))
+    report = _report(survey(disk, codec))
     report.lost = lost
     return report
 
 
-def _report(disk: Disk, found: Survey) -> Report:
-    begun = last_open(disk, found)
+def _report(found: Survey) -> Report:
+    begun = last_open(found)
     return Report(
         segments=len(found.segments),
         records=found.seq,

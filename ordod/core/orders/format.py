@@ -16,13 +16,24 @@ from msgspec import Struct
 
 from ordod.core.orders.records import Entry, Record
 
-__all__ = ["SEAL_BYTES_MAX", "Codec", "Header", "body", "entry", "header", "headers", "stated_hash"]
+__all__ = [
+    "HEADER_BYTES_MAX",
+    "SEAL_BYTES_MAX",
+    "Codec",
+    "Header",
+    "body",
+    "entry",
+    "header",
+    "headers",
+    "stated_hash",
+]
 
 _HASH = b',"hash":"'
 _END = b'"}'
 _CHARS = 32
 _TAIL = len(_HASH) + _CHARS + len(_END)
 
+HEADER_BYTES_MAX = 128
 SEAL_BYTES_MAX = 192  # a seal is its header and its hash; saves looking into longer lines
 _HEADER = re.compile(rb'\{"seq":(\d{1,18}),"batch":(\d{1,18}),"at":"([^"]{32})","type":"([a-z]+)"')
 

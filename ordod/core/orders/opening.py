@@ -53,7 +53,7 @@ async def open_journal(
     """
     codec = Codec(key)
     found, after = _prove(disk, codec, load)
-    last = last_open(disk, found)
+    last = last_open(found)
     if last is not None and last.format > FORMAT:
         raise TooNew(f"format {last.format} of the journal is newer than {FORMAT}, ours")
     said = _replay(disk, found, after, apply)
@@ -95,7 +95,7 @@ async def begin(
     version: str,
 ) -> Begun:
     """Cut a torn tail and begin a segment behind the last good record."""
-    last = last_open(disk, found)
+    last = last_open(found)
     torn = str(found.torn) if found.torn else None
     await _cut(disk, found)
     # A number that was told and is lost will name another record: then clients must not go on from it.
@@ -185,14 +185,10 @@ def _entry(line: bytes, seq: int) -> Entry:
         raise TooNew(f"record {seq} is of a kind this version does not know: {error}") from None
 
 
-def last_open(disk: Disk, found: Survey) -> Open | None:
-    """The newest `open` that is proved: the first line of the last segment that has one."""
-    for segment in reversed(found.segments):
-        if segment.first <= found.seq:
-            line = next(pieces(disk, segment.path))[0][0]
-            record = _entry(line, segment.first).record
-            return record if isinstance(record, Open) else None
-    return None
+def last_open(found: Survey) -> Open | None:
+    """The newest `open` that is proved: the first line of the last file that has a good one."""
+    record = _entry(found.opening, found.seq).record if found.opening else None
+    return record if isinstance(record, Open) else None
 
 
 def _reasons(disk: Disk, last: Open | None, found: Survey) -> list[str]:

@@ -10,16 +10,25 @@ A walk proves each line by the one before. Where the first bad byte stands decid
 The wrong way is to take any bad line at the end for torn: a flipped bit in the second last batch would cut away orders that
 were told. The other wrong way is to refuse whatever does not check: then each power cut needs a person.
 
-Whether something behind the bad bytes belongs to a later batch is read from its header, which may stand in the same batch as
-the bad line. Where the bad line's own header can be read, both batch and time must differ (one flipped bit cannot change
-both); where it cannot, it may have begun the last batch, and only the batch after that one counts.
+Whether a line behind the bad one is of a later batch: surely, if its number is two above the last good one's. If it is one
+above, the bad line may have begun that batch itself; then what is left of its header must name the batch before, by number
+or time (a batch has one time), and the later one's by neither. One flipped bit cannot make it so; where nothing is left to
+read, it is torn.
 """
 
 from itertools import pairwise
 
 from msgspec import Struct
 
-from ordod.core.orders.format import SEAL_BYTES_MAX, Codec, header, headers, stated_hash
+from ordod.core.orders.format import (
+    HEADER_BYTES_MAX,
+    SEAL_BYTES_MAX,
+    Codec,
+    Header,
+    header,
+    headers,
+    stated_hash,
+)
 from ordod.core.orders.segments import Damage, Segment, last_line, listed, pieces
 from ordod.core.ports import Disk
 
@@ -51,6 +60,7 @@ class Survey(Struct, kw_only=True):
     seq: int
     hash: bytes
     last: bytes = b""
+    opening: bytes = b""  # the newest first line of a file
     sealed: int = 0  # seq of the last seal that was seen
     hashes: dict[int, str]  # of the records that were asked for
     torn: Torn | None = None
@@ -127,6 +137,8 @@ def _walk(disk: Disk, codec: Codec, segment: Segment, at: Survey, wanted: frozen
                     raise _Bad(why, number + 1, offset)
                 seq += 1
                 number += 1
+                if number == 1:
+                    at.opening = candidate
                 offset += len(candidate) + 1
                 previous, line = digest, candidate
                 if seq in wanted:
@@ -145,8 +157,9 @@ def _judge(disk: Disk, at: Survey, place: int, bad: _Bad) -> None:
     later = at.segments[place + 1 :]
     rest = disk.read(segment.path, bad.offset)
     if _told(at, rest, [disk.read(s.path, 0, 4096) for s in later]):
+        hint = "" if at.seq else ", or the key is not the one it was written with"
         at.damage = Damage(
-            bad.why, path=segment.path, line=bad.line, offset=bad.offset, seq=at.seq + 1
+            bad.why + hint, path=segment.path, line=bad.line, offset=bad.offset, seq=at.seq + 1
         )
         return
     size = len(rest) + sum(s.size for s in later)
@@ -155,16 +168,21 @@ def _judge(disk: Disk, at: Survey, place: int, bad: _Bad) -> None:
 
 def _told(at: Survey, rest: bytes, later: list[bytes]) -> bool:
     """Whether what stands behind the first bad byte shows that its batch had been synced."""
-    found = headers(rest)
-    bad = found[0] if found and found[0].position == 0 and found[0].seq == at.seq + 1 else None
-    for other in found[1:] if bad else found:
-        if other.seq <= at.seq + 1:
-            continue  # what a disk may bring back from an older time
+    last = header(at.last)
+    for other in headers(rest):
+        if other.position == 0 or other.seq <= at.seq:
+            continue  # the bad line's own; what a disk brings back from an older time
         if other.type in ("seal", "open") or other.batch > at.batch + 1:
             return True
-        if bad and other.batch > bad.batch and other.at != bad.at:
+        begins = rest[: min(other.position, HEADER_BYTES_MAX)]
+        if last and _is_of(last, begins) and not _is_of(other, begins):
             return True
     return any(headers(beginning) for beginning in later)
+
+
+def _is_of(one: Header, begins: bytes) -> bool:
+    """Whether a line that begins so, and may be damaged there, is of the same batch as this one."""
+    return b'"batch":%d,' % one.batch in begins or one.at.encode() in begins
 
 
 def _first_to_walk(segments: list[Segment], wanted: frozenset[int], bytes_max: int | None) -> int:

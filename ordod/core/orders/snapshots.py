@@ -11,7 +11,14 @@ from msgspec import Struct
 from ordod.core.orders.format import Codec
 from ordod.core.ports import Disk
 
-__all__ = ["FOLDER", "Snapshot", "read_snapshot", "snapshot_seqs", "write_snapshot"]
+__all__ = [
+    "FOLDER",
+    "Snapshot",
+    "read_snapshot",
+    "snapshot_bytes",
+    "snapshot_seqs",
+    "write_snapshot",
+]
 
 FOLDER = "snapshots"
 KEPT = 2
@@ -50,11 +57,16 @@ def read_snapshot(disk: Disk, codec: Codec, seq: int) -> Snapshot | None:
 
 async def write_snapshot(disk: Disk, codec: Codec, content: bytes, head: tuple[int, str]) -> None:
     """Store it durably, then drop all but the newest two."""
-    seq, digest = head
-    header = _Header(seq, digest, _checksum(codec, seq, digest, content))
-    await disk.replace(path_of(seq), msgspec.json.encode(header) + b"\n" + content)
+    seq, _ = head
+    await disk.replace(path_of(seq), snapshot_bytes(codec, content, head))
     for old in [s for s in snapshot_seqs(disk) if s <= seq][KEPT:]:
         await disk.remove(path_of(old))
+
+
+def snapshot_bytes(codec: Codec, content: bytes, head: tuple[int, str]) -> bytes:
+    seq, digest = head
+    header = _Header(seq, digest, _checksum(codec, seq, digest, content))
+    return msgspec.json.encode(header) + b"\n" + content
 
 
 def path_of(seq: int) -> str:
