@@ -42,7 +42,11 @@ FORMAT = 1
 
 
 class Open(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open"):
-    """A daemon began to write here. `epoch` names the journal, for good; `previous` is the hash it goes on from."""
+    """A segment begins here. `previous` is the hash it goes on from ("": the first of all).
+
+    `epoch` names what clients may count on: a number of it never comes to mean another record. `behind`: why the daemon
+    that wrote this may have forgotten what it told; whoever starts next hears it again until a `kill` stands after it.
+    """
 
     format: int
     epoch: str
@@ -51,6 +55,7 @@ class Open(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open"):
     installation: str
     version: str = ""
     previous: str = ""
+    behind: tuple[str, ...] = ()
 
 
 class Intent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="intent"):
