@@ -229,7 +229,7 @@ class Transport(httpx.AsyncBaseTransport):
             raise
         finally:
             del self._unanswered[connection]
-        is_over = (http.our_state, http.their_state) == (h11.DONE, h11.DONE)
+        is_over = {http.our_state, http.their_state} == {h11.DONE}
         if is_over and not http.trailing_data[0]:
             self._keep(origin, connection)
         else:
@@ -243,11 +243,8 @@ class Transport(httpx.AsyncBaseTransport):
         pause = RETRY_FIRST_S
         why = "the deadline had passed"
         while (left := deadline - self._clock.boot()) > 0:
-            if self._is_closed:
-                raise Unsent("the line is closed")
-            self._drop_stale(origin)
-            if idle := self._idle.get(origin):
-                return idle.pop()[1]
+            if warm := self._warm_one(origin):
+                return warm
             try:
                 with anyio.fail_after(left):
                     connection = await self._connected(origin)
@@ -262,6 +259,14 @@ class Transport(httpx.AsyncBaseTransport):
                     return connection
                 self._keep(origin, connection)
         raise Unsent(f"no connection to {origin.host}: {why}")
+
+    def _warm_one(self, origin: Origin) -> Connection | None:
+        """The one used last: the others may grow old and go."""
+        if self._is_closed:
+            raise Unsent("the line is closed")
+        self._drop_stale(origin)
+        idle = self._idle.get(origin)
+        return idle.pop()[1] if idle else None
 
     async def _connected(self, origin: Origin) -> Connection:
         return await connect(
