@@ -61,11 +61,12 @@ class Files:
 
     def close(self) -> None:
         """Wait a moment for what was asked, and let the lock go. The mapped gate stays: a signal may still come."""
-        for worker in (self._appends, self._changes, self._gate_syncs):
-            worker.stop(CLOSE_S)
-        os.close(self._root)
-        if self._lock is not None:
-            os.close(self._lock)
+        workers = (self._appends, self._changes, self._gate_syncs)
+        if not all([worker.stop(CLOSE_S) for worker in workers]):
+            return  # one hangs in the disk: what it works on stays open, and the end of the process lets the lock go
+        for fd in (self._root, self._lock, self._gate and self._gate[0]):
+            if fd is not None:
+                os.close(fd)
 
     def identity(self) -> Identity:
         machine = Path("/etc/machine-id")
@@ -134,6 +135,7 @@ class Files:
     # The gate
 
     def gate(self) -> MutableSequence[int]:
+        """Raises StateError where there is no room for it, or something else of its name."""
         if self._gate is None:
             fd = _opened_gate(self._root)
             self._gate = fd, mmap.mmap(fd, GATE_BYTES, mmap.MAP_SHARED)
@@ -277,11 +279,12 @@ class _Worker:
             self._thread.start()
         self._jobs.put(job)
 
-    def stop(self, patience_s: float) -> None:
-        """Let it end after what is queued; wait for that, but not longer than this."""
+    def stop(self, patience_s: float) -> bool:
+        """Let it end after what is queued; wait for that, but not longer than this. Whether it has ended."""
         if self._thread.ident is not None:
             self._jobs.put(None)
             self._thread.join(patience_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -345,12 +348,15 @@ def _locked(root: int, state: Path) -> int:
 
 def _opened_gate(root: int) -> int:
     """The gate's file, a whole page of written bytes: a store into a hole of a full disk would end the process (SIGBUS)."""
-    fd = os.open(GATE, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600, dir_fd=root)
-    missing = GATE_BYTES - os.fstat(fd).st_size
-    if missing > 0:
-        os.pwrite(fd, bytes(missing), GATE_BYTES - missing)
-        os.fsync(fd)
-        os.fsync(root)
+    try:
+        fd = os.open(GATE, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600, dir_fd=root)
+        missing = GATE_BYTES - os.fstat(fd).st_size
+        if missing > 0:
+            os.pwrite(fd, bytes(missing), GATE_BYTES - missing)
+            os.fsync(fd)
+            os.fsync(root)
+    except OSError as error:
+        raise StateError(f"{GATE} cannot be used: {error.strerror}") from error
     return fd
 
 
