@@ -1,0 +1,408 @@
+"""The state directory: durable when it says so, and never in the way of the event loop.
+
+Three threads, because a disk may hang for minutes and each must then hang alone: appends (the journal), changes of whole
+files (kill.d, snapshots), and the sync of the gate. A call into them costs two hops, about 50 µs together, beside a sync
+of a hundred and more. Folders are opened one by one and no symbolic link below the state directory is followed.
+
+A failed or short write or sync is never tried again: after a failed sync the kernel may have dropped the pages and would
+report the next one as a success.
+"""
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import stat
+from asyncio import AbstractEventLoop, Future, get_running_loop
+from collections.abc import Callable, Iterator, MutableSequence
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar, cast
+
+from ordod.core.ports import DiskError, Identity
+
+__all__ = ["Files", "StateError"]
+
+GATE = "kill.gate"
+LOCK = "lock"
+GATE_BYTES = mmap.PAGESIZE
+CLOSE_S = 2.0  # a hanging disk does not keep the process from ending
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+_KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h
+
+T = TypeVar("T")
+
+
+class StateError(Exception):
+    """The state directory cannot be used; the message says why and what to do."""
+
+
+class Files:
+    """The `Disk` port.
+
+    Args:
+        state: the state directory; made, or closed to others (0700), where it is not.
+        exclusive: hold its lock. Offline commands that only read, or only close the gate, do without.
+    Raises:
+        StateError: another daemon holds it, or it is not ours.
+    """
+
+    def __init__(self, state: Path, *, exclusive: bool = True) -> None:
+        self._state = state.absolute()
+        self._root = _opened_state(self._state)
+        self._lock = _locked(self._root, self._state) if exclusive else None
+        self._appends = _Worker("ordod-appends")
+        self._changes = _Worker("ordod-changes")
+        self._gate_syncs = _Worker("ordod-gate")
+        self._gate: tuple[int, mmap.mmap] | None = None
+
+    def close(self) -> None:
+        """Wait a moment for what was asked, and let the lock go. The mapped gate stays: a signal may still come."""
+        workers = (self._appends, self._changes, self._gate_syncs)
+        if not all([worker.stop(CLOSE_S) for worker in workers]):
+            return  # one hangs in the disk: what it works on stays open, and the end of the process lets the lock go
+        for fd in (self._root, self._lock, self._gate and self._gate[0]):
+            if fd is not None:
+                os.close(fd)
+
+    def identity(self) -> Identity:
+        machine = Path("/etc/machine-id")
+        return Identity(
+            machine=machine.read_text(encoding="ascii").strip() if machine.exists() else "",
+            inode=os.fstat(self._root).st_ino,
+            filesystem=_filesystem(Path("/proc/self/mountinfo"), self._state.resolve()),
+        )
+
+    # Reading
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            with self._folder(f"{folder}/name") as (fd, _), os.scandir(fd) as entries:
+                return sorted(
+                    entry.name
+                    for entry in entries
+                    if entry.is_file(follow_symlinks=False) and not _is_scrap(entry.name)
+                )
+        except FileNotFoundError:
+            return []
+
+    def size(self, path: str) -> int:
+        """Raises FileNotFoundError."""
+        with self._folder(path) as (fd, name):
+            return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
+
+    def read(self, path: str, offset: int = 0, length: int = -1) -> bytes:
+        with self._folder(path) as (fd, name):
+            file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=fd)
+        with os.fdopen(file, "rb") as stream:
+            stream.seek(offset)
+            return stream.read(length)
+
+    # Appending
+
+    async def create(self, path: str, *, reserve: int = 0) -> "AppendFile":
+        """A new empty file, it and its folders synced.
+
+        Appends within its first `reserve` bytes cannot fail because the disk is full; what was not used is given back
+        when the file is closed. (On a filesystem without `fallocate` nothing is kept.)
+
+        Raises:
+            DiskError: it is there already, or the space is not.
+        """
+        fd = await self._changes.do(lambda: self._created(path, reserve))
+        return AppendFile(fd, path, self._appends)
+
+    def reopen(self, path: str) -> "AppendFile":
+        """Raises FileNotFoundError."""
+        with self._folder(path) as (fd, name):
+            file = os.open(name, os.O_WRONLY | os.O_APPEND | _FLAGS, dir_fd=fd)
+        return AppendFile(file, path, self._appends)
+
+    # Changing
+
+    async def replace(self, path: str, data: bytes) -> None:
+        await self._changes.do(lambda: self._replaced(path, data))
+
+    async def truncate(self, path: str, size: int) -> None:
+        await self._changes.do(lambda: self._truncated(path, size))
+
+    async def remove(self, path: str) -> None:
+        await self._changes.do(lambda: self._removed(path))
+
+    # The gate
+
+    def gate(self) -> MutableSequence[int]:
+        """Raises StateError where there is no room for it, or something else of its name."""
+        if self._gate is None:
+            fd = _opened_gate(self._root)
+            self._gate = fd, mmap.mmap(fd, GATE_BYTES, mmap.MAP_SHARED)
+        return cast("MutableSequence[int]", self._gate[1])
+
+    async def flush_gate(self) -> None:
+        """By fdatasync, which writes mapped pages too: `mmap.flush` holds the interpreter while the disk hangs."""
+        self.gate()
+        assert self._gate is not None
+        fd = self._gate[0]
+        await self._gate_syncs.do(lambda: os.fdatasync(fd))
+
+    # In the threads
+
+    def _created(self, path: str, reserve: int) -> int:
+        with self._folder(path, make=True) as (folder, name):
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | _FLAGS
+            fd = os.open(name, flags, 0o600, dir_fd=folder)
+            try:
+                _reserve(fd, reserve)
+                os.fsync(fd)
+                os.fsync(folder)
+            except OSError:
+                os.close(fd)
+                os.unlink(name, dir_fd=folder)
+                raise
+        return fd
+
+    def _replaced(self, path: str, data: bytes) -> None:
+        with self._folder(path, make=True) as (folder, name):
+            scrap = f".{name}.new"
+            with suppress(FileNotFoundError):  # what a crash left
+                os.unlink(scrap, dir_fd=folder)
+            fd = os.open(scrap, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=folder)
+            try:
+                _write_whole(fd, data)
+                os.fsync(fd)
+            except OSError:
+                os.unlink(scrap, dir_fd=folder)  # on a full disk it would keep the space it got
+                raise
+            finally:
+                os.close(fd)
+            os.replace(scrap, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+
+    def _truncated(self, path: str, size: int) -> None:
+        with self._folder(path) as (folder, name):
+            fd = os.open(name, os.O_WRONLY | _FLAGS, dir_fd=folder)
+        try:
+            os.ftruncate(fd, size)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _removed(self, path: str) -> None:
+        with self._folder(path) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
+
+    @contextmanager
+    def _folder(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """The open folder of a path, and the name in it."""
+        parts = PurePosixPath(path).parts
+        assert parts, path
+        assert not {"/", ".."} & set(parts), path
+        fd = os.dup(self._root)
+        try:
+            for part in parts[:-1]:
+                if make:
+                    _make_folder(fd, part)
+                deeper = os.open(part, os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=fd)
+                os.close(fd)
+                fd = deeper
+            yield fd, parts[-1]
+        finally:
+            os.close(fd)
+
+
+class AppendFile:
+    """The `AppendFile` port. Its first failure is its last write."""
+
+    def __init__(self, fd: int, path: str, worker: "_Worker") -> None:
+        self._fd = fd
+        self._path = path
+        self._worker = worker
+        self._failure: str | None = None
+        self._is_closed = False
+
+    async def append(self, data: bytes) -> None:
+        assert not self._is_closed
+        await self._worker.do(lambda: self._append(data))
+
+    def write(self, data: bytes) -> None:
+        assert not self._is_closed
+        self._guarded(lambda: _write_whole(self._fd, data))
+
+    def close(self) -> None:
+        """Behind what was asked before, in the thread: the number of a file closed under it could be another's by then."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._worker.put(self._close)
+
+    def _append(self, data: bytes) -> None:
+        self._guarded(lambda: _write_whole(self._fd, data))
+        self._guarded(lambda: os.fdatasync(self._fd))
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        if self._failure is not None:
+            raise DiskError(f"{self._path} failed before: {self._failure}")
+        try:
+            step()
+        except OSError as error:
+            self._failure = error.strerror or str(error)
+            raise DiskError(f"{self._path}: {self._failure}") from error
+
+    def _close(self) -> None:
+        with suppress(
+            OSError
+        ):  # nothing is lost but space: to cut at the end gives back what was reserved beyond it
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size)
+        os.close(self._fd)
+
+
+class _Worker:
+    """A thread that does one job after another, in the order asked. It starts with the first."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        # A daemon thread: one that hangs on a dead disk must not keep the process from ending.
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    async def do(self, job: Callable[[], T]) -> T:
+        """What `job` returns. It is done also when the waiting task is cancelled. OSError becomes DiskError."""
+        loop = get_running_loop()
+        done: Future[T] = loop.create_future()
+        self.put(lambda: _settle(job, loop, done))
+        return await done
+
+    def put(self, job: Callable[[], None]) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
+        self._jobs.put(job)
+
+    def stop(self, patience_s: float) -> bool:
+        """Let it end after what is queued; wait for that, but not longer than this. Whether it has ended."""
+        if self._thread.ident is not None:
+            self._jobs.put(None)
+            self._thread.join(patience_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+
+def _settle(job: Callable[[], T], loop: AbstractEventLoop, done: "Future[T]") -> None:
+    """Do it, and tell the loop."""
+    result: Any = None
+    failure: Exception | None = None
+    try:
+        result = job()
+    except OSError as error:
+        failure = DiskError(str(error))
+        failure.__cause__ = error
+    except Exception as error:  # noqa: BLE001 - belongs to whoever waits; the thread must live
+        failure = error
+    with suppress(RuntimeError):  # the loop has ended, nobody waits
+        loop.call_soon_threadsafe(_tell, done, result, failure)
+
+
+def _tell(done: "Future[Any]", result: Any, failure: Exception | None) -> None:
+    if done.cancelled():
+        return
+    if failure is None:
+        done.set_result(result)
+    else:
+        done.set_exception(failure)
+
+
+def _opened_state(state: Path) -> int:
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        status = os.fstat(fd)
+        if status.st_uid != os.geteuid():
+            raise StateError(f"{state} belongs to user {status.st_uid}; give it to this one")
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            os.fchmod(fd, 0o700)
+    except OSError as error:
+        raise StateError(f"{state} cannot be used: {error.strerror}") from error
+    return fd
+
+
+def _locked(root: int, state: Path) -> int:
+    """The lock's file, held until it is closed or the process dies. It holds the number of the process, for people."""
+    fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600, dir_fd=root)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(fd)
+        os.close(root)
+        raise StateError(
+            f"{state} is in use by another ordod, process {holder}; stop it, or set another state_dir"
+        ) from None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return fd
+
+
+def _opened_gate(root: int) -> int:
+    """The gate's file, a whole page of written bytes: a store into a hole of a full disk would end the process (SIGBUS)."""
+    try:
+        fd = os.open(GATE, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600, dir_fd=root)
+        missing = GATE_BYTES - os.fstat(fd).st_size
+        if missing > 0:
+            os.pwrite(fd, bytes(missing), GATE_BYTES - missing)
+            os.fsync(fd)
+            os.fsync(root)
+    except OSError as error:
+        raise StateError(f"{GATE} cannot be used: {error.strerror}") from error
+    return fd
+
+
+def _make_folder(parent: int, name: str) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=parent)
+        os.fsync(parent)
+
+
+def _write_whole(fd: int, data: bytes) -> None:
+    """In one piece, or an OSError: the rest of a short write is not tried, what stopped it would be asked for again."""
+    written = os.write(fd, data)
+    if written != len(data):
+        raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written")
+
+
+def _reserve(fd: int, count: int) -> None:
+    """Blocks for the first `count` bytes; the size stays. (`os.posix_fallocate` would change it.)"""
+    if count > 0 and _fallocate(fd, _KEEP_SIZE, 0, count) != 0:
+        code = ctypes.get_errno()
+        if code != errno.EOPNOTSUPP:
+            raise OSError(code, f"cannot reserve {count} bytes: {os.strerror(code)}")
+
+
+_fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+_fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+
+
+def _is_scrap(name: str) -> bool:
+    """What a crash may leave of `replace`."""
+    return name.startswith(".") and name.endswith(".new")
+
+
+def _filesystem(mounts: Path, folder: Path) -> str:
+    """The type of the mount a folder lies in (proc_pid_mountinfo(5)); later mounts cover earlier ones."""
+    found = "unknown"
+    depth = -1
+    for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        fields, _, rest = line.partition(" - ")
+        point = PurePosixPath(_unescaped(fields.split(" ")[4]))
+        if folder.is_relative_to(point) and len(point.parts) >= depth:
+            found, depth = rest.split(" ")[0], len(point.parts)
+    return found
+
+
+def _unescaped(text: str) -> str:
+    for code in (" ", "\t", "\n", "\\"):
+        text = text.replace(f"\\{ord(code):03o}", code)
+    return text
