@@ -25,8 +25,17 @@ class Role(IntEnum):
     ADMIN = 3
 
 
-class Rupees(Decimal):
-    """A price parameter: a JSON number or a decimal string; no exponent, nan, inf, sign or boolean."""
+class _PlainDecimal(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, Decimal)
+
+
+class Rupees(Decimal, metaclass=_PlainDecimal):
+    """A price parameter: a JSON number or a decimal string; no exponent, nan, inf, sign or boolean.
+
+    It only marks a field for `params.read`; what is read is a plain Decimal, so that it can be journaled as it is (msgspec
+    encodes no subclass of Decimal).
+    """
 
 
 class Caller(Struct, frozen=True):
