@@ -38,6 +38,7 @@ class Server:
         pages: Pages | None = None,
     ) -> None:
         self._dispatcher = dispatcher
+        self.tally = dispatcher.tally
         self._identify = identify
         self._pages = pages or {}
         self._connections: set[Connection] = set()
@@ -103,14 +104,14 @@ class Server:
             return None
         self._by_caller[caller.name] += 1
         self._connections.add(connection)
-        self._dispatcher.tally.connections = len(self._connections)
+        self.tally.connections = len(self._connections)
         return caller
 
     def _gone(self, connection: Connection) -> None:
         assert connection.caller is not None
         self._by_caller[connection.caller.name] -= 1
         self._connections.discard(connection)
-        self._dispatcher.tally.connections = len(self._connections)
+        self.tally.connections = len(self._connections)
         self._look_whether_drained()
 
     def _speak(self, connection: Connection, caller: Caller, first: int) -> Talk:

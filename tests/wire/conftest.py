@@ -60,7 +60,9 @@ class Desk:
         return {"n": number.n}
 
     async def refuse(self, _: Call, __: Nothing) -> dict[str, str]:
-        raise OrdoError(Kind.RISK_REFUSED, "too much: 5 orders a minute", limit="orders", field=None)
+        raise OrdoError(
+            Kind.RISK_REFUSED, "too much: 5 orders a minute", limit="orders", field=None
+        )
 
     async def break_down(self, _: Call, __: Nothing) -> dict[str, str]:
         raise ZeroDivisionError("the secret is 1234")
@@ -98,9 +100,7 @@ class Client:
             await self.stream.send(data)
 
     async def ask(self, method: str, request_id: Any = 1, **params: Any) -> Any:
-        await self.send(
-            {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
-        )
+        await self.send({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
         return await self.read()
 
     async def read(self) -> Any:

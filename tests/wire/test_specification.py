@@ -82,7 +82,9 @@ async def answer(sent: str) -> Any:
 
         message = dispatcher.parse(sent.encode())
         call = Call(Caller("test", Role.READ))
-        dispatcher.begin(message, call, lambda *each: tasks.start_soon(carry_out, *each), received.append)
+        dispatcher.begin(
+            message, call, lambda *each: tasks.start_soon(carry_out, *each), received.append
+        )
     (line,) = received
     return None if line is None else cut(json.loads(line))
 
