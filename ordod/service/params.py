@@ -301,7 +301,7 @@ def _shown(value: object) -> str:
         case int() | Decimal():
             return str(value)[:SHOWN_MAX]
         case list():
-            return "a list"
+            return f"a list of {len(value)}"
         case _:
             return "an object"  # its contents may be private, and long
 

@@ -162,7 +162,8 @@ class HttpTalk:
             headers.append(("connection", "close"))
         reason = HTTPStatus(status).phrase
         self._send(h11.Response(status_code=status, reason=reason, headers=headers))
-        self._send(h11.Data(data=body))
+        if self._request is None or self._request.method != b"HEAD":
+            self._send(h11.Data(data=body))
         self._send(h11.EndOfMessage())
         self._is_answering = False
         if (

@@ -37,16 +37,18 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Desk:
-    """What the methods did, and a gate that holds `hold` until it is opened."""
+    """What the methods did, and a gate that holds `hold` until it is opened; `heard` is set by the first of either."""
 
     def __init__(self) -> None:
         self.begun: list[Any] = []
         self.ended: list[Any] = []
         self.calls: list[Call] = []
         self.gate = anyio.Event()
+        self.heard = anyio.Event()
 
     async def ping(self, call: Call, _: Nothing) -> dict[str, str]:
         self.calls.append(call)
+        self.heard.set()
         return {"pong": call.caller.name}
 
     async def place(self, _: Call, order: Order) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class Desk:
 
     async def hold(self, _: Call, number: Number) -> dict[str, int]:
         self.begun.append(number.n)
+        self.heard.set()
         await self.gate.wait()
         self.ended.append(number.n)
         return {"n": number.n}
@@ -137,12 +140,12 @@ async def start(path: Path) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
             async def begin(
                 table: tuple[Method, ...],
                 *,
-                access: Access = Access(),
+                access: Access | None = None,
                 drain_s: float = 2,
                 **more: Any,
             ) -> Server:
                 pages = {"/healthz": lambda: Page(b'{"ok":true}')}
-                identify = Peers(access, os.getuid()).caller
+                identify = Peers(access or Access(), os.getuid()).caller
                 server = Server(Dispatcher(table, **more), identify, pages)
                 await tasks.start(partial(server.serve, listener, drain_s=drain_s))
                 servers.append(server)

@@ -23,7 +23,7 @@ def request(method: str, request_id: Any, **params: Any) -> bytes:
 
 async def until(condition: Any) -> None:
     with anyio.fail_after(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the server offers tests no event
             await anyio.sleep(0.001)
 
 

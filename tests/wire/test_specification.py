@@ -80,11 +80,11 @@ async def answer(sent: str) -> Any:
         async def carry_out(checked: Checked, send: Send) -> None:
             send(await dispatcher.run(checked))
 
-        message = dispatcher.parse(sent.encode())
+        def start(checked: Checked, send: Send) -> None:
+            tasks.start_soon(carry_out, checked, send)
+
         call = Call(Caller("test", Role.READ))
-        dispatcher.begin(
-            message, call, lambda *each: tasks.start_soon(carry_out, *each), received.append
-        )
+        dispatcher.begin(dispatcher.parse(sent.encode()), call, start, received.append)
     (line,) = received
     return None if line is None else cut(json.loads(line))
 
