@@ -25,8 +25,17 @@ class Role(IntEnum):
     ADMIN = 3
 
 
-class Rupees(Decimal):
-    """A price parameter: a JSON number or a decimal string; no exponent, nan, inf, sign or boolean."""
+class _PlainDecimal(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, Decimal)
+
+
+class Rupees(Decimal, metaclass=_PlainDecimal):
+    """A price parameter: a JSON number or a decimal string; no exponent, nan, inf, sign or boolean.
+
+    It only marks a field for `params.read`; what is read is a plain Decimal, so that it can be journaled as it is (msgspec
+    encodes no subclass of Decimal).
+    """
 
 
 class Caller(Struct, frozen=True):
@@ -44,10 +53,12 @@ class Outbox(Protocol):
     """A connection's way back, for events."""
 
     def push(self, message: bytes) -> bool:
-        """Queue one whole line. False: the queue was full and the connection is being closed."""
+        """Queue one whole line, with or without its `\\n`. False: the queue was full and the connection is being closed."""
         ...
 
-    def on_close(self, react: Callable[[], None]) -> None: ...
+    def on_close(self, react: Callable[[], None]) -> None:
+        """`react` is called once, when the connection is gone; at once if it is."""
+        ...
 
 
 class Call(Struct, frozen=True):
@@ -72,6 +83,7 @@ class Method(Struct, frozen=True, kw_only=True):
         run: the function behind it; raises OrdoError, and nothing else but bugs.
         accounts: the accounts a call touches, from its parameters (None: all); the caller needs `role` for each.
         changes: it changes something, so that a notification (no id) of it is not carried out.
+        urgent: it stops or ends something (kill, cancel), and passes where the daemon is OVERLOADED for others.
         errors: the kinds it may answer besides INVALID_PARAMS, FORBIDDEN, OVERLOADED and INTERNAL.
     """
 
@@ -85,5 +97,6 @@ class Method(Struct, frozen=True, kw_only=True):
         getattr(params, "account", None),
     )
     changes: bool = False
+    urgent: bool = False
     errors: tuple[Kind, ...] = ()
     example: Example | None = None

@@ -1,0 +1,174 @@
+"""One connection: which language it speaks, and its bounded way back.
+
+An `asyncio.Protocol`, not an anyio stream: a request costs 40 us whole, and a stream's two tasks and their hand-overs would
+cost that much again. Everything here is synchronous and awaits nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, cast
+
+import structlog
+
+from ordod.service.methods import Caller
+
+__all__ = ["QUEUE_BYTES_MAX", "QUEUE_MESSAGES_MAX", "Connection", "Talk", "Way"]
+
+QUEUE_MESSAGES_MAX = 10_000  # WIRE 6
+QUEUE_BYTES_MAX = 8 << 20
+
+log = structlog.get_logger()
+
+
+class Way(Protocol):
+    """What a language needs of its connection."""
+
+    def write(self, data: bytes) -> bool: ...
+
+    def push(self, message: bytes) -> bool: ...
+
+    def read_on(self, wanted: bool) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Talk(Protocol):
+    """A language: JSON-RPC lines, or HTTP."""
+
+    def feed(self, data: bytes) -> None: ...
+
+    def end(self) -> None:
+        """The other side will send nothing more, but may still read."""
+        ...
+
+    def stop(self) -> None:
+        """Take no new requests; close when those under way are answered."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """A way back for answers and events (it is the `Outbox`), and the first byte's decision.
+
+    Args:
+        admit: who is there; None: no room for one more, and it is hung up.
+        speak: makes the language, from the first byte.
+        gone: told once, when the connection is closed, if it was admitted.
+    """
+
+    def __init__(
+        self,
+        admit: "Callable[[Connection], Caller | None]",
+        speak: "Callable[[Connection, Caller, int], Talk]",
+        gone: "Callable[[Connection], None]",
+    ) -> None:
+        self._admit = admit
+        self._speak = speak
+        self._gone = gone
+        self._talk: Talk | None = None
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._is_full = False  # of the transport's own buffer, 64 KiB
+        self._is_open = False
+        self._is_reading = True
+        self._reactions: list[Callable[[], None]] = []
+        self.caller: Caller | None = None
+
+    # Outbox
+
+    def push(self, message: bytes) -> bool:
+        return self.write(message if message.endswith(b"\n") else message + b"\n")
+
+    def on_close(self, react: Callable[[], None]) -> None:
+        if self._is_open:
+            self._reactions.append(react)
+        else:
+            react()
+
+    # Way
+
+    def write(self, data: bytes) -> bool:
+        """Hand over or queue; False: the connection is closed, or just was because it does not read."""
+        if not self._is_open:
+            return False
+        if not self._is_full:
+            self.transport.write(data)
+            return True
+        self._queue.append(data)
+        self._queued_bytes += len(data)
+        if len(self._queue) > QUEUE_MESSAGES_MAX or self._queued_bytes > QUEUE_BYTES_MAX:
+            caller = self.caller.name if self.caller else None
+            log.warning("wire.slow_reader", caller=caller, bytes=self._queued_bytes)
+            self.abort()
+            return False
+        return True
+
+    def read_on(self, wanted: bool) -> None:
+        if wanted != self._is_reading and self._is_open:
+            self._is_reading = wanted
+            if wanted:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
+
+    def close(self) -> None:
+        """Close when everything queued is written."""
+        if self._is_open:
+            self._is_open = False
+            self.transport.writelines(self._queue)
+            self._queue.clear()
+            self.transport.close()
+
+    def abort(self) -> None:
+        self._is_open = False
+        self._queue.clear()
+        self.transport.abort()
+
+    def stop(self) -> None:
+        if self._talk is not None:
+            self._talk.stop()
+        else:
+            self.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._is_open = True
+        self.caller = self._admit(self)
+        if self.caller is None:
+            self.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._is_open or self.caller is None:
+            return
+        if self._talk is None:
+            self._talk = self._speak(self, self.caller, data[0])
+        self._talk.feed(data)
+
+    def eof_received(self) -> bool:
+        if self._talk is None:
+            return False
+        self._talk.end()
+        return True
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        while self._queue and not self._is_full:
+            message = self._queue.popleft()
+            self._queued_bytes -= len(message)
+            self.transport.write(message)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._is_open = False
+        self._queue.clear()
+        if self._talk is not None:
+            self._talk.stop()  # what waits is not carried out; what is under way goes on
+        if self.caller is not None:
+            self._gone(self)
+        reactions, self._reactions = self._reactions, []
+        for react in reactions:
+            react()

@@ -1,0 +1,183 @@
+"""HTTP/1.1 on the same socket: `POST /rpc`, and a few pages to GET. One request at a time on a connection."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TypeAlias
+
+import h11
+from msgspec import Struct
+
+from ordod.errors import OrdoError
+from ordod.service.methods import Call
+from ordod.wire.answers import encode, failure_from
+from ordod.wire.connection import Way
+from ordod.wire.dispatch import NO_ID, Dispatcher, Start
+from ordod.wire.framing import LINE_BYTES_MAX
+
+__all__ = ["HttpTalk", "Page", "Pages"]
+
+BODY_BYTES_MAX = LINE_BYTES_MAX
+JSON = "application/json"
+
+
+class Page(Struct, frozen=True):
+    """What a path answers to GET."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON
+
+
+Pages: TypeAlias = Mapping[str, Callable[[], Page]]
+
+
+class HttpTalk:
+    """One connection's requests. While one is worked on the socket is not read."""
+
+    def __init__(
+        self, way: Way, call: Call, dispatcher: Dispatcher, start: Start, pages: Pages
+    ) -> None:
+        self._way = way
+        self._call = call
+        self._dispatcher = dispatcher
+        self._start = start
+        self._pages = pages
+        self._http = h11.Connection(h11.SERVER)
+        self._request: h11.Request | None = None
+        self._body = bytearray()
+        self._is_advancing = False
+        self._is_answering = False
+        self._is_stopping = False
+
+    def feed(self, data: bytes) -> None:
+        self._http.receive_data(data)
+        self._advance()
+
+    def end(self) -> None:
+        self.feed(b"")
+
+    def stop(self) -> None:
+        self._is_stopping = True
+        if not self._is_answering:
+            self._way.close()
+
+    def _advance(self) -> None:
+        """Take what has come. An answer that is there at once calls back in here; the flag makes it return."""
+        if self._is_advancing:
+            return
+        self._is_advancing = True
+        try:
+            self._take()
+        except h11.RemoteProtocolError as error:
+            self._refuse(HTTPStatus(error.error_status_hint), f"not HTTP/1.1: {error}")
+        finally:
+            self._is_advancing = False
+
+    def _take(self) -> None:
+        while not self._is_answering:
+            match self._http.next_event():
+                case h11.Request() as request:
+                    self._request = request
+                    self._body.clear()
+                    if self._http.they_are_waiting_for_100_continue:
+                        self._send(h11.InformationalResponse(status_code=100, headers=[]))
+                case h11.Data(data=data):
+                    if len(self._body) + len(data) > BODY_BYTES_MAX:
+                        self._refuse(
+                            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                            f"the body is longer than {BODY_BYTES_MAX} bytes: send less at once",
+                        )
+                        return
+                    self._body += data
+                case h11.EndOfMessage():
+                    self._is_answering = True
+                    self._way.read_on(False)
+                    self._answer()
+                case h11.ConnectionClosed():
+                    self._way.close()
+                    return
+                case _:
+                    return
+
+    def _answer(self) -> None:
+        assert self._request is not None
+        method = self._request.method
+        path = self._request.target.partition(b"?")[0].decode("ascii", "replace")
+        if path == "/rpc":
+            if method != b"POST":
+                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "/rpc takes POST", allow="POST")
+            elif not self._is_json():
+                self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send it as Content-Type: {JSON}")
+            else:
+                self._call_method()
+        elif path in self._pages:
+            if method != b"GET":
+                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes GET", allow="GET")
+            else:
+                page = self._pages[path]()
+                self._respond(page.status, page.body, page.content_type)
+        else:
+            known = ", ".join(["POST /rpc", *(f"GET {each}" for each in self._pages)])
+            self._refuse(HTTPStatus.NOT_FOUND, f"there is nothing here; there are {known}")
+
+    def _call_method(self) -> None:
+        try:
+            message = self._dispatcher.parse(bytes(self._body))
+        except OrdoError as error:
+            self._answered(failure_from(NO_ID, error))
+        else:
+            self._dispatcher.begin(message, self._call, self._start, self._answered)
+
+    def _answered(self, answer: bytes | None) -> None:
+        if answer is None:
+            self._respond(HTTPStatus.NO_CONTENT, b"", None)
+        else:
+            self._respond(HTTPStatus.OK, answer, JSON)
+
+    def _is_json(self) -> bool:
+        assert self._request is not None
+        given = next(
+            (value for name, value in self._request.headers if name == b"content-type"), b""
+        )
+        return given.partition(b";")[0].strip().lower() == JSON.encode()
+
+    def _refuse(self, status: HTTPStatus, message: str, *, allow: str | None = None) -> None:
+        """Answer with a status; where the request was not read to its end, or makes no sense, also hang up."""
+        self._is_answering = True
+        body = encode({"error": message})
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._respond(status, body, JSON, allow=allow)
+        else:
+            self._way.close()
+
+    def _respond(
+        self, status: int, body: bytes, content_type: str | None, *, allow: str | None = None
+    ) -> None:
+        headers = [("content-length", str(len(body)))] if status != HTTPStatus.NO_CONTENT else []
+        if content_type:
+            headers.append(("content-type", content_type))
+        if allow:
+            headers.append(("allow", allow))
+        if self._is_stopping:
+            headers.append(("connection", "close"))
+        reason = HTTPStatus(status).phrase
+        self._send(h11.Response(status_code=status, reason=reason, headers=headers))
+        if self._request is None or self._request.method != b"HEAD":
+            self._send(h11.Data(data=body))
+        self._send(h11.EndOfMessage())
+        self._is_answering = False
+        if (
+            self._is_stopping
+            or self._http.our_state is not h11.DONE
+            or self._http.their_state is not h11.DONE
+        ):
+            self._way.close()
+            return
+        self._http.start_next_cycle()
+        self._way.read_on(True)
+        self._advance()
+
+    def _send(self, event: h11.Event) -> None:
+        data = self._http.send(event)
+        if data:
+            self._way.write(data)

@@ -1,0 +1,103 @@
+"""The listening socket: made so that nobody is robbed of it and nobody gets in too early."""
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["ListenError", "inherited", "listening"]
+
+BACKLOG = 1024
+MODE = 0o660  # WIRE 1
+FOLDER_MODE = 0o750
+FIRST_FD = 3  # sd_listen_fds(3)
+
+
+class ListenError(Exception):
+    """The daemon cannot listen there; the message says why and what to do."""
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """A listening Unix socket at `path`, mode 0660 from its first moment; a folder that is missing is made, 0750.
+
+    A socket that is there already is removed only if nobody listens on it; in the end ours is, unless another daemon has put
+    its own there.
+
+    Raises:
+        ListenError: the path is taken, or cannot be used.
+    """
+    listener = _listen(path)
+    mine = path.lstat().st_ino
+    try:
+        yield listener
+    finally:
+        with suppress(FileNotFoundError):
+            if path.lstat().st_ino == mine:
+                path.unlink()
+        listener.close()
+
+
+def _listen(path: Path) -> socket.socket:
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    _clear(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Linux gives the file the mode of the unbound socket, less the umask: it is never wider than this.
+        os.fchmod(listener.fileno(), MODE)
+        listener.bind(str(path))
+        path.chmod(MODE)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ListenError(f"cannot listen at {path}: {error.strerror or error}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def inherited(environment: MutableMapping[str, str]) -> list[socket.socket]:
+    """The sockets systemd hands over (`LISTEN_FDS`); the variables are taken out, so that no child takes them for its own."""
+    pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
+    environment.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdecimal():
+        return []
+    sockets = [socket.socket(fileno=fd) for fd in range(FIRST_FD, FIRST_FD + int(count))]
+    for each in sockets:
+        if each.family != socket.AF_UNIX or each.type != socket.SOCK_STREAM:
+            raise ListenError(
+                "LISTEN_FDS: only Unix stream sockets are taken (ListenStream=/run/...)"
+            )
+        os.set_inheritable(each.fileno(), False)
+        each.setblocking(False)
+    return sockets
+
+
+def _clear(path: Path) -> None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ListenError(
+            f"{path} is there and is no socket: move it away, or set another [daemon] socket"
+        )
+    if _answers(path):
+        raise ListenError(
+            f"another ordod listens at {path}: stop it, or set another [daemon] socket"
+        )
+    path.unlink(missing_ok=True)
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens there. Never waits: a full backlog is somebody too."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        code = probe.connect_ex(str(path))
+    if code == errno.EACCES:
+        raise ListenError(
+            f"{path} belongs to somebody else: remove it, or set another [daemon] socket"
+        )
+    return code not in (errno.ECONNREFUSED, errno.ENOENT)
