@@ -212,6 +212,7 @@ class Exchange:
         account = self._account(user)
         buckets: dict[str, Bucket] = {}
         for terms in orders:
+            assert terms.product is not None  # only an order placed elsewhere may lack one
             book = self._book(terms.symbol)
             way = entry(book, terms, step)
             real = account.bucket(book.listing, terms.product)

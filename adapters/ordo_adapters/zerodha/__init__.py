@@ -533,6 +533,7 @@ def _gtt_type(kind: OrderType) -> str:
 
 
 def _margin_item(order: OrderTerms, instrument: Instrument) -> dict[str, Any]:
+    assert order.product is not None  # only an order placed elsewhere may lack one
     return {
         "exchange": EXCHANGE.write(instrument.exchange),
         "tradingsymbol": instrument.broker_symbol,
