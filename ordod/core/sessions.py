@@ -27,7 +27,8 @@ from ordod.adapter import (
     Secret,
     Session,
 )
-from ordod.core.orders.journal import Journal, JournalFailed
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import AccountNote
 from ordod.core.ports import Clock, Line, Lost, Unsent
 from ordod.errors import Kind, OrdoError
@@ -67,7 +68,7 @@ class SessionKeeper:
         *,
         adapter: Adapter,
         line: Line,
-        journal: Journal,
+        ledger: Ledger,
         clock: Clock,
         credentials: Callable[[], Credentials],
         user_id: str = "",
@@ -83,7 +84,7 @@ class SessionKeeper:
         self._pinned = bool(user_id)
         self._adapter = adapter
         self._line = line
-        self._journal = journal
+        self._ledger = ledger
         self._clock = clock
         self._credentials = credentials
         self._learned = learned
@@ -184,7 +185,7 @@ class SessionKeeper:
         self.session = None
         self._failures = 0
         self._move(SessionState.EXPIRED, message)
-        self._journal.write(AccountNote(account=self.name, event="expired", message=message[:200]))
+        self._ledger.write(AccountNote(account=self.name, event="expired", message=message[:200]))
 
     # For people
 
@@ -348,7 +349,7 @@ class SessionKeeper:
 
     async def _note(self, event: str, message: str) -> None:
         note = AccountNote(account=self.name, event=event, user=self.user, message=message[:200])
-        await self._journal.write(note).durable()
+        await self._ledger.write(note).durable()
 
     def _move(self, state: SessionState, message: str) -> None:
         self.state, self.message = state, message

@@ -9,14 +9,13 @@ Ways in: the call, SIGUSR1 (its handler stores the gate byte itself), a file in 
 process may set. Whatever says killed at a start wins; all of them must say otherwise before an order leaves.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
 import anyio
 import orjson
 import structlog
-from anyio.abc import TaskGroup
 from msgspec import Struct
 
 from ordod.core.account import Account
@@ -28,6 +27,7 @@ from ordod.core.orders.records import Kill, Record, Release
 from ordod.core.orders.settling import Reader
 from ordod.core.orders.states import OrderState
 from ordod.core.ports import Clock, Disk, DiskError
+from ordod.core.tasks import Tasks
 from ordod.errors import Kind, OrdoError
 
 __all__ = ["KillResult", "KillStatus", "KillSwitch", "Sweep"]
@@ -85,8 +85,7 @@ class KillSwitch:
         accounts: Mapping[str, Account],
         readers: Mapping[str, Reader],
         changes: Changes,
-        tasks: TaskGroup,
-        is_stopping: Callable[[], bool] = lambda: False,
+        tasks: Tasks,
     ) -> None:
         self._clock = clock
         self._disk = disk
@@ -96,7 +95,6 @@ class KillSwitch:
         self._readers = readers
         self._changes = changes
         self._tasks = tasks
-        self._is_stopping = is_stopping
         self._sweep = Sweep()
         self._known_engaged = False
         self._tried: dict[str, float] = {}  # order -> boot time of its last cancel
@@ -237,7 +235,7 @@ class KillSwitch:
 
     async def _run_sweep(self) -> None:
         try:
-            while self._gate.is_closed and not self._is_stopping():
+            while self._gate.is_closed:
                 looked = await self._look_everywhere()
                 open_orders = [o for o in self._open() if o.account in self._accounts]
                 self._sweep.left = len(open_orders)

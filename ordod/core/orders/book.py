@@ -123,6 +123,27 @@ class Book:
         changes = self._open_changes.get(order.account, {}).values()
         return [change for change in changes if change.order_id == order_id]
 
+    def without_outcome(self) -> list[OrderState | ChangeState]:
+        """What was written down to be sent, and nothing after it. At a start: it may have been sent."""
+        orders = [order for order in self.open_orders() if order.sent == "intent"]
+        changes = [
+            change
+            for shelf in self._open_changes.values()
+            for change in shelf.values()
+            if change.state == "intent" and change.operation != "cancel"
+        ]
+        return [*orders, *changes]
+
+    def sends_of(self, account: str, since: datetime) -> list[datetime]:
+        """When orders and changes of an account were sent, or may have been; oldest first."""
+        sent = [
+            order.placed_at
+            for order in self.orders.values()
+            if order.account == account and order.key is not None and order.placed_at > since
+        ]
+        sent += [c.at for c in self.changes.values() if c.account == account and c.at > since]
+        return sorted(sent)
+
     def of_user(self, user: str) -> Iterator[OrderState]:
         return (order for order in self.orders.values() if order.user == user)
 

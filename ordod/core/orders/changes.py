@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
@@ -35,6 +34,7 @@ from ordod.core.orders.settling import Reader
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.orders.validate import check_changes
 from ordod.core.ports import Clock
+from ordod.core.tasks import Tasks
 from ordod.domain.orders import Order, Status
 from ordod.errors import Kind, OrdoError
 
@@ -66,7 +66,7 @@ class Changes:
         sender: Sender,
         desk: Desk,
         readers: dict[str, Reader],
-        tasks: TaskGroup,
+        tasks: Tasks,
     ) -> None:
         self._clock = clock
         self._new_id = new_id

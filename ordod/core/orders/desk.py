@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import anyio
-from anyio.abc import TaskGroup
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
@@ -31,6 +30,7 @@ from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.orders.validate import check_terms
 from ordod.core.ports import Clock, Random
+from ordod.core.tasks import Tasks
 from ordod.domain.orders import Order, OrderType
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
@@ -105,7 +105,7 @@ class Desk:
         gate: Gate,
         sender: Sender,
         accounts: Mapping[str, Account],
-        tasks: TaskGroup,
+        tasks: Tasks,
         limits: RiskLimits,
         strategy_limits: Mapping[str, RiskLimits],
         fresh_price: Callable[[str], Decimal | None],
@@ -126,6 +126,12 @@ class Desk:
         self.under_way: dict[tuple[str, str], Call] = {}
         self._rates: dict[str, OrderRate] = {}
         self.is_draining = False
+
+    async def drain(self) -> None:
+        """Take no new order, and wait for the answers of those under way."""
+        self.is_draining = True
+        for call in list(self.under_way.values()):
+            await call.done.wait()
 
     def account(self, name: str) -> Account:
         try:

@@ -1,0 +1,386 @@
+"""A daemon from ports: the one place that makes every part, wires it and supervises it.
+
+    async with running(ports, settings, adapters, ...) as parts:
+        ...  # parts is ready; `service.table(parts)` is what clients may call
+
+The order of the start is the order of what may be believed: the journal is proved and replayed, the gate is closed where
+anything says killed, open ends are written down as doubts, and only then do sessions log in and readers look. Orders wait
+for the first complete reading of their account.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import anyio
+import structlog
+
+from ordod import __version__
+from ordod.adapter import Adapter, Credentials, Secret
+from ordod.config import AccountSettings, Settings
+from ordod.core.account import Account, AccountRules
+from ordod.core.events import Events
+from ordod.core.guard.gate import Gate
+from ordod.core.guard.kill import KillSwitch
+from ordod.core.guard.windows import Windows
+from ordod.core.masters import MasterKeeper
+from ordod.core.orders.book import Book
+from ordod.core.orders.changes import Changes
+from ordod.core.orders.desk import Desk, NewId
+from ordod.core.orders.journal import Journal, JournalFailed
+from ordod.core.orders.keyed import KeyedChanges
+from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.opening import open_journal
+from ordod.core.orders.records import Doubt, Record
+from ordod.core.orders.sending import Sender
+from ordod.core.orders.settling import Reader
+from ordod.core.parts import Parts
+from ordod.core.ports import DiskError, LineSettings, Ports
+from ordod.core.prices import Prices
+from ordod.core.sessions import SessionKeeper
+from ordod.core.tasks import Tasks
+
+__all__ = ["running"]
+
+DRAIN_S = 8.0  # a call to a broker has 7 s
+SNAPSHOT_RECORDS = (
+    100_000  # replayed in about half a second; past it a start makes a snapshot first
+)
+HOUSEKEEPING_S = 60.0
+FULL_S = 1.0  # after a start the second's window counts as full
+KEEP_ORDERS = timedelta(days=1)  # behind the turn of the book day, before they are folded away
+ORDERS_GROUP = (
+    "orders"  # the windows group that journaled sends count in, by the adapters' convention
+)
+
+log = structlog.get_logger("app")
+
+
+@asynccontextmanager
+async def running(
+    ports: Ports,
+    settings: Settings,
+    adapters: Mapping[str, Adapter],
+    *,
+    credentials_of: Callable[[AccountSettings], Credentials],
+    learned: Callable[[Secret], None] = lambda secret: None,
+    journal_key: bytes | None = None,
+) -> AsyncIterator[Parts]:
+    """A running daemon; on leaving it drains, writes `close` and ends its tasks.
+
+    Args:
+        adapters: broker id -> adapter, for the brokers in the settings.
+        credentials_of: reads an account's secrets, at each login.
+        learned: is told each secret a login yields.
+    Raises:
+        Damage, TooNew, DiskError: the journal cannot be opened; nothing was changed.
+    """
+    gate = Gate(ports.disk.gate())
+    book = Book()
+    events = Events(book)
+    replayed = 0
+
+    def apply(entry: Any) -> None:
+        nonlocal replayed
+        replayed += 1
+        book.apply(entry)
+        events.publish(entry)
+
+    journal = await open_journal(
+        ports.disk,
+        ports.clock,
+        ports.random,
+        key=journal_key,
+        version=__version__,
+        apply=apply,
+        load=book.load,
+    )
+    events.forget_before(journal.head[0] - replayed)
+    journal.on_seal = lambda seq, digest: log.info("sealed", seq=seq, hash=digest)
+    async with anyio.create_task_group() as writer:
+        writer.start_soon(journal.run)
+        if replayed > SNAPSHOT_RECORDS:
+            await _snapshot(journal, book)
+        async with anyio.create_task_group() as group:
+            parts = await _wire(
+                ports,
+                settings,
+                adapters,
+                group,
+                gate,
+                journal,
+                book,
+                events,
+                credentials_of,
+                learned,
+            )
+            try:
+                yield parts
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await _drain(parts)
+                group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await _close(parts)
+        writer.cancel_scope.cancel()
+
+
+async def _wire(
+    ports: Ports,
+    settings: Settings,
+    adapters: Mapping[str, Adapter],
+    group: Any,
+    gate: Gate,
+    journal: Journal,
+    book: Book,
+    events: Events,
+    credentials_of: Callable[[AccountSettings], Credentials],
+    learned: Callable[[Secret], None],
+) -> Parts:
+    clock, tasks = ports.clock, Tasks(group)
+    ledger = Ledger(journal, book, events)
+    prices = Prices(clock)
+    sender = Sender(clock, gate)
+    new_id = NewId(clock, ports.random)
+    accounts: dict[str, Account] = {}
+    readers: dict[str, Reader] = {}
+    for name, each in settings.accounts.items():
+        accounts[name] = _account(
+            ports, each, adapters[each.broker], ledger, partial(credentials_of, each), learned
+        )
+
+    def looked_for(account: str, item_id: str) -> None:
+        readers[account].count_from_now(item_id)
+        readers[account].look()
+
+    desk = Desk(
+        clock=clock,
+        new_id=new_id,
+        ledger=ledger,
+        gate=gate,
+        sender=sender,
+        accounts=accounts,
+        tasks=tasks,
+        limits=settings.risk.everywhere,
+        strategy_limits=settings.risk.strategies,
+        fresh_price=prices.fresh,
+        looked_for=looked_for,
+    )
+    changes = Changes(
+        clock=clock,
+        new_id=new_id,
+        ledger=ledger,
+        gate=gate,
+        sender=sender,
+        desk=desk,
+        readers=readers,
+        tasks=tasks,
+    )
+    keyed = KeyedChanges(
+        clock=clock, new_id=new_id, ledger=ledger, gate=gate, sender=sender, desk=desk
+    )
+    kill = KillSwitch(
+        clock=clock,
+        disk=ports.disk,
+        gate=gate,
+        ledger=ledger,
+        accounts=accounts,
+        readers=readers,
+        changes=changes,
+        tasks=tasks,
+    )
+
+    async def appeared(account: str) -> None:
+        await changes.send_waiting(account)
+        await keyed.settle(accounts[account])
+
+    def adopted(account: str, orders: list[str]) -> None:
+        why = (
+            f"the book of {account} holds orders with our tag that the journal lacks ({', '.join(orders)}): "
+            "the state directory may be an old copy"
+        )
+        tasks.start_soon(partial(kill.engage, caller="start", reason=why, cancel_open=False))
+
+    for name, account in accounts.items():
+        readers[name] = Reader(
+            account,
+            clock=clock,
+            ledger=ledger,
+            new_id=new_id,
+            appeared=appeared,
+            adopted=adopted,
+        )
+    masters = {
+        broker: MasterKeeper(
+            broker,
+            [account for account in accounts.values() if account.spec.id == broker],
+            clock=clock,
+            tables=ports.tables,
+        )
+        for broker in {account.spec.id for account in accounts.values()}
+    }
+    stopping = anyio.Event()
+    parts = Parts(
+        version=__version__,
+        started_at=clock.now(),
+        clock=clock,
+        disk=ports.disk,
+        journal=journal,
+        ledger=ledger,
+        book=book,
+        events=events,
+        gate=gate,
+        accounts=accounts,
+        readers=readers,
+        masters=masters,
+        desk=desk,
+        changes=changes,
+        keyed=keyed,
+        kill=kill,
+        prices=prices,
+        shown_settings=settings.public(),
+        shut_down=stopping.set,
+        stopping=stopping,
+    )
+    await _begin(parts, ports, tasks)
+    return parts
+
+
+def _account(
+    ports: Ports,
+    settings: AccountSettings,
+    adapter: Adapter,
+    ledger: Ledger,
+    credentials: Callable[[], Credentials],
+    learned: Callable[[Secret], None],
+) -> Account:
+    spec, clock = adapter.spec, ports.clock
+    urls = {
+        host: settings.urls.get(host) or settings.base_url or url
+        for host, url in spec.hosts.items()
+    }
+    line = ports.brokers.line(
+        spec,
+        LineSettings(account=settings.name, urls=urls, source_address=settings.source_address),
+    )
+    keeper = SessionKeeper(
+        settings.name,
+        adapter=adapter,
+        line=line,
+        ledger=ledger,
+        clock=clock,
+        credentials=credentials,
+        user_id=settings.user_id,
+        learned=learned,
+    )
+    known_user = ledger.book.users.get(settings.name)
+    if known_user and not settings.user_id:
+        keeper.user = known_user
+    for name, note, at in ledger.book.account_notes:
+        if name == settings.name:
+            keeper.remember(note, at)
+    full_until = (
+        clock.boot() + FULL_S if any(w.group == ORDERS_GROUP for w in spec.windows) else 0.0
+    )
+    windows = Windows(spec.windows, full_until=full_until)
+    now, boot = clock.now(), clock.boot()
+    for at in ledger.book.sends_of(settings.name, since=now - timedelta(days=1)):
+        windows.remember(ORDERS_GROUP, boot - (now - at).total_seconds())
+    return Account(
+        AccountRules(
+            name=settings.name,
+            doubt_horizon_s=settings.doubt_horizon_s,
+            market_protection=settings.market_protection,
+            user_id=settings.user_id,
+            risk=settings.risk,
+        ),
+        adapter=adapter,
+        line=line,
+        windows=windows,
+        keeper=keeper,
+        master=ports.tables.master(spec.id),
+        clock=clock,
+    )
+
+
+async def _begin(parts: Parts, ports: Ports, tasks: Tasks) -> None:
+    """From the replayed state to one that may go on."""
+    parts.kill.restore()
+    now = parts.clock.now()
+    if parts.journal.reasons_behind:
+        why = "the state may be behind: " + "; ".join(parts.journal.reasons_behind)
+        await parts.kill.engage(caller="start", reason=why[:500], cancel_open=False)
+    records: list[Record] = [
+        Doubt(
+            id=item.id,
+            why="the daemon ended before the outcome was known",
+            sent_at=item.sent_at or now,
+            died_at=now,
+        )
+        for item in parts.book.without_outcome()
+    ]
+    if records:
+        await parts.ledger.record(*records)
+    for order in parts.book.doubts():
+        if order.account in parts.readers:
+            parts.readers[order.account].count_from_now(order.id)
+    parts.changes.resume()
+    for name, account in parts.accounts.items():
+        for change in parts.book.open_changes(name):
+            parts.readers[name].count_from_now(change.id)
+            parts.keyed.count_from_now(change.id)
+        tasks.keep_running(f"session {name}", account.keeper.run)
+        tasks.keep_running(f"reader {name}", parts.readers[name].run)
+        tasks.keep_running(f"warm {name}", partial(_keep_warm, account))
+    for broker, master in parts.masters.items():
+        tasks.keep_running(f"master {broker}", master.run)
+    tasks.keep_running("kill watch", parts.kill.watch)
+    tasks.keep_running("housekeeping", partial(_keep_house, parts))
+    ports.signals.on_kill(
+        lambda: tasks.start_soon(partial(parts.kill.engage, caller="SIGUSR1", reason="signal"))
+    )
+    ports.signals.on_stop(parts.shut_down)
+    await parts.kill.resume()
+
+
+async def _keep_warm(account: Account) -> None:
+    """No order should pay a handshake."""
+    while True:
+        if account.keeper.session is not None:
+            await account.line.warm()
+        await anyio.sleep(10.0)
+
+
+async def _keep_house(parts: Parts) -> None:
+    """Once a book day: fold old orders away and take a snapshot, at the hour when nothing trades."""
+    turned_at = parts.clock.now().date()
+    while True:
+        await anyio.sleep(HOUSEKEEPING_S)
+        now = parts.clock.now()
+        if now.date() > turned_at and now.hour >= 6:
+            turned_at = now.date()
+            parts.book.archive(now.replace(hour=0, minute=0, second=0) - KEEP_ORDERS)
+            with suppress(JournalFailed, DiskError):
+                await _snapshot(parts.journal, parts.book)
+
+
+async def _snapshot(journal: Journal, book: Book) -> None:
+    await journal.save_snapshot(book.dump())
+
+
+async def _drain(parts: Parts) -> None:
+    """No new orders; those under way get their answers, as far as they come in time."""
+    with anyio.move_on_after(DRAIN_S):
+        await parts.desk.drain()
+    for account in parts.accounts.values():
+        await account.line.aclose()
+
+
+async def _close(parts: Parts) -> None:
+    try:
+        await _snapshot(parts.journal, parts.book)
+        await parts.journal.close()
+    except (JournalFailed, DiskError) as error:
+        log.warning("not_closed", why=str(error))

@@ -1,0 +1,71 @@
+"""Each broker's instruments, fetched once a day when a session is there. Yesterday's serve until the new ones are whole."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import anyio
+import structlog
+
+from ordod.adapter import BrokerError
+from ordod.core.account import Account
+from ordod.core.ports import Clock, DiskError, Tables
+from ordod.core.sessions import SessionState
+from ordod.errors import OrdoError
+
+__all__ = ["MasterKeeper"]
+
+LOOK_S = 60.0  # how late a new day is noticed
+FETCH_S = 60.0
+PAUSES_S = (2.0, 5.0, 15.0, 60.0)  # after a fetch that failed
+WAIT_S = 0.05  # for a session; cheap, and a start should be quick
+
+log = structlog.get_logger("masters")
+
+
+class MasterKeeper:
+    """Keeps one broker's table, through whichever of its accounts has a session."""
+
+    def __init__(
+        self, broker: str, accounts: Sequence[Account], *, clock: Clock, tables: Tables
+    ) -> None:
+        self._broker = broker
+        self._accounts = accounts
+        self._clock = clock
+        self._tables = tables
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            account = next(
+                (a for a in self._accounts if a.keeper.state is SessionState.ACTIVE), None
+            )
+            if account is None:
+                await anyio.sleep(WAIT_S if self._is_stale(self._clock.now().date()) else LOOK_S)
+            elif self._is_stale(self._clock.now().date()):
+                await self._fetch(account)
+            else:
+                await anyio.sleep(LOOK_S)
+
+    def _is_stale(self, today: date) -> bool:
+        loaded_on = self._tables.master(self._broker).loaded_on
+        return loaded_on is None or loaded_on < today
+
+    async def _fetch(self, account: Account) -> None:
+        try:
+            await self.refresh(account)
+        except (OrdoError, BrokerError, DiskError) as error:
+            pause_s = PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
+            self._failures += 1
+            log.warning("master_not_loaded", broker=self._broker, why=str(error), again_s=pause_s)
+            await anyio.sleep(pause_s)
+        else:
+            self._failures = 0
+
+    async def refresh(self, account: Account) -> int:
+        """Fetch and load now; how many instruments there are. Raises OrdoError, BrokerError, DiskError."""
+        today = self._clock.now().date()
+        content = await account.read(account.adapter.master, deadline=self._clock.boot() + FETCH_S)
+        count = await self._tables.load(self._broker, account.adapter, content, today)
+        log.info("master_loaded", broker=self._broker, instruments=count)
+        return count

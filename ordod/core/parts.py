@@ -1,0 +1,50 @@
+"""All parts of a running daemon, for the services to take what they need."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import anyio
+from msgspec import Struct
+
+from ordod.core.account import Account
+from ordod.core.events import Events
+from ordod.core.guard.gate import Gate
+from ordod.core.guard.kill import KillSwitch
+from ordod.core.masters import MasterKeeper
+from ordod.core.orders.book import Book
+from ordod.core.orders.changes import Changes
+from ordod.core.orders.desk import Desk
+from ordod.core.orders.journal import Journal
+from ordod.core.orders.keyed import KeyedChanges
+from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.settling import Reader
+from ordod.core.ports import Clock, Disk
+from ordod.core.prices import Prices
+
+__all__ = ["Parts"]
+
+
+class Parts(Struct, kw_only=True):
+    """`shown_settings`: the configuration without secrets. `shut_down` begins the orderly end: it sets `stopping`."""
+
+    version: str
+    started_at: datetime
+    clock: Clock
+    disk: Disk
+    journal: Journal
+    ledger: Ledger
+    book: Book
+    events: Events
+    gate: Gate
+    accounts: Mapping[str, Account]
+    readers: Mapping[str, Reader]
+    masters: Mapping[str, MasterKeeper]
+    desk: Desk
+    changes: Changes
+    keyed: KeyedChanges
+    kill: KillSwitch
+    prices: Prices
+    shown_settings: Mapping[str, Any]
+    shut_down: Callable[[], None]
+    stopping: anyio.Event
