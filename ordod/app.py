@@ -240,6 +240,7 @@ async def _wire(
         keyed=keyed,
         kill=kill,
         prices=prices,
+        tasks=tasks,
         shown_settings=settings.public(),
         shut_down=stopping.set,
         stopping=stopping,

@@ -21,6 +21,7 @@ from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.settling import Reader
 from ordod.core.ports import Clock, Disk
 from ordod.core.prices import Prices
+from ordod.core.tasks import Tasks
 
 __all__ = ["Parts"]
 
@@ -45,6 +46,7 @@ class Parts(Struct, kw_only=True):
     keyed: KeyedChanges
     kill: KillSwitch
     prices: Prices
+    tasks: Tasks
     shown_settings: Mapping[str, Any]
     shut_down: Callable[[], None]
     stopping: anyio.Event

@@ -214,6 +214,10 @@ class Master(Instruments, Protocol):
         """Up to five names one may have meant."""
         ...
 
+    async def search(self, text: str, limit: int = 20) -> list[Instrument]:
+        """Contracts whose name or symbol has these words or begins with them. In a worker."""
+        ...
+
 
 class Tables(Protocol):
     def master(self, broker: str) -> Master: ...

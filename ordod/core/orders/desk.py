@@ -120,7 +120,7 @@ class Desk:
         self._accounts = accounts
         self._tasks = tasks
         self._limits = limits
-        self._strategy_limits = strategy_limits
+        self.strategy_limits = strategy_limits
         self._fresh_price = fresh_price
         self._looked_for = looked_for
         self.under_way: dict[tuple[str, str], Call] = {}
@@ -414,7 +414,7 @@ class Desk:
         """The scopes an order of this account and strategy falls under, with their limits."""
         limits = [self._limits, account.rules.risk]
         if strategy:
-            limits.append(self._strategy_limits.get(strategy, RiskLimits()))
+            limits.append(self.strategy_limits.get(strategy, RiskLimits()))
         return list(zip(self._scopes(account.name, strategy), limits, strict=True))
 
     def _risk(self, account: Account, terms: OrderTerms, strategy: str | None) -> tuple[str, ...]:

@@ -33,13 +33,18 @@ CLOCKS_APART = timedelta(seconds=30)  # how far the broker's clock may be from o
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """One look at a user's order book. `begun`: boot time; `fills` None: the trades were not asked for."""
+    """One look at a user's order book. `begun`: boot time; `fills` None: the trades were not asked for.
+
+    `is_whole`: every row was read; only then can it speak for absence. `shows_ours`: no row that could not be read carries a
+    tag of ours; then at least nothing of ours is hidden, and orders may go on.
+    """
 
     user: str
     begun: float
     begun_at: datetime
     rows: tuple[BrokerOrder, ...]
     is_whole: bool
+    shows_ours: bool = True
     fills: tuple[Fill, ...] | None = None
 
 

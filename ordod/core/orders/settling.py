@@ -6,6 +6,7 @@ waits for a person, and says so. Nothing is ever sent again.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import structlog
@@ -133,6 +134,7 @@ class Reader:
             return
         if reading.is_whole:
             self._begun = reading.begun
+        if reading.shows_ours:
             self._account.is_read = True
         read, self._read = self._read, anyio.Event()
         read.set()
@@ -151,6 +153,7 @@ class Reader:
         )
         for bad in rows.bad:
             log.warning("row_unreadable", account=account.name, why=bad.why)
+        shows_ours = not any(self._may_be_ours(bad.row) for bad in rows.bad)
         fills: tuple[Fill, ...] | None = None
         if supports(account.adapter, "trades") and wants_fills(self._book, user, rows.good):
             trades = await account.read(
@@ -164,6 +167,7 @@ class Reader:
             begun_at=begun_at,
             rows=rows.good,
             is_whole=rows.is_whole and account.user == user,
+            shows_ours=shows_ours and account.user == user,
             fills=fills,
         )
 

@@ -16,7 +16,7 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
     """One order. Owned by the book; everyone else reads.
 
     `sent` is: `intent` (on disk, outcome unknown), `placed`, `rejected` (the broker's sure no), `doubt`, `not_placed`,
-    `unsent`. While `intent` or `doubt` the order may exist.
+    `unsent`. `first_seq`: of its first record, `seq`: of the one that made it as it is. While `intent` or `doubt` the order may exist.
     """
 
     id: str
@@ -26,6 +26,7 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
     status: Status
     sent: str
     seq: int
+    first_seq: int
     placed_at: datetime
     updated_at: datetime
     key: str | None = None

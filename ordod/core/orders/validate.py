@@ -6,12 +6,13 @@ Pure. Each refusal names the field, the value and the way out.
 from decimal import Decimal
 from typing import NoReturn
 
+from ordod.domain.gtt import NewGtt
 from ordod.domain.instruments import Instrument, InstrumentKind
 from ordod.domain.money import canonical, is_on_tick
 from ordod.domain.orders import OrderTerms, OrderType, Validity, Variety
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["check_changes", "check_quantity", "check_terms"]
+__all__ = ["check_changes", "check_gtt", "check_quantity", "check_terms"]
 
 ICEBERG_LEGS = (2, 50)  # Zerodha's and Upstox' bounds; no broker allows more
 QUANTITY_MAX = 10**9  # above any order the exchanges take; what is above is a typing error
@@ -96,6 +97,20 @@ def check_changes(changed: OrderTerms, instrument: Instrument, filled_quantity: 
         )
 
 
+def check_gtt(gtt: NewGtt, instrument: Instrument) -> None:
+    """The triggers of a GTT and the orders they release."""
+    for leg in gtt.legs:
+        check_quantity(leg.quantity, instrument)
+        for field, price in (("trigger_price", leg.trigger_price), ("price", leg.price)):
+            _check_price(field, price, instrument)
+    if len(gtt.legs) == 2 and gtt.legs[0].trigger_price >= gtt.legs[1].trigger_price:
+        _refuse(
+            "legs",
+            canonical(gtt.legs[1].trigger_price),
+            "must have ascending triggers: the stop first, then the target",
+        )
+
+
 def _check_prices(order: OrderTerms, instrument: Instrument) -> None:
     for field, price, wanted in (
         ("price", order.price, order.type in HAS_PRICE),
@@ -115,18 +130,22 @@ def _check_prices(order: OrderTerms, instrument: Instrument) -> None:
                 canonical(price),
                 f"does not belong to an order of type {order.type}; leave it out or take another type",
             )
-        if price <= 0:
-            _refuse(field, canonical(price), "must be above 0")
-        tick = instrument.tick_size
-        if not is_on_tick(price, tick):
-            below = price - price % tick
-            _refuse(
-                field,
-                canonical(price),
-                f"is not on the tick {canonical(tick)} of {instrument.symbol}; "
-                f"near: {canonical(below)} or {canonical(below + tick)}",
-            )
+        _check_price(field, price, instrument)
     _check_circuit(order, instrument)
+
+
+def _check_price(field: str, price: Decimal, instrument: Instrument) -> None:
+    if price <= 0:
+        _refuse(field, canonical(price), "must be above 0")
+    tick = instrument.tick_size
+    if not is_on_tick(price, tick):
+        below = price - price % tick
+        near = [canonical(p) for p in (below, below + tick) if p]
+        _refuse(
+            field,
+            canonical(price),
+            f"is not on the tick {canonical(tick)} of {instrument.symbol}; near: {' or '.join(near)}",
+        )
 
 
 def _check_circuit(order: OrderTerms, instrument: Instrument) -> None:

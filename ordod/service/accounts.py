@@ -1,0 +1,187 @@
+"""`account.*`: sessions, and why an account cannot trade."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from ordod.core.account import Account
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.records import Admin
+from ordod.core.parts import Parts
+from ordod.core.sessions import SessionState
+from ordod.errors import Kind, OrdoError
+from ordod.service.methods import Call, Example, Method, Role
+from ordod.service.params import AccountName, Private
+
+__all__ = ["AccountStatus", "account_status", "methods"]
+
+
+class OneOrAll(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: AccountName | None = None
+
+
+class One(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: AccountName
+
+
+class Otp(One, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`otp`: what the broker sent, or the address it redirected the browser to."""
+
+    otp: Private
+
+
+class AccountStatus(Struct, frozen=True, kw_only=True):
+    """`why` it cannot trade and what `todo`; both "" where it can."""
+
+    account: str
+    broker: str
+    state: str
+    user: str | None
+    expires_at: datetime | None
+    can_trade: bool
+    why: str
+    todo: str
+    is_real: bool
+
+
+class Accounts(Struct, frozen=True):
+    accounts: list[AccountStatus]
+
+
+class AskedFor(Struct, frozen=True):
+    """`kind`: page, otp or totp."""
+
+    kind: str
+    prompt: str
+    url: str
+
+
+class LoginState(Struct, frozen=True, kw_only=True):
+    """`ask`: what is wanted of a person; None where nothing is."""
+
+    account: str
+    state: str
+    ask: AskedFor | None
+    message: str
+
+
+def account_status(account: Account) -> AccountStatus:
+    keeper = account.keeper
+    why = keeper.advice
+    if not why and account.master.loaded_on is None:
+        why = "its instruments are not loaded yet"
+    if not why and not account.is_read:
+        why = "its order book was not read yet since the start"
+    if not why and account.breaker.is_open:
+        why = f"{account.spec.name} could not be reached of late"
+    needs_person = keeper.state in (
+        SessionState.WAITING_OTP,
+        SessionState.DENIED,
+        SessionState.EXPIRED,
+    )
+    return AccountStatus(
+        account=account.name,
+        broker=account.spec.id,
+        state=keeper.state.value,
+        user=account.user,
+        expires_at=keeper.session.expires_at if keeper.session else None,
+        can_trade=not why,
+        why=why,
+        todo=f"ordoctl login {account.name}" if needs_person else "",
+        is_real=account.rules.is_real,
+    )
+
+
+class _Accounts:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def _some(self, name: str | None) -> list[Account]:
+        if name is None:
+            return list(self._parts.accounts.values())
+        return [self._parts.desk.account(name)]
+
+    async def status(self, _: Call, params: OneOrAll) -> Accounts:
+        return Accounts([account_status(account) for account in self._some(params.account)])
+
+    async def login(self, call: Call, params: One) -> LoginState:
+        account = self._parts.desk.account(params.account)
+        await self._journaled(call, "account.login", params.account)
+        await account.keeper.login()
+        return self._login_state(account)
+
+    async def otp(self, call: Call, params: Otp) -> LoginState:
+        account = self._parts.desk.account(params.account)
+        await self._journaled(call, "account.otp", params.account)
+        await account.keeper.answer(params.otp.strip())
+        return self._login_state(account)
+
+    async def logout(self, call: Call, params: One) -> LoginState:
+        account = self._parts.desk.account(params.account)
+        await self._journaled(call, "account.logout", params.account)
+        await account.keeper.logout()
+        return self._login_state(account)
+
+    async def _journaled(self, call: Call, method: str, account: str) -> None:
+        record = Admin(caller=call.caller.name, method=method, params={"account": account})
+        try:
+            await self._parts.ledger.record(record)
+        except JournalFailed as error:
+            raise OrdoError(Kind.JOURNAL_FAILED, f"nothing was done: {error}") from error
+
+    @staticmethod
+    def _login_state(account: Account) -> LoginState:
+        keeper = account.keeper
+        ask = keeper.ask
+        return LoginState(
+            account=account.name,
+            state=keeper.state.value,
+            ask=AskedFor(ask.kind, ask.prompt, ask.url) if ask else None,
+            message=keeper.message,
+        )
+
+
+def methods(parts: Parts) -> Iterable[Method]:
+    accounts = _Accounts(parts)
+    shown: tuple[tuple[str, str, Any], ...] = (
+        ("list", "The configured accounts and their sessions.", accounts.status),
+        (
+            "status",
+            "Sessions, expiry, why an account cannot trade and what to do.",
+            accounts.status,
+        ),
+    )
+    for name, summary, run in shown:
+        yield Method(
+            name=f"account.{name}",
+            role=Role.READ,
+            summary=summary,
+            params=OneOrAll,
+            result=Accounts,
+            run=run,
+            errors=(Kind.UNKNOWN_ACCOUNT,),
+            example=Example({"account": "paper"}, {}),
+        )
+    acts: tuple[tuple[str, str, Any, Any], ...] = (
+        (
+            "login",
+            "Begin a login; the answer says what is wanted of a person.",
+            One,
+            accounts.login,
+        ),
+        ("otp", "Give a login its OTP, or the address it redirected to.", Otp, accounts.otp),
+        ("logout", "End the session; a person logs in again.", One, accounts.logout),
+    )
+    for name, summary, params, run in acts:
+        yield Method(
+            name=f"account.{name}",
+            role=Role.ADMIN,
+            summary=summary,
+            params=params,
+            result=LoginState,
+            run=run,
+            changes=True,
+            errors=(Kind.UNKNOWN_ACCOUNT, Kind.JOURNAL_FAILED),
+        )

@@ -1,0 +1,30 @@
+"""Domain values as plain ones, for JSON."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import orjson
+
+__all__ = ["DECIMALS_MAX", "number", "plain"]
+
+DECIMALS_MAX = 4  # WIRE 2
+
+
+def plain(value: Any) -> Any:
+    """What orjson takes: structs as objects, Decimals as JSON numbers with at most 4 decimals."""
+    if isinstance(value, Decimal):
+        return number(value)
+    return msgspec.to_builtins(value, builtin_types=(Decimal,))
+
+
+def number(value: Decimal) -> orjson.Fragment:
+    """Raises TypeError for nan and inf: they have no place in an answer."""
+    if not value.is_finite():
+        raise TypeError(f"{value} has no place in an answer")
+    text = f"{value:f}"
+    if "." in text:
+        if len(text) - text.index(".") - 1 > DECIMALS_MAX:
+            text = f"{value:.{DECIMALS_MAX}f}"
+        text = text.rstrip("0").rstrip(".")
+    return orjson.Fragment("0" if text == "-0" else text)

@@ -1,0 +1,324 @@
+"""`gtt.*` and `portfolio.convert`: changes with a key of their own."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from msgspec.structs import asdict
+
+from ordod.adapter import (
+    BrokerGtt,
+    Conversion,
+    Dialogue,
+    GttLeg,
+    Instrument,
+    NewGtt,
+    OrderType,
+    Product,
+    Session,
+    Side,
+    supports,
+)
+from ordod.core.account import Account
+from ordod.core.orders.keyed import Keyed
+from ordod.core.orders.states import ChangeState
+from ordod.core.orders.validate import check_gtt, check_quantity
+from ordod.core.parts import Parts
+from ordod.errors import Kind, OrdoError
+from ordod.service.methods import Call, Method, Role, Rupees
+from ordod.service.orders import PLACE_KINDS, Symbol, TimeoutMs
+from ordod.service.params import AccountName, Key
+
+__all__ = ["methods"]
+
+READ_S = 10.0
+GttId = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Leg(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    trigger_price: Rupees
+    side: Side
+    quantity: int
+    price: Rupees
+    type: OrderType = OrderType.LIMIT
+    product: Product = Product.CNC
+
+
+class Keyed_(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):  # noqa: N801 - a base of parameters
+    account: AccountName
+    key: Key
+    timeout_ms: TimeoutMs = 10_000
+
+
+class PlaceGtt(Keyed_, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One leg, or two (stop and target): whichever triggers first ends the other."""
+
+    symbol: Symbol
+    legs: Annotated[list[Leg], Meta(min_length=1, max_length=2)]
+
+
+class ModifyGtt(PlaceGtt, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    gtt_id: GttId
+
+
+class CancelGtt(Keyed_, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    gtt_id: GttId
+
+
+class ListGtts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: AccountName
+
+
+class Convert(Keyed_, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`side` is the position's: BUY for a long one."""
+
+    symbol: Symbol
+    side: Side
+    quantity: int
+    from_product: Product
+    to_product: Product
+    overnight: bool = False
+
+
+class Gtt(Struct, frozen=True, kw_only=True):
+    """`gtt_id` is the broker's; None while its answer is not known."""
+
+    gtt_id: str | None
+    account: str
+    status: str
+    symbol: str
+    legs: tuple[GttLeg, ...]
+    placed_order_ids: tuple[str, ...] = ()
+    status_message: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class GttAnswer(Struct, frozen=True, kw_only=True):
+    """`change`: done or in_doubt."""
+
+    gtt: Gtt | None
+    change: str
+    replayed: bool
+
+
+class Gtts(Struct, frozen=True):
+    gtts: list[Gtt]
+
+
+class ConvertAnswer(Struct, frozen=True):
+    change: str
+    replayed: bool
+
+
+class _Gtts:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def _account(self, name: str, operation: str) -> Account:
+        account = self._parts.desk.account(name)
+        if not supports(account.adapter, operation):
+            raise OrdoError(
+                Kind.UNSUPPORTED,
+                f"{account.spec.name} has no {operation} through Ordo",
+                account=name,
+            )
+        return account
+
+    async def place(self, call: Call, params: PlaceGtt) -> GttAnswer:
+        account = self._account(params.account, "place_gtt")
+        return await self._write(call, account, params, "place_gtt", None)
+
+    async def modify(self, call: Call, params: ModifyGtt) -> GttAnswer:
+        account = self._account(params.account, "modify_gtt")
+        return await self._write(call, account, params, "modify_gtt", params.gtt_id)
+
+    async def _write(
+        self, call: Call, account: Account, params: PlaceGtt, operation: str, target: str | None
+    ) -> GttAnswer:
+        deadline = self._parts.clock.boot() + params.timeout_ms / 1000
+        instrument = self._parts.desk.instrument(account, params.symbol)
+        legs = tuple(GttLeg(**asdict(leg)) for leg in params.legs)
+        gtt = NewGtt(symbol=instrument.symbol, legs=legs)
+        last = await self._last_price(account, instrument, deadline)
+        sent = NewGtt(symbol=instrument.symbol, legs=legs, last_price=last)
+
+        def make(session: Session) -> Dialogue[Any]:
+            if target is None:
+                return account.adapter.place_gtt(session, sent, instrument)
+            return account.adapter.modify_gtt(session, target, sent, instrument)
+
+        wanted = Keyed(
+            account=account.name,
+            key=params.key,
+            operation=operation,
+            caller=call.caller.name,
+            timeout_s=params.timeout_ms / 1000,
+            gtt=gtt,
+            target=target,
+        )
+        change, replayed = await self._parts.keyed.carry(
+            wanted, make, lambda: check_gtt(gtt, instrument)
+        )
+        return self._answer(account, change, replayed)
+
+    async def _last_price(
+        self, account: Account, instrument: Instrument, deadline: float
+    ) -> Decimal | None:
+        """Some brokers want the price of now beside the condition; where it cannot be had they are sent none."""
+        if not supports(account.adapter, "ltp"):
+            return None
+        quotes = await account.read(
+            lambda session: account.adapter.ltp(session, (instrument,)), deadline=deadline
+        )
+        quote = quotes.get(instrument.symbol)
+        return quote.last_price if quote else None
+
+    async def cancel(self, call: Call, params: CancelGtt) -> GttAnswer:
+        account = self._account(params.account, "cancel_gtt")
+        wanted = Keyed(
+            account=account.name,
+            key=params.key,
+            operation="cancel_gtt",
+            caller=call.caller.name,
+            timeout_s=params.timeout_ms / 1000,
+            target=params.gtt_id,
+        )
+        change, replayed = await self._parts.keyed.carry(
+            wanted,
+            lambda session: account.adapter.cancel_gtt(session, params.gtt_id),
+            lambda: None,
+        )
+        return self._answer(account, change, replayed)
+
+    def _answer(self, account: Account, change: ChangeState, replayed: bool) -> GttAnswer:
+        told = {"done": "done", "not_done": "not_done"}.get(change.state, "in_doubt")
+        if told == "not_done":
+            raise OrdoError(
+                Kind.ORDER_REJECTED,
+                "the broker's list shows that it did not happen",
+                account=account.name,
+                key=change.key,
+            )
+        gtt = change.intent.gtt if change.intent else None
+        shown = None
+        if gtt is not None:
+            shown = Gtt(
+                gtt_id=change.broker_id or None,
+                account=account.name,
+                status="ACTIVE" if told == "done" else "IN_DOUBT",
+                symbol=gtt.symbol,
+                legs=gtt.legs,
+            )
+        return GttAnswer(gtt=shown, change=told, replayed=replayed)
+
+    async def list_gtts(self, _: Call, params: ListGtts) -> Gtts:
+        account = self._account(params.account, "gtts")
+        rows = await account.read(
+            lambda session: account.adapter.gtts(session, account.master),
+            deadline=self._parts.clock.boot() + READ_S,
+        )
+        return Gtts([_shown(account.name, row) for row in rows.good])
+
+    async def convert(self, call: Call, params: Convert) -> ConvertAnswer:
+        account = self._account(params.account, "convert")
+        instrument = self._parts.desk.instrument(account, params.symbol)
+        conversion = Conversion(
+            symbol=instrument.symbol,
+            side=params.side,
+            quantity=params.quantity,
+            from_product=params.from_product,
+            to_product=params.to_product,
+            overnight=params.overnight,
+        )
+
+        def prepare() -> None:
+            check_quantity(conversion.quantity, instrument)
+            if conversion.from_product is conversion.to_product:
+                raise OrdoError(
+                    Kind.INVALID_PARAMS,
+                    f"to_product {conversion.to_product} is what the position is in already",
+                    field="to_product",
+                    value=conversion.to_product,
+                )
+
+        wanted = Keyed(
+            account=account.name,
+            key=params.key,
+            operation="convert",
+            caller=call.caller.name,
+            timeout_s=params.timeout_ms / 1000,
+            conversion=conversion,
+        )
+        change, replayed = await self._parts.keyed.carry(
+            wanted,
+            lambda session: account.adapter.convert(session, conversion, instrument),
+            prepare,
+        )
+        return ConvertAnswer("done" if change.state == "done" else "in_doubt", replayed)
+
+
+def _shown(account: str, row: BrokerGtt) -> Gtt:
+    return Gtt(
+        gtt_id=row.broker_gtt_id,
+        account=account,
+        status=row.status,
+        symbol=row.symbol,
+        legs=row.legs,
+        placed_order_ids=row.placed_order_ids,
+        status_message=row.status_message,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        expires_at=row.expires_at,
+    )
+
+
+def methods(parts: Parts) -> Iterable[Method]:
+    gtts = _Gtts(parts)
+    writes: tuple[tuple[str, str, Any, Any, Any], ...] = (
+        (
+            "gtt.place",
+            "Leave a price condition that places an order.",
+            PlaceGtt,
+            GttAnswer,
+            gtts.place,
+        ),
+        (
+            "gtt.modify",
+            "Change a condition and its order, whole.",
+            ModifyGtt,
+            GttAnswer,
+            gtts.modify,
+        ),
+        ("gtt.cancel", "Take a condition back.", CancelGtt, GttAnswer, gtts.cancel),
+        (
+            "portfolio.convert",
+            "Change the product of a position.",
+            Convert,
+            ConvertAnswer,
+            gtts.convert,
+        ),
+    )
+    for name, summary, params, result, run in writes:
+        yield Method(
+            name=name,
+            role=Role.TRADE,
+            summary=summary,
+            params=params,
+            result=result,
+            run=run,
+            changes=True,
+            errors=PLACE_KINDS,
+        )
+    yield Method(
+        name="gtt.list",
+        role=Role.READ,
+        summary="The conditions an account has at its broker.",
+        params=ListGtts,
+        result=Gtts,
+        run=gtts.list_gtts,
+        errors=(Kind.UNKNOWN_ACCOUNT, Kind.UNSUPPORTED, Kind.BROKER_UNAVAILABLE),
+    )

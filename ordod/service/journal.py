@@ -1,0 +1,96 @@
+"""`journal.*`: what was written down, and whether it is whole."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import anyio.to_thread
+from msgspec import Meta, Struct
+
+from ordod.core.orders.checking import verify
+from ordod.core.orders.history import last_lines
+from ordod.core.parts import Parts
+from ordod.errors import Kind, OrdoError
+from ordod.service.methods import Call, Example, Method, Role
+
+__all__ = ["methods"]
+
+
+class Tail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 20
+
+
+class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`head`: SEQ:HASH as the log kept it; against it truncation and tampering show too."""
+
+    head: Annotated[str, Meta(pattern=r"^\d{1,18}:[0-9a-f]{32}$(?!\n)")] | None = None
+
+
+class Entries(Struct, frozen=True):
+    entries: list[dict[str, Any]]
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """`problem`: where the damage stands and what to do; None where there is none."""
+
+    is_good: bool
+    records: int
+    segments: int
+    seq: int
+    hash: str
+    sealed: int
+    problem: str | None
+
+
+class _Journal:
+    def __init__(self, parts: Parts, key: bytes | None) -> None:
+        self._parts = parts
+        self._key = key
+
+    async def tail(self, _: Call, params: Tail) -> Entries:
+        return Entries(await last_lines(self._parts.disk, params.limit))
+
+    async def verify(self, _: Call, params: Verify) -> Verified:
+        """In a worker: a million records take seconds. The batch being written may look torn; it is not counted against it."""
+        seq, digest = (params.head or ":").split(":")
+        head = (int(seq), digest) if seq else None
+        if head is not None and head[0] < 1:
+            raise OrdoError(
+                Kind.INVALID_PARAMS, "head 0 is no record", field="head", value=params.head
+            )
+        report = await anyio.to_thread.run_sync(
+            lambda: verify(self._parts.disk, key=self._key, head=head)
+        )
+        problem = report.tampered or (str(report.damage) if report.damage else None)
+        return Verified(
+            is_good=report.is_good,
+            records=report.records,
+            segments=report.segments,
+            seq=report.head[0],
+            hash=report.head[1],
+            sealed=report.sealed,
+            problem=problem,
+        )
+
+
+def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
+    journal = _Journal(parts, key)
+    yield Method(
+        name="journal.tail",
+        role=Role.READ,
+        summary="The newest records, oldest first.",
+        params=Tail,
+        result=Entries,
+        run=journal.tail,
+        accounts=lambda _: (None,),
+        example=Example({"limit": 5}, {}),
+    )
+    yield Method(
+        name="journal.verify",
+        role=Role.READ,
+        summary="Check every record against the one before it.",
+        params=Verify,
+        result=Verified,
+        run=journal.verify,
+        accounts=lambda _: (None,),
+        example=Example({}, {"is_good": True}),
+    )

@@ -1,0 +1,290 @@
+"""`market.*` and `instrument.*`: prices asked for, and what can be traded."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ordod.adapter import BrokerError, Depth, Instrument, Interval, Quote, supports
+from ordod.core.account import Account
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.records import Admin
+from ordod.core.parts import Parts
+from ordod.core.ports import DiskError
+from ordod.core.sessions import SessionState
+from ordod.errors import Kind, OrdoError
+from ordod.service.methods import Call, Example, Method, Role
+from ordod.service.orders import Symbol
+from ordod.service.params import AccountName, Instant
+
+__all__ = ["methods"]
+
+READ_S = 10.0
+CANDLES_S = 60.0  # years of minutes are many requests, at three a second
+CANDLES_MAX = 500_000  # what one answer holds: 40 MB of JSON
+
+Symbols = Annotated[list[Symbol], Meta(min_length=1, max_length=1000)]
+
+
+class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`account`: whose broker is asked; without, one that has a session."""
+
+    symbols: Symbols
+    account: AccountName | None = None
+
+
+class Candles(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}
+):
+    symbol: Symbol
+    interval: Interval
+    from_: Instant
+    to: Instant
+    account: AccountName | None = None
+
+
+class OneSymbol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    symbol: Symbol
+    account: AccountName | None = None
+
+
+class Search(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    text: Annotated[str, Meta(min_length=1, max_length=64)]
+    account: AccountName | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+
+
+class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: AccountName | None = None
+
+
+class Quotes(Struct, frozen=True):
+    """By symbol as asked for; `missing`: those the broker is silent about."""
+
+    quotes: dict[str, Quote]
+    missing: list[str]
+
+
+class LastPrice(Struct, frozen=True):
+    last_price: Decimal
+
+
+class LastPrices(Struct, frozen=True):
+    quotes: dict[str, LastPrice]
+    missing: list[str]
+
+
+class Depths(Struct, frozen=True):
+    quotes: dict[str, Depth]
+    missing: list[str]
+
+
+class CandleRows(Struct, frozen=True):
+    """Each: at, open, high, low, close, volume, oi (null where there is none); oldest first."""
+
+    candles: list[tuple[datetime, Decimal, Decimal, Decimal, Decimal, int, int | None]]
+
+
+class InstrumentAnswer(Struct, frozen=True):
+    instrument: Instrument
+
+
+class Found(Struct, frozen=True):
+    instruments: list[Instrument]
+
+
+class Refreshed(Struct, frozen=True):
+    """Broker -> how many instruments its new table has, or why it has none."""
+
+    instruments: dict[str, int | str]
+
+
+class _Market:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def _account(self, name: str | None, operation: str) -> Account:
+        """The account asked for, or the first with a session whose broker can."""
+        if name is not None:
+            account = self._parts.desk.account(name)
+            if not supports(account.adapter, operation):
+                raise OrdoError(
+                    Kind.UNSUPPORTED,
+                    f"{account.spec.name} has no {operation} through Ordo",
+                    account=name,
+                )
+            return account
+        able = [a for a in self._parts.accounts.values() if supports(a.adapter, operation)]
+        if not able:
+            raise OrdoError(Kind.UNSUPPORTED, f"no configured broker has {operation}")
+        return next((a for a in able if a.keeper.state is SessionState.ACTIVE), able[0])
+
+    def _instruments(self, account: Account, symbols: Iterable[str]) -> dict[str, Instrument]:
+        return {symbol: self._parts.desk.instrument(account, symbol) for symbol in symbols}
+
+    async def _ask(self, params: Asked, operation: str) -> tuple[dict[str, Quote], list[str]]:
+        account = self._account(params.account, operation)
+        await account.keeper.ensure(self._parts.clock.boot() + READ_S)
+        asked = self._instruments(account, params.symbols)
+        ask = account.adapter.quotes if operation == "quotes" else account.adapter.ltp
+        instruments = tuple({i.symbol: i for i in asked.values()}.values())
+        quotes: Mapping[str, Quote] = await account.read(
+            lambda session: ask(session, instruments),
+            deadline=self._parts.clock.boot() + READ_S,
+        )
+        self._parts.prices.learn(quotes.values())
+        known = {s: quotes[i.symbol] for s, i in asked.items() if i.symbol in quotes}
+        return known, [symbol for symbol in asked if symbol not in known]
+
+    async def quote(self, _: Call, params: Asked) -> Quotes:
+        return Quotes(*await self._ask(params, "quotes"))
+
+    async def ltp(self, _: Call, params: Asked) -> LastPrices:
+        quotes, missing = await self._ask(params, "ltp")
+        return LastPrices({s: LastPrice(q.last_price) for s, q in quotes.items()}, missing)
+
+    async def depth(self, _: Call, params: Asked) -> Depths:
+        quotes, missing = await self._ask(params, "quotes")
+        depths = {s: q.depth for s, q in quotes.items() if q.depth is not None}
+        return Depths(depths, [*missing, *(s for s in quotes if s not in depths)])
+
+    async def candles(self, _: Call, params: Candles) -> CandleRows:
+        if params.from_ >= params.to:
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"from {params.from_.isoformat()} is not before to {params.to.isoformat()}",
+                field="from",
+                value=params.from_.isoformat(),
+            )
+        count = (params.to - params.from_) / params.interval.length
+        if count > CANDLES_MAX * 4:  # markets are open a quarter of the day
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"that may be {count:.0f} candles of {params.interval}; ask for a shorter range",
+                field="to",
+                value=params.to.isoformat(),
+            )
+        account = self._account(params.account, "candles")
+        await account.keeper.ensure(self._parts.clock.boot() + READ_S)
+        instrument = self._parts.desk.instrument(account, params.symbol)
+        candles = await account.read(
+            lambda session: account.adapter.candles(
+                session, instrument, params.interval, params.from_, params.to
+            ),
+            deadline=self._parts.clock.boot() + CANDLES_S,
+        )
+        return CandleRows([(c.at, c.open, c.high, c.low, c.close, c.volume, c.oi) for c in candles])
+
+    async def get(self, _: Call, params: OneSymbol) -> InstrumentAnswer:
+        account = self._account(params.account, "master")
+        return InstrumentAnswer(self._parts.desk.instrument(account, params.symbol))
+
+    async def search(self, _: Call, params: Search) -> Found:
+        account = self._account(params.account, "master")
+        return Found(await account.master.search(params.text, params.limit))
+
+    async def refresh(self, call: Call, params: Refresh) -> Refreshed:
+        """Fetch the instrument files anew, now."""
+        account = params.account and self._parts.desk.account(params.account)
+        wanted = [account] if account else self._one_of_each_broker()
+        record = Admin(
+            caller=call.caller.name,
+            method="instrument.refresh",
+            params={"account": params.account},
+        )
+        try:
+            await self._parts.ledger.record(record)
+        except JournalFailed as error:
+            raise OrdoError(Kind.JOURNAL_FAILED, f"nothing was done: {error}") from error
+        answers: dict[str, int | str] = {}
+        for one in wanted:
+            try:
+                answers[one.spec.id] = await self._parts.masters[one.spec.id].refresh(one)
+            except (OrdoError, BrokerError, DiskError) as error:
+                answers[one.spec.id] = str(error)
+        return Refreshed(answers)
+
+    def _one_of_each_broker(self) -> list[Account]:
+        each: dict[str, Account] = {}
+        for account in self._parts.accounts.values():
+            each.setdefault(account.spec.id, account)
+            if account.keeper.state is SessionState.ACTIVE:
+                each[account.spec.id] = account
+        return list(each.values())
+
+
+READ_KINDS = (
+    Kind.UNKNOWN_ACCOUNT,
+    Kind.UNKNOWN_INSTRUMENT,
+    Kind.SESSION_REQUIRED,
+    Kind.AUTH_DENIED,
+    Kind.UNSUPPORTED,
+    Kind.RATE_LIMITED,
+    Kind.BROKER_UNAVAILABLE,
+    Kind.BROKER_ERROR,
+)
+
+
+def methods(parts: Parts) -> Iterable[Method]:
+    market = _Market(parts)
+    asked = {"symbols": ["NSE:INFY"], "account": "paper"}
+    candles = {
+        "symbol": "NSE:INFY",
+        "interval": "15m",
+        "from": "2026-11-23T09:15:00+05:30",
+        "to": "2026-11-23T15:30:00+05:30",
+        "account": "paper",
+    }
+    rows: tuple[tuple[str, str, Any, Any, Any, dict[str, Any] | UnsetType], ...] = (
+        ("market.quote", "Full quotes, with depth.", Asked, Quotes, market.quote, asked),
+        ("market.ltp", "Last prices.", Asked, LastPrices, market.ltp, asked),
+        ("market.depth", "The levels of the book.", Asked, Depths, market.depth, asked),
+        (
+            "market.candles",
+            "Candles over any range; the broker's own limits of a request are joined.",
+            Candles,
+            CandleRows,
+            market.candles,
+            candles,
+        ),
+        (
+            "instrument.get",
+            "One contract: tick, lot, freeze quantity, expiry.",
+            OneSymbol,
+            InstrumentAnswer,
+            market.get,
+            {"symbol": "NSE:INFY", "account": "paper"},
+        ),
+        (
+            "instrument.search",
+            "Contracts by words and prefixes.",
+            Search,
+            Found,
+            market.search,
+            {"text": "INFY", "account": "paper"},
+        ),
+    )
+    for name, summary, params, result, run, example in rows:
+        yield Method(
+            name=name,
+            role=Role.READ,
+            summary=summary,
+            params=params,
+            result=result,
+            run=run,
+            errors=READ_KINDS,
+            example=None if example is UNSET else Example(example, {}),
+        )
+    yield Method(
+        name="instrument.refresh",
+        role=Role.ADMIN,
+        summary="Fetch the instrument files anew, now.",
+        params=Refresh,
+        result=Refreshed,
+        run=market.refresh,
+        changes=True,
+        errors=(Kind.UNKNOWN_ACCOUNT, Kind.JOURNAL_FAILED),
+        example=Example({"account": "paper"}, {}),
+    )

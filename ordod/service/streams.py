@@ -1,0 +1,281 @@
+"""`events.*`: what happens, pushed. No gap and no repeat: each event names the one before it of its subscription."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import anyio
+import orjson
+from msgspec import Meta, Struct
+
+from ordod.core.events import Event, Topic
+from ordod.core.parts import Parts
+from ordod.domain.orders import Order
+from ordod.domain.portfolio import Position
+from ordod.errors import Kind, OrdoError
+from ordod.service.accounts import AccountStatus, account_status
+from ordod.service.encoding import plain
+from ordod.service.methods import Call, Example, Method, Outbox, Role
+from ordod.service.params import AccountName, Label
+
+__all__ = ["methods"]
+
+SUBSCRIPTIONS_MAX = 64  # of one connection
+POSITIONS_S = 5.0
+SUBJECT = {
+    Topic.ORDERS: "order",
+    Topic.TRADES: "trade",
+    Topic.ACCOUNTS: "account",
+    Topic.KILL: "kill",
+    Topic.SYSTEM: "system",
+}
+
+
+class Subscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`since`: the `seq` of the last event that was seen, with the `epoch` it was of."""
+
+    topics: Annotated[list[Topic], Meta(min_length=1, max_length=10)]
+    accounts: Annotated[list[AccountName], Meta(min_length=1, max_length=64)] | None = None
+    strategy: Label | None = None
+    symbols: Annotated[list[str], Meta(min_length=1, max_length=1000)] | None = None
+    since: Annotated[int, Meta(ge=0)] | None = None
+    epoch: str | None = None
+
+
+class Unsubscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    subscription: str
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """How things stand at `seq`. `positions` by account, those that could be read."""
+
+    orders: list[Order]
+    positions: dict[str, list[Position]]
+    accounts: list[AccountStatus]
+    kill: dict[str, Any]
+
+
+class Subscribed(Struct, frozen=True, kw_only=True):
+    """`reset`: the events after `since` are no longer kept; the snapshot stands in their place."""
+
+    subscription: str
+    epoch: str
+    seq: int
+    reset: bool
+    snapshot: Snapshot | None
+
+
+class Unsubscribed(Struct, frozen=True):
+    subscription: str
+
+
+class _Subscription:
+    """One subscription of one connection: what it wants, and the seq it was last told."""
+
+    def __init__(self, name: str, params: Subscribe, epoch: str, prev: int, outbox: Outbox) -> None:
+        self.name = name
+        self._params = params
+        self._epoch = epoch
+        self._prev = prev
+        self._outbox = outbox
+        self._held: list[Event] | None = []  # until the answer to `subscribe` is out
+
+    def take(self, event: Event) -> None:
+        if not self._wants(event):
+            return
+        if self._held is not None:
+            self._held.append(event)
+        else:
+            self._push(event)
+
+    def open(self) -> None:
+        """The answer is out: tell what came meanwhile, and from now on at once."""
+        held, self._held = self._held or [], None
+        for event in held:
+            self._push(event)
+
+    def _wants(self, event: Event) -> bool:
+        params = self._params
+        if event.topic not in params.topics:
+            return False
+        if params.accounts is not None and event.account not in (None, *params.accounts):
+            return False
+        if params.strategy is not None and event.strategy not in (None, params.strategy):
+            return False
+        return params.symbols is None or event.symbol is None or event.symbol in params.symbols
+
+    def _push(self, event: Event) -> None:
+        told = {
+            "subscription": self.name,
+            "topic": event.topic,
+            "epoch": self._epoch,
+            "seq": event.seq,
+            "prev": self._prev,
+            "at": event.at,
+            SUBJECT[event.topic]: plain(event.subject),
+        }
+        self._prev = event.seq
+        message = {"jsonrpc": "2.0", "method": "event", "params": told}
+        self._outbox.push(orjson.dumps(message, default=plain))
+
+
+class _Streams:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._count = 0
+        self._ends: dict[tuple[int, str], Any] = {}
+        self._of: dict[int, int] = {}  # connection -> subscriptions
+
+    async def subscribe(self, call: Call, params: Subscribe) -> Subscribed:
+        outbox = call.outbox
+        if outbox is None:
+            raise OrdoError(
+                Kind.INVALID_REQUEST, "events are pushed over a socket connection, not over HTTP"
+            )
+        if self._of.get(id(outbox), 0) >= SUBSCRIPTIONS_MAX:
+            raise OrdoError(
+                Kind.OVERLOADED, f"this connection has {SUBSCRIPTIONS_MAX} subscriptions already"
+            )
+        for account in params.accounts or ():
+            self._parts.desk.account(account)
+        missed = self._missed(params)
+        is_reset = params.since is not None and missed is None
+        positions = await self._positions(params) if params.since is None or is_reset else {}
+        missed = self._missed(params) if params.since is not None and not is_reset else None
+        # From here to `listen` nothing awaits: snapshot and stream join without a gap.
+        self._count += 1
+        seq = self._parts.journal.head[0]
+        epoch = self._parts.journal.epoch
+        begin = params.since if missed is not None and params.since is not None else seq
+        subscription = _Subscription(f"s{self._count}", params, epoch, begin, outbox)
+        for event in missed or ():
+            subscription.take(event)
+        end = self._parts.events.listen(subscription.take)
+        key = (id(outbox), subscription.name)
+        self._ends[key] = end
+        self._of[id(outbox)] = self._of.get(id(outbox), 0) + 1
+        outbox.on_close(lambda: self._gone(*key))
+        snapshot = None if missed is not None else self._snapshot(params, positions)
+        self._parts.tasks.start_soon(self._open, subscription)
+        return Subscribed(
+            subscription=subscription.name,
+            epoch=epoch,
+            seq=begin,
+            reset=is_reset,
+            snapshot=snapshot,
+        )
+
+    @staticmethod
+    async def _open(subscription: _Subscription) -> None:
+        await anyio.lowlevel.checkpoint()
+        subscription.open()
+
+    def _missed(self, params: Subscribe) -> list[Event] | None:
+        """The events after `since`; None: not asked for, or no longer kept."""
+        if params.since is None:
+            return None
+        if params.epoch is None:
+            raise OrdoError(
+                Kind.INVALID_PARAMS, "since goes with the epoch it was of", field="epoch"
+            )
+        if params.epoch != self._parts.journal.epoch:
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"epoch {params.epoch[:40]} is not this journal's, {self._parts.journal.epoch}; "
+                "subscribe without since",
+                field="epoch",
+                value=params.epoch[:40],
+            )
+        head = self._parts.journal.head[0]
+        if params.since > head:
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"since {params.since} is beyond the head, {head}; subscribe without since",
+                field="since",
+                value=params.since,
+            )
+        return self._parts.events.since(params.since)
+
+    async def _positions(self, params: Subscribe) -> dict[str, list[Position]]:
+        """As the brokers show them now; an account that cannot be read in time is left out."""
+        found: dict[str, list[Position]] = {}
+
+        async def read(name: str) -> None:
+            account = self._parts.accounts[name]
+            try:
+                rows = await account.read(
+                    lambda session: account.adapter.positions(session, account.master),
+                    deadline=self._parts.clock.boot() + POSITIONS_S,
+                )
+            except OrdoError:
+                return
+            found[name] = list(rows.good)
+
+        with anyio.move_on_after(POSITIONS_S):
+            async with anyio.create_task_group() as group:
+                for name in params.accounts or self._parts.accounts:
+                    group.start_soon(read, name)
+        return found
+
+    def _snapshot(self, params: Subscribe, positions: dict[str, list[Position]]) -> Snapshot:
+        parts = self._parts
+        names = params.accounts or list(parts.accounts)
+        orders = [
+            parts.book.view(order)
+            for order in parts.book.open_orders()
+            if order.account in names
+            and params.strategy in (None, order.strategy)
+            and (params.symbols is None or order.terms.symbol in params.symbols)
+        ]
+        return Snapshot(
+            orders=orders,
+            positions=positions,
+            accounts=[account_status(parts.accounts[name]) for name in names],
+            kill={"engaged": parts.gate.is_closed},
+        )
+
+    async def unsubscribe(self, call: Call, params: Unsubscribe) -> Unsubscribed:
+        if call.outbox is None or not self._end(id(call.outbox), params.subscription):
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"this connection has no subscription {params.subscription!r}",
+                field="subscription",
+                value=params.subscription[:40],
+            )
+        return Unsubscribed(params.subscription)
+
+    def _gone(self, connection: int, name: str) -> None:
+        self._end(connection, name)
+
+    def _end(self, connection: int, name: str) -> bool:
+        end = self._ends.pop((connection, name), None)
+        if end is None:
+            return False
+        end()
+        self._of[connection] -= 1
+        if not self._of[connection]:
+            del self._of[connection]
+        return True
+
+
+def methods(parts: Parts) -> Iterable[Method]:
+    streams = _Streams(parts)
+    yield Method(
+        name="events.subscribe",
+        role=Role.READ,
+        summary="Be told what happens; with since, also what was missed.",
+        params=Subscribe,
+        result=Subscribed,
+        run=streams.subscribe,
+        accounts=lambda params: tuple(params.accounts or (None,)),
+        errors=(Kind.UNKNOWN_ACCOUNT, Kind.INVALID_REQUEST),
+        example=Example({"topics": ["orders", "trades"]}, {"reset": False}),
+    )
+    yield Method(
+        name="events.unsubscribe",
+        role=Role.READ,
+        summary="No longer.",
+        params=Unsubscribe,
+        result=Unsubscribed,
+        run=streams.unsubscribe,
+        accounts=lambda _: (),
+    )

@@ -1,0 +1,193 @@
+"""`system.*`: is it well, and what should a person do next."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+from msgspec import Struct
+
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.records import Admin
+from ordod.core.parts import Parts
+from ordod.domain.orders import Order
+from ordod.errors import Kind, OrdoError
+from ordod.service.accounts import AccountStatus, account_status
+from ordod.service.methods import Call, Example, Method, Role
+
+__all__ = ["methods"]
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+class Pong(Struct, frozen=True):
+    at: datetime
+
+
+class Version(Struct, frozen=True):
+    version: str
+    contract: int
+    epoch: str
+
+
+class JournalState(Struct, frozen=True, kw_only=True):
+    epoch: str
+    seq: int
+    hash: str
+    failed: bool
+    why: str
+
+
+class KillState(Struct, frozen=True):
+    engaged: bool
+    scopes: tuple[dict[str, str | None], ...]
+
+
+class DoubtState(Struct, frozen=True):
+    """An order in doubt, and why it is not settled yet."""
+
+    order: Order
+    why: str
+
+
+class SystemStatus(Struct, frozen=True, kw_only=True):
+    """`todo`: the next thing a person should do; "" where there is none."""
+
+    state: str
+    version: str
+    started_at: datetime
+    accounts: list[AccountStatus]
+    doubts: list[DoubtState]
+    kill: KillState
+    journal: JournalState
+    todo: str
+
+
+class Config(Struct, frozen=True):
+    """The configuration as it was read, without secrets."""
+
+    config: dict[str, Any]
+
+
+class Done(Struct, frozen=True):
+    message: str
+
+
+class _System:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def ping(self, _: Call, __: Nothing) -> Pong:
+        return Pong(self._parts.clock.now())
+
+    async def version(self, _: Call, __: Nothing) -> Version:
+        return Version(self._parts.version, 1, self._parts.journal.epoch)
+
+    async def config(self, _: Call, __: Nothing) -> Config:
+        shown = orjson.loads(orjson.dumps(self._parts.shown_settings, default=str))
+        return Config(shown)
+
+    async def status(self, _: Call, __: Nothing) -> SystemStatus:
+        parts = self._parts
+        kill = parts.kill.status()
+        doubts = [
+            DoubtState(
+                parts.book.view(order), parts.readers[order.account].why_open.get(order.id, "")
+            )
+            for order in parts.book.doubts()
+            if order.account in parts.readers
+        ]
+        accounts = [account_status(account) for account in parts.accounts.values()]
+        seq, digest = parts.journal.head
+        return SystemStatus(
+            state=self._state(accounts, is_killed=kill.engaged),
+            version=parts.version,
+            started_at=parts.started_at,
+            accounts=accounts,
+            doubts=doubts,
+            kill=KillState(kill.engaged, kill.scopes),
+            journal=JournalState(
+                epoch=parts.journal.epoch,
+                seq=seq,
+                hash=digest,
+                failed=parts.journal.failed,
+                why=parts.journal.failure,
+            ),
+            todo=self._todo(accounts, doubts, is_killed=kill.engaged),
+        )
+
+    def _state(self, accounts: list[AccountStatus], *, is_killed: bool) -> str:
+        if self._parts.stopping.is_set():
+            return "STOPPING"
+        if self._parts.journal.failed:
+            return "JOURNAL_FAILED"
+        if is_killed:
+            return "KILLED"
+        if all(account.can_trade for account in accounts):
+            return "READY"
+        return "PARTLY_READY" if any(account.can_trade for account in accounts) else "NOT_READY"
+
+    def _todo(
+        self, accounts: list[AccountStatus], doubts: list[DoubtState], *, is_killed: bool
+    ) -> str:
+        if self._parts.journal.failed:
+            return f"the disk failed ({self._parts.journal.failure}): mend it, then restart ordod"
+        stuck = next((doubt for doubt in doubts if "order.resolve" in doubt.why), None)
+        if stuck is not None:
+            return (
+                f"look at the broker for order {stuck.order.key} (tag {stuck.order.tag}) and tell: "
+                f"ordoctl resolve {stuck.order.account} {stuck.order.key} placed|not_placed"
+            )
+        if is_killed:
+            return "see ordoctl status for the reason; when it is gone: ordoctl release"
+        return next((account.todo for account in accounts if account.todo), "")
+
+    async def shutdown(self, call: Call, _: Nothing) -> Done:
+        """Begins the orderly end; the connection closes when the requests under way are answered."""
+        try:
+            record = Admin(caller=call.caller.name, method="system.shutdown", params={})
+            await self._parts.ledger.record(record)
+        except JournalFailed as error:
+            if not self._parts.journal.failed:
+                raise OrdoError(Kind.JOURNAL_FAILED, str(error)) from error
+        self._parts.shut_down()
+        return Done("stopping: requests under way are answered first")
+
+
+def methods(parts: Parts) -> Iterable[Method]:
+    system = _System(parts)
+    for name, role, summary, result, run, changes in (
+        ("ping", Role.READ, "Is it there; the daemon's time.", Pong, system.ping, False),
+        (
+            "version",
+            Role.READ,
+            "The daemon's version and the journal's epoch.",
+            Version,
+            system.version,
+            False,
+        ),
+        (
+            "status",
+            Role.READ,
+            "Accounts, sessions, doubts, kill switch, journal, and the next thing a person should do.",
+            SystemStatus,
+            system.status,
+            False,
+        ),
+        ("config", Role.READ, "The configuration, without secrets.", Config, system.config, False),
+        ("shutdown", Role.ADMIN, "End in good order.", Done, system.shutdown, True),
+    ):
+        yield Method(
+            name=f"system.{name}",
+            role=role,
+            summary=summary,
+            params=Nothing,
+            result=result,
+            run=run,
+            accounts=lambda _: (),
+            changes=changes,
+            errors=(Kind.JOURNAL_FAILED,) if changes else (),
+            example=None if changes else Example({}, {}),
+        )

@@ -1,0 +1,33 @@
+"""The table of methods: all that clients may call. What is not built is not here."""
+
+from ordod.core.parts import Parts
+from ordod.service import (
+    accounts,
+    gtts,
+    journal,
+    kill,
+    market,
+    orders,
+    portfolio,
+    risk,
+    streams,
+    system,
+)
+from ordod.service.methods import Method
+
+__all__ = ["table"]
+
+
+def table(parts: Parts, journal_key: bytes | None = None) -> list[Method]:
+    return [
+        *system.methods(parts),
+        *accounts.methods(parts),
+        *orders.methods(parts),
+        *gtts.methods(parts),
+        *portfolio.methods(parts),
+        *market.methods(parts),
+        *streams.methods(parts),
+        *kill.methods(parts),
+        *risk.methods(parts),
+        *journal.methods(parts, journal_key),
+    ]
