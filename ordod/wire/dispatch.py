@@ -154,7 +154,8 @@ class Dispatcher:
             name = method.name
             if request_id is None and method.changes:
                 self.tally.unheard[name] += 1
-                log.warning("wire.unheard", method=name, caller=call.caller.name)
+                if _is_worth_a_line(self.tally.unheard[name]):
+                    log.warning("wire.unheard", method=name, caller=call.caller.name)
                 send(None)
                 return
             checked = self._check(member, method, request_id, call)
@@ -229,8 +230,11 @@ class Dispatcher:
     def _count(self, name: str, kind: Kind, call: Call) -> None:
         self.tally.calls[name, kind.name] += 1
         if kind in (Kind.UNAUTHENTICATED, Kind.FORBIDDEN):
-            self.tally.refused[call.caller.name, kind.name] += 1
-            log.warning("wire.refused", method=name, caller=call.caller.name, kind=kind.name)
+            caller = call.caller.name
+            self.tally.refused[caller, kind.name] += 1
+            times = self.tally.refused[caller, kind.name]
+            if _is_worth_a_line(times):
+                log.warning("wire.refused", method=name, caller=caller, kind=kind.name, times=times)
 
     def _bug(self, name: str, error: Exception) -> OrdoError:
         log_id = secrets.token_hex(4)
@@ -258,6 +262,11 @@ class _Answers:
                 self._send(b"[" + b",".join(said) + b"]" if said else None)
 
         return send
+
+
+def _is_worth_a_line(times: int) -> bool:
+    """The 1st, 2nd, 4th, 8th ... time: nobody floods the log by asking for what they may not have."""
+    return times & (times - 1) == 0
 
 
 def _id(member: Any) -> bytes | None:

@@ -49,6 +49,10 @@ class HttpTalk:
         self._is_answering = False
         self._is_stopping = False
 
+    @property
+    def kept(self) -> int:
+        return len(self._body)
+
     def feed(self, data: bytes) -> None:
         self._http.receive_data(data)
         self._advance()

@@ -32,6 +32,10 @@ class LineTalk:
         self._is_taking = False
         self._has_ended = False
 
+    @property
+    def kept(self) -> int:
+        return self._lines.begun + sum(len(line or b"") for line in self._waiting)
+
     def feed(self, data: bytes) -> None:
         self._waiting.extend(self._lines.feed(data))
         self._take()

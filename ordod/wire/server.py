@@ -10,7 +10,7 @@ import structlog
 from anyio.abc import TaskStatus
 
 from ordod.service.methods import Call, Caller
-from ordod.wire.connection import Connection, Talk
+from ordod.wire.connection import Connection, Kept, Talk
 from ordod.wire.dispatch import Checked, Dispatcher, Send
 from ordod.wire.http import HttpTalk, Pages
 from ordod.wire.lines import LineTalk
@@ -43,6 +43,7 @@ class Server:
         self._pages = pages or {}
         self._connections: set[Connection] = set()
         self._by_caller: Counter[str] = Counter()
+        self._kept = Kept()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = anyio.Event()
         self._drained = anyio.Event()
@@ -95,7 +96,7 @@ class Server:
             connection.abort()
 
     def _connection(self) -> Connection:
-        return Connection(self._admit, self._speak, self._gone)
+        return Connection(self._admit, self._speak, self._gone, self._kept, self._relieve)
 
     def _admit(self, connection: Connection) -> Caller | None:
         caller = self._identify(connection.transport.get_extra_info("socket"))
@@ -113,6 +114,9 @@ class Server:
         self._connections.discard(connection)
         self.tally.connections = len(self._connections)
         self._look_whether_drained()
+
+    def _relieve(self) -> None:
+        max(self._connections, key=lambda each: each.kept).abort("wire.memory")
 
     def _speak(self, connection: Connection, caller: Caller, first: int) -> Talk:
         """Methods of HTTP are words in capitals; no JSON begins so."""

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from ordod.wire.connection import QUEUE_MESSAGES_MAX
+from ordod.wire.connection import KEPT_BYTES_MAX, QUEUE_MESSAGES_MAX
 from ordod.wire.framing import LINE_BYTES_MAX
 from ordod.wire.lines import CONNECTION_IN_FLIGHT_MAX
 
@@ -199,6 +199,44 @@ async def test_events_for_a_connection_that_does_not_read_end_it_and_its_owner_i
     assert outbox.push(b"{}") is False
     outbox.on_close(lambda: closed.append("at once"))
     assert closed == ["told", "at once"]
+
+
+async def test_when_memory_runs_short_the_connection_that_keeps_most_is_closed(
+    server: Any, connect: Any, desk: Any
+) -> None:
+    clients = [await connect() for _ in range(12)]
+    for each in clients:
+        await each.ask("ping")
+    small, *large = [call.outbox for call in desk.calls]
+    megabyte = b'"' + b"x" * (1 << 20) + b'"\n'
+
+    with capture_logs() as logs:
+        small.push(megabyte)
+        for _ in range(8):
+            for outbox in large:
+                outbox.push(megabyte)
+
+    assert {each["event"] for each in logs} == {"wire.memory"}
+    assert small.push(b"1\n")
+    assert await clients[0].read() == "x" * (1 << 20)
+
+
+async def test_unfinished_lines_count_as_memory_too(server: Any, path: Path, connect: Any) -> None:
+    piece = b"x" * (900 << 10)
+    hostile = [await anyio.connect_unix(path) for _ in range(KEPT_BYTES_MAX // len(piece) + 5)]
+
+    with capture_logs() as logs:
+        for each in hostile:
+            try:
+                await each.send(piece)
+            except anyio.BrokenResourceError:
+                continue
+        await until(lambda: logs)
+
+    assert {each["event"] for each in logs} == {"wire.memory"}
+    assert "result" in await (await connect()).ask("ping")
+    for each in hostile:
+        await each.aclose()
 
 
 async def test_a_reader_that_was_slow_gets_every_event_in_order(client: Any, desk: Any) -> None:
