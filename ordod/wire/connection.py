@@ -25,9 +25,7 @@ __all__ = [
 
 QUEUE_MESSAGES_MAX = 10_000  # WIRE 6
 QUEUE_BYTES_MAX = 8 << 20
-KEPT_BYTES_MAX = (
-    64 << 20
-)  # of all connections: half of what the daemon is to need with every instrument
+KEPT_BYTES_MAX = 64 << 20  # of all connections together; the whole daemon is to need 150 MiB
 
 log = structlog.get_logger()
 
@@ -74,7 +72,7 @@ class Connection(asyncio.Protocol):
     """A way back for answers and events (it is the `Outbox`), and the first byte's decision.
 
     Args:
-        admit: who is there; None: no room for one more, and it is hung up.
+        admit: who is there; None: no room for one more, it was told so, and is hung up on.
         speak: makes the language, from the first byte.
         gone: told once, when the connection is closed, if it was admitted.
         relieve: asked to close the connection that keeps most, when all together keep too much.
@@ -107,6 +105,12 @@ class Connection(asyncio.Protocol):
     def kept(self) -> int:
         """Bytes in memory for this connection, both ways."""
         return self._queued_bytes + self._unread_bytes
+
+    def _count_unread(self) -> None:
+        if self._is_open and self._talk is not None:
+            change = self._talk.kept - self._unread_bytes
+            self._unread_bytes += change
+            self._all_kept.bytes += change
 
     def _forget(self) -> None:
         self._all_kept.bytes -= self.kept
@@ -146,6 +150,7 @@ class Connection(asyncio.Protocol):
         if wanted != self._is_reading and self._is_open:
             self._is_reading = wanted
             if wanted:
+                self._count_unread()
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()
@@ -179,7 +184,7 @@ class Connection(asyncio.Protocol):
         self._is_open = True
         self.caller = self._admit(self)
         if self.caller is None:
-            self.abort()
+            self.close()
 
     def data_received(self, data: bytes) -> None:
         if not self._is_open or self.caller is None:
@@ -187,12 +192,9 @@ class Connection(asyncio.Protocol):
         if self._talk is None:
             self._talk = self._speak(self, self.caller, data[0])
         self._talk.feed(data)
-        if self._is_open:
-            change = self._talk.kept - self._unread_bytes
-            self._unread_bytes += change
-            self._all_kept.bytes += change
-            if self._all_kept.bytes > KEPT_BYTES_MAX:
-                self._relieve()
+        self._count_unread()
+        if self._all_kept.bytes > KEPT_BYTES_MAX:
+            self._relieve()
 
     def eof_received(self) -> bool:
         if self._talk is None:

@@ -37,6 +37,8 @@ class LineTalk:
         return self._lines.begun + sum(len(line or b"") for line in self._waiting)
 
     def feed(self, data: bytes) -> None:
+        if self._has_ended:
+            return
         self._waiting.extend(self._lines.feed(data))
         self._take()
 

@@ -1,7 +1,10 @@
 """The server: many clients, bad clients, slow clients, and the end."""
 
 import json
+import os
 import socket
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,12 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from ordod.wire.connection import KEPT_BYTES_MAX, QUEUE_MESSAGES_MAX
+from ordod.wire.dispatch import Dispatcher
 from ordod.wire.framing import LINE_BYTES_MAX
 from ordod.wire.lines import CONNECTION_IN_FLIGHT_MAX
+from ordod.wire.peers import Access, Peers
+from ordod.wire.server import CONNECTIONS_MAX, Server
+from ordod.wire.sockets import listening
 
 
 def request(method: str, request_id: Any, **params: Any) -> bytes:
@@ -277,6 +284,36 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
     with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
         await client.read()
     assert desk.begun == [1]
+
+
+async def test_a_cancelled_server_hangs_up_and_cancels_what_is_under_way(
+    path: Path, desk: Any
+) -> None:
+    server = Server(Dispatcher(desk.table()), Peers(Access(), os.getuid()).caller)
+    with listening(path) as listener:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(partial(server.serve, listener, drain_s=5))
+            async with await anyio.connect_unix(path) as stream:
+                await stream.send(request("hold", 1, n=1))
+                await desk.heard.wait()
+
+                tasks.cancel_scope.cancel()
+                ended = pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError))
+                with anyio.CancelScope(shield=True), anyio.fail_after(5), ended:
+                    await stream.receive()
+
+    assert desk.ended == []
+
+
+async def test_a_caller_with_too_many_connections_is_told_so(server: Any, path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(CONNECTIONS_MAX):
+            await stack.enter_async_context(await anyio.connect_unix(path))
+        one_more = await stack.enter_async_context(await anyio.connect_unix(path))
+
+        refused = json.loads(await one_more.receive())
+
+    assert refused["error"]["data"]["kind"] == "OVERLOADED"
 
 
 async def test_a_stop_does_not_wait_for_ever(start: Any, connect: Any, desk: Any) -> None:
