@@ -28,7 +28,9 @@ from ordod.wire.roles import check_role, is_stranger, stranger
 
 __all__ = [
     "BATCH_MAX",
+    "CALLER_IN_FLIGHT_MAX",
     "IN_FLIGHT_MAX",
+    "URGENT_IN_FLIGHT_MAX",
     "Checked",
     "Dispatcher",
     "Message",
@@ -38,8 +40,12 @@ __all__ = [
 ]
 
 BATCH_MAX = 64  # WIRE 1
-IN_FLIGHT_MAX = 4096  # of the whole daemon: 16 full connections; some 20 MB of tasks
-IN_FLIGHT_URGENT = 1024  # on top, for methods marked urgent: whoever floods the daemon cannot keep the others from stopping
+IN_FLIGHT_MAX = 4096  # of the whole daemon: some 20 MB of tasks
+CALLER_IN_FLIGHT_MAX = 1024  # of one caller: 4 full connections; the others keep their room
+URGENT_IN_FLIGHT_MAX = (
+    256  # on top of either, for methods marked urgent: whoever floods can still be stopped
+)
+RETRY_AFTER_MS = 100
 NO_ID = b"null"
 
 log = structlog.get_logger()
@@ -90,7 +96,12 @@ class Dispatcher:
         self._positional = positional
         self._decoder = msgspec.json.Decoder(float_hook=_decimal)
         self.tally = Tally()
-        self.in_flight = 0
+        self._in_flight: Counter[str] = Counter()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being worked on."""
+        return self._in_flight.total()
 
     def parse(self, message: bytes | None) -> Message:
         """The requests of one message; None is one that was too long.
@@ -143,7 +154,7 @@ class Dispatcher:
             )
             return cast("bytes | None", answer)
         finally:
-            self.in_flight -= 1
+            self._in_flight[checked.call.caller.name] -= 1
 
     def _begin_one(self, member: Any, call: Call, start: Start, send: Send) -> None:
         request_id: bytes | None = NO_ID
@@ -168,7 +179,7 @@ class Dispatcher:
             internal = self._bug(name, error)
             send(failure_from(request_id, internal) if request_id is not None else None)
         else:
-            self.in_flight += 1
+            self._in_flight[call.caller.name] += 1
             start(checked, send)
 
     def _method(self, member: dict[str, Any], call: Call) -> Method:
@@ -198,16 +209,26 @@ class Dispatcher:
             given = dict(zip(method.params.__struct_fields__, given, strict=False))
         params = read(method.params, given)
         check_role(call.caller, method, method.accounts(params))
-        if self.in_flight >= IN_FLIGHT_MAX + (IN_FLIGHT_URGENT if method.urgent else 0):
-            raise OrdoError(
-                Kind.OVERLOADED,
-                f"{self.in_flight} requests are being worked on: send it again in a moment",
-                retry_after_ms=100,
-            )
+        self._check_room(call.caller.name, URGENT_IN_FLIGHT_MAX if method.urgent else 0)
         request: dict[str, Any] = {"method": method.name, "params": [params]}
         if request_id is not None:
             request["id"] = request_id
         return Checked(request, call)
+
+    def _check_room(self, caller: str, extra: int) -> None:
+        theirs = self._in_flight[caller]
+        if theirs >= CALLER_IN_FLIGHT_MAX + extra:
+            raise OrdoError(
+                Kind.OVERLOADED,
+                f"{theirs} requests of {caller} are being worked on: wait for their answers",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
+        if self.in_flight >= IN_FLIGHT_MAX + extra:
+            raise OrdoError(
+                Kind.OVERLOADED,
+                f"{self.in_flight} requests are being worked on: send it again in a moment",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
 
     def _handler(self, method: Method) -> Callable[[Call, Any], Any]:
         async def handle(call: Call, params: Any, /) -> Result:
