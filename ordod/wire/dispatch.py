@@ -42,9 +42,7 @@ __all__ = [
 BATCH_MAX = 64  # WIRE 1
 IN_FLIGHT_MAX = 4096  # of the whole daemon: some 20 MB of tasks
 CALLER_IN_FLIGHT_MAX = 1024  # of one caller: 4 full connections; the others keep their room
-URGENT_IN_FLIGHT_MAX = (
-    256  # on top of either, for methods marked urgent: whoever floods can still be stopped
-)
+URGENT_IN_FLIGHT_MAX = 256  # on top of either, for what is urgent: who floods can be stopped
 RETRY_AFTER_MS = 100
 NO_ID = b"null"
 

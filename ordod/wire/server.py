@@ -20,9 +20,7 @@ from ordod.wire.peers import HasSocketOptions
 
 __all__ = ["Server"]
 
-CONNECTIONS_MAX = (
-    256  # of one caller: a bot that leaks them leaves the others theirs, within 1024 files
-)
+CONNECTIONS_MAX = 256  # of one caller: who leaks them leaves the others theirs, within 1024 files
 TOO_MANY = f"{CONNECTIONS_MAX} connections of this user are open: close some"
 
 log = structlog.get_logger()
