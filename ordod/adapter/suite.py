@@ -64,12 +64,15 @@ __all__ = [
     "Answer",
     "Check",
     "Conversation",
+    "Listed",
+    "Played",
     "Samples",
     "Skipped",
     "Violation",
     "checks",
     "load",
     "main",
+    "play",
     "table",
 ]
 
@@ -194,7 +197,7 @@ def load(folder: Path) -> Samples:
     return Samples(folder, session, instruments, file.conversations)
 
 
-class _Listed(Instruments):
+class Listed(Instruments):
     """The sample instruments, looked up as a master is."""
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
@@ -222,7 +225,7 @@ def _argument(samples: Samples, value: Any, hint: Any, where: str) -> Any:
     if hint is Session:
         return samples.session
     if hint is Instruments:
-        return _Listed(samples.instruments.values())
+        return Listed(samples.instruments.values())
     if value is None:
         raise ValueError(f"suite.json: {where} is missing")
     if hint is Instrument:
@@ -269,23 +272,26 @@ def _response(samples: Samples, answer: str | Answer) -> HttpResponse | str:
 
 
 class Played(Struct):
-    """What became of a conversation: the requests that were asked for, and either a value or an error."""
+    """What became of a conversation: what was asked for, and either a value or an error. Not `is_over`: answers ran out."""
 
-    requests: list[HttpRequest]
+    requests: list[HttpRequest] = field(default_factory=list)
+    asks: list[Ask] = field(default_factory=list)
     value: Any = None
     error: BrokerError | None = None
     is_over: bool = True
 
 
-def _play(dialogue: Any, answers: Iterable[HttpResponse | str]) -> Played:
+def play(dialogue: Any, answers: Iterable[HttpResponse | str]) -> Played:
     """Answer in turn until the dialogue ends or no answer is left. Anything but a BrokerError goes to the caller."""
-    played = Played([])
+    played = Played()
     given = iter(answers)
     try:
         step = next(dialogue)
         for _ in range(STEPS_MAX):
             if isinstance(step, HttpRequest):
                 played.requests.append(step)
+            else:
+                played.asks.append(step)
             answer = next(given, None)
             if answer is None:
                 played.is_over = False
@@ -324,7 +330,7 @@ class _Bench:
         return _pure(method, arguments) if one.operation in PURE else method(**arguments)
 
     def play(self, one: Conversation) -> Played:
-        return _play(self.start(one), [_response(self.samples, a) for a in one.answers])
+        return play(self.start(one), [_response(self.samples, a) for a in one.answers])
 
     def conversations(self, operation: str) -> tuple[Conversation, ...]:
         found = self.samples.of(operation, ending_well=True)
@@ -502,7 +508,7 @@ def _broken(
     where: str,
 ) -> Played:
     try:
-        return _play(bench.start(one), [*before, garbage])
+        return play(bench.start(one), [*before, garbage])
     except Violation:
         raise
     except Exception as bug:  # that none escapes is what is tested
@@ -571,7 +577,7 @@ def _no_id(bench: _Bench) -> None:
         for spoiled in ("", None, ABSENT):
             body = json.dumps(_without(whole, value.broker_order_id, spoiled)).encode()
             answer = structs.replace(last, body=body)
-            played = _play(bench.start(one), [*answers[:-1], answer])
+            played = play(bench.start(one), [*answers[:-1], answer])
             _must(played.error is not None, f"an answer without an id is taken for {played.value}")
             assert played.error is not None
             _must(not played.error.sure, "an answer without an id is taken for a sure no")
@@ -606,7 +612,7 @@ def _unknown_status(bench: _Bench) -> None:
                     continue
                 body = answer.body.replace(quoted, b'"never heard of"')
                 spoiled = structs.replace(answer, body=body)
-                rows = _play(
+                rows = play(
                     bench.start(one), [*answers[:place], spoiled, *answers[place + 1 :]]
                 ).value
                 _must(isinstance(rows, Rows), f"status {word!r} made unknown spoils the whole book")

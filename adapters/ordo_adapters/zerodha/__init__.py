@@ -93,6 +93,7 @@ from ordod.adapter import (
     Validity,
     Variety,
     canonical,
+    decimal,
     read_rows,
 )
 
@@ -547,7 +548,7 @@ def _margin_item(order: OrderTerms, instrument: Instrument) -> dict[str, Any]:
 
 
 def _paisa(amount: Decimal) -> Decimal:
-    return round(amount, 2)
+    return round(decimal(amount), 2)
 
 
 def _quote_key(instrument: Instrument) -> str:
