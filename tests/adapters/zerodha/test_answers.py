@@ -588,7 +588,12 @@ def test_candles_are_read_oldest_first_and_cut_to_the_range() -> None:
 
     assert [candle.at.minute for candle in found] == [16, 17, 18]
     assert found[0] == Candle(
-        at("2017-12-15 09:16:00"), *rupees("1702", "1702", "1698.15", "1698.15"), 1271
+        at("2017-12-15 09:16:00"),
+        open=Decimal(1702),
+        high=Decimal(1702),
+        low=Decimal("1698.15"),
+        close=Decimal("1698.15"),
+        volume=1271,
     )
 
 
