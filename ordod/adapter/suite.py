@@ -406,10 +406,9 @@ def _spec(bench: _Bench) -> None:
     good = set("abcdefghijklmnopqrstuvwxyz0123456789_")
     _must(bool(spec.id) and set(spec.id) <= good, f"id {spec.id!r} is not of a-z 0-9 _")
     _must(bool(spec.name), "the broker has no name")
-    for name, url in spec.hosts.items():
+    for name, url in spec.hosts.items() if spec.id != "paper" else ():
         parts = urlsplit(url)
-        is_safe = parts.scheme == "https" or spec.id == "paper"
-        _must(is_safe and bool(parts.netloc), f"host {name}: {url} is not https")
+        _must(parts.scheme == "https" and bool(parts.netloc), f"host {name}: {url} is not https")
         _must(
             not url.endswith("/"), f"host {name}: {url} ends in a slash, and paths begin with one"
         )
@@ -633,11 +632,11 @@ def _status_words(adapter: Adapter) -> Iterator[str]:
 
 
 def _tables(adapter: Adapter, kind: type[Any]) -> dict[str, Any]:
-    """The module-level tables of this kind in the adapter's package, by name."""
-    package = type(adapter).__module__
+    """The module-level tables of this kind in the packages of the adapter's class and of those it derives from, by name."""
+    packages = {one.__module__ for one in type(adapter).__mro__} - {Adapter.__module__, "builtins"}
     found: dict[str, Any] = {}
     for name, module in sorted(sys.modules.items()):
-        if name == package or name.startswith(f"{package}."):
+        if any(name == package or name.startswith(f"{package}.") for package in packages):
             found |= {key: item for key, item in vars(module).items() if isinstance(item, kind)}
     return found
 
@@ -764,6 +763,9 @@ def main(arguments: list[str]) -> int:
         return 2
     tests = Path(arguments[1] if len(arguments) == 2 else "tests/adapters")
     points = {point.name: point for point in entry_points(group="ordod.adapters")}
+    if not points:
+        sys.stderr.write("no adapter is installed; `pip install -e .` makes them known\n")
+        return 1
     adapters = [point.load() for _, point in sorted(points.items())]
     sys.stdout.write(table({one: tests / one.spec.id / "samples" for one in adapters}))
     return 0

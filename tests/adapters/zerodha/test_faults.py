@@ -126,3 +126,14 @@ def test_only_answers_of_the_layers_before_the_order_system_are_sure() -> None:
     assert not any(
         code in {"NetworkException", "DataException", "GeneralException"} for _, code in sure
     )
+
+
+def test_a_token_that_kite_quotes_is_not_quoted_on() -> None:
+    token = "r7Q2kLm9XcV4bN8sD1fG6hJ3pW5tZ0yA"
+    answer = refusal(
+        403, "TokenException", f"Token {token} of order 1950000000000000006 is invalid"
+    )
+
+    error = play(ZERODHA.user(SESSION), [answer]).error
+
+    assert str(error) == "Token *** of order 1950000000000000006 is invalid"
