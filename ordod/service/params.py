@@ -88,7 +88,11 @@ def closest(word: str, words: Iterable[str]) -> str | None:
 def _present(value: Any) -> Any:
     match value:
         case dict():
-            return {name: _present(each) for name, each in value.items() if each is not None}
+            return {
+                name: each if type(each) is str else _present(each)
+                for name, each in value.items()
+                if each is not None
+            }
         case list():
             return [_present(each) for each in value]
         case int() if not -(2**63) <= value < 2**63:

@@ -13,10 +13,19 @@ import structlog
 
 from ordod.service.methods import Caller
 
-__all__ = ["QUEUE_BYTES_MAX", "QUEUE_MESSAGES_MAX", "Connection", "Talk", "Way"]
+__all__ = [
+    "KEPT_BYTES_MAX",
+    "QUEUE_BYTES_MAX",
+    "QUEUE_MESSAGES_MAX",
+    "Connection",
+    "Kept",
+    "Talk",
+    "Way",
+]
 
 QUEUE_MESSAGES_MAX = 10_000  # WIRE 6
 QUEUE_BYTES_MAX = 8 << 20
+KEPT_BYTES_MAX = 64 << 20  # of all connections together; the whole daemon is to need 150 MiB
 
 log = structlog.get_logger()
 
@@ -36,6 +45,11 @@ class Way(Protocol):
 class Talk(Protocol):
     """A language: JSON-RPC lines, or HTTP."""
 
+    @property
+    def kept(self) -> int:
+        """Bytes received that are not yet carried out."""
+        ...
+
     def feed(self, data: bytes) -> None: ...
 
     def end(self) -> None:
@@ -47,13 +61,21 @@ class Talk(Protocol):
         ...
 
 
+class Kept:
+    """Bytes kept in memory for connections, all together."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
 class Connection(asyncio.Protocol):
     """A way back for answers and events (it is the `Outbox`), and the first byte's decision.
 
     Args:
-        admit: who is there; None: no room for one more, and it is hung up.
+        admit: who is there; None: no room for one more, it was told so, and is hung up on.
         speak: makes the language, from the first byte.
         gone: told once, when the connection is closed, if it was admitted.
+        relieve: asked to close the connection that keeps most, when all together keep too much.
     """
 
     def __init__(
@@ -61,18 +83,39 @@ class Connection(asyncio.Protocol):
         admit: "Callable[[Connection], Caller | None]",
         speak: "Callable[[Connection, Caller, int], Talk]",
         gone: "Callable[[Connection], None]",
+        all_kept: Kept,
+        relieve: Callable[[], None],
     ) -> None:
         self._admit = admit
         self._speak = speak
         self._gone = gone
+        self._all_kept = all_kept
+        self._relieve = relieve
         self._talk: Talk | None = None
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
+        self._unread_bytes = 0
         self._is_full = False  # of the transport's own buffer, 64 KiB
         self._is_open = False
         self._is_reading = True
         self._reactions: list[Callable[[], None]] = []
         self.caller: Caller | None = None
+
+    @property
+    def kept(self) -> int:
+        """Bytes in memory for this connection, both ways."""
+        return self._queued_bytes + self._unread_bytes
+
+    def _count_unread(self) -> None:
+        if self._is_open and self._talk is not None:
+            change = self._talk.kept - self._unread_bytes
+            self._unread_bytes += change
+            self._all_kept.bytes += change
+
+    def _forget(self) -> None:
+        self._all_kept.bytes -= self.kept
+        self._queued_bytes = self._unread_bytes = 0
+        self._queue.clear()
 
     # Outbox
 
@@ -96,17 +139,18 @@ class Connection(asyncio.Protocol):
             return True
         self._queue.append(data)
         self._queued_bytes += len(data)
+        self._all_kept.bytes += len(data)
         if len(self._queue) > QUEUE_MESSAGES_MAX or self._queued_bytes > QUEUE_BYTES_MAX:
-            caller = self.caller.name if self.caller else None
-            log.warning("wire.slow_reader", caller=caller, bytes=self._queued_bytes)
-            self.abort()
-            return False
-        return True
+            self.abort("wire.slow_reader")
+        elif self._all_kept.bytes > KEPT_BYTES_MAX:
+            self._relieve()
+        return self._is_open
 
     def read_on(self, wanted: bool) -> None:
         if wanted != self._is_reading and self._is_open:
             self._is_reading = wanted
             if wanted:
+                self._count_unread()
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()
@@ -116,12 +160,15 @@ class Connection(asyncio.Protocol):
         if self._is_open:
             self._is_open = False
             self.transport.writelines(self._queue)
-            self._queue.clear()
+            self._forget()
             self.transport.close()
 
-    def abort(self) -> None:
+    def abort(self, why: str | None = None) -> None:
+        """Close at once; what is queued is lost. `why` is logged."""
+        if why:
+            log.warning(why, caller=self.caller.name if self.caller else None, bytes=self.kept)
         self._is_open = False
-        self._queue.clear()
+        self._forget()
         self.transport.abort()
 
     def stop(self) -> None:
@@ -137,7 +184,7 @@ class Connection(asyncio.Protocol):
         self._is_open = True
         self.caller = self._admit(self)
         if self.caller is None:
-            self.abort()
+            self.close()
 
     def data_received(self, data: bytes) -> None:
         if not self._is_open or self.caller is None:
@@ -145,6 +192,9 @@ class Connection(asyncio.Protocol):
         if self._talk is None:
             self._talk = self._speak(self, self.caller, data[0])
         self._talk.feed(data)
+        self._count_unread()
+        if self._all_kept.bytes > KEPT_BYTES_MAX:
+            self._relieve()
 
     def eof_received(self) -> bool:
         if self._talk is None:
@@ -160,11 +210,12 @@ class Connection(asyncio.Protocol):
         while self._queue and not self._is_full:
             message = self._queue.popleft()
             self._queued_bytes -= len(message)
+            self._all_kept.bytes -= len(message)
             self.transport.write(message)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._is_open = False
-        self._queue.clear()
+        self._forget()
         if self._talk is not None:
             self._talk.stop()  # what waits is not carried out; what is under way goes on
         if self.caller is not None:

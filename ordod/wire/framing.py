@@ -17,6 +17,11 @@ class Lines:
         self._begun = bytearray()
         self._is_too_long = False
 
+    @property
+    def begun(self) -> int:
+        """Bytes of the line that is not at its end yet."""
+        return len(self._begun)
+
     def feed(self, data: bytes) -> list[bytes | None]:
         """The lines that `data` completes, in order; `TOO_LONG` for one beyond the bound."""
         first, *others = data.split(b"\n")

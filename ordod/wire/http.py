@@ -49,6 +49,10 @@ class HttpTalk:
         self._is_answering = False
         self._is_stopping = False
 
+    @property
+    def kept(self) -> int:
+        return len(self._body)
+
     def feed(self, data: bytes) -> None:
         self._http.receive_data(data)
         self._advance()
@@ -121,8 +125,10 @@ class HttpTalk:
             self._refuse(HTTPStatus.NOT_FOUND, f"there is nothing here; there are {known}")
 
     def _call_method(self) -> None:
+        body = bytes(self._body)
+        self._body.clear()
         try:
-            message = self._dispatcher.parse(bytes(self._body))
+            message = self._dispatcher.parse(body)
         except OrdoError as error:
             self._answered(failure_from(NO_ID, error))
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from time import perf_counter
 
 from ordod.errors import OrdoError
 from ordod.service.methods import Call
@@ -14,7 +15,7 @@ from ordod.wire.roles import is_stranger
 __all__ = ["CONNECTION_IN_FLIGHT_MAX", "LineTalk"]
 
 CONNECTION_IN_FLIGHT_MAX = 256  # WIRE 1
-TURN_MAX = 64  # requests taken from one connection before the others have their turn: about 2 ms
+TURN_S = 0.002  # for what one connection has sent, before the others have their turn; a mistake takes up to 1 ms to explain
 
 
 class LineTalk:
@@ -32,7 +33,13 @@ class LineTalk:
         self._is_taking = False
         self._has_ended = False
 
+    @property
+    def kept(self) -> int:
+        return self._lines.begun + sum(len(line or b"") for line in self._waiting)
+
     def feed(self, data: bytes) -> None:
+        if self._has_ended:
+            return
         self._waiting.extend(self._lines.feed(data))
         self._take()
 
@@ -54,21 +61,22 @@ class LineTalk:
         if self._is_taking:
             return
         self._is_taking = True
-        taken = 0
-        while taken < TURN_MAX and (self._waiting or self._next):
+        ends_at = perf_counter() + TURN_S
+        is_over = False
+        while (self._waiting or self._next) and not is_over:
             message = self._next or self._parsed(self._waiting.popleft())
             self._next = None
             room = len(message.members) if message else 1
             if self._in_flight + room > CONNECTION_IN_FLIGHT_MAX:
                 self._next = message
                 break
-            taken += room
             if message:
                 self._begin(message, room)
+            if is_stranger(self._call.caller):
+                self.stop()  # told once what would help; who is let in nowhere holds no connection
+            is_over = perf_counter() > ends_at
         self._is_taking = False
-        if taken and is_stranger(self._call.caller):
-            self.stop()  # told once what would help; who is let in nowhere holds no connection
-        elif taken >= TURN_MAX and self._waiting:
+        if is_over and self._waiting:
             self._is_taking = True
             asyncio.get_running_loop().call_soon(self._next_turn)
         if not self._has_ended:

@@ -9,16 +9,19 @@ import anyio
 import structlog
 from anyio.abc import TaskStatus
 
+from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Caller
-from ordod.wire.connection import Connection, Talk
-from ordod.wire.dispatch import Checked, Dispatcher, Send
+from ordod.wire.answers import failure_from
+from ordod.wire.connection import Connection, Kept, Talk
+from ordod.wire.dispatch import NO_ID, Checked, Dispatcher, Send
 from ordod.wire.http import HttpTalk, Pages
 from ordod.wire.lines import LineTalk
 from ordod.wire.peers import HasSocketOptions
 
 __all__ = ["Server"]
 
-CONNECTIONS_MAX = 512  # of one caller: a bot that leaks them leaves the others theirs
+CONNECTIONS_MAX = 256  # of one caller: who leaks them leaves the others theirs, within 1024 files
+TOO_MANY = f"{CONNECTIONS_MAX} connections of this user are open: close some"
 
 log = structlog.get_logger()
 
@@ -43,6 +46,7 @@ class Server:
         self._pages = pages or {}
         self._connections: set[Connection] = set()
         self._by_caller: Counter[str] = Counter()
+        self._kept = Kept()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = anyio.Event()
         self._drained = anyio.Event()
@@ -72,10 +76,14 @@ class Server:
             try:
                 task_status.started()
                 await self._stopping.wait()
+                for server in servers:
+                    server.close()
+                await self._drain(drain_s)
             finally:
                 for server in servers:
                     server.close()
-            await self._drain(drain_s)
+                for connection in tuple(self._connections):
+                    connection.abort()
 
     def stop(self) -> None:
         """Take no new connections and requests; `serve` returns when those under way are answered."""
@@ -91,16 +99,15 @@ class Server:
             log.warning("wire.undrained", requests=len(self._tasks))
         for task in self._tasks:
             task.cancel()
-        for connection in tuple(self._connections):
-            connection.abort()
 
     def _connection(self) -> Connection:
-        return Connection(self._admit, self._speak, self._gone)
+        return Connection(self._admit, self._speak, self._gone, self._kept, self._relieve)
 
     def _admit(self, connection: Connection) -> Caller | None:
         caller = self._identify(connection.transport.get_extra_info("socket"))
-        if self._by_caller[caller.name] >= CONNECTIONS_MAX or self._stopping.is_set():
+        if self._by_caller[caller.name] >= CONNECTIONS_MAX:
             log.warning("wire.connections", caller=caller.name, limit=CONNECTIONS_MAX)
+            connection.push(failure_from(NO_ID, OrdoError(Kind.OVERLOADED, TOO_MANY)))
             return None
         self._by_caller[caller.name] += 1
         self._connections.add(connection)
@@ -113,6 +120,9 @@ class Server:
         self._connections.discard(connection)
         self.tally.connections = len(self._connections)
         self._look_whether_drained()
+
+    def _relieve(self) -> None:
+        max(self._connections, key=lambda each: each.kept).abort("wire.memory")
 
     def _speak(self, connection: Connection, caller: Caller, first: int) -> Talk:
         """Methods of HTTP are words in capitals; no JSON begins so."""
@@ -134,4 +144,8 @@ class Server:
             self._drained.set()
 
     async def _carry_out(self, checked: Checked, send: Send) -> None:
-        send(await self._dispatcher.run(checked))
+        """A bug on one answer's way back is logged, and ends nobody else's task."""
+        try:
+            send(await self._dispatcher.run(checked))
+        except Exception:
+            log.exception("wire.bug")

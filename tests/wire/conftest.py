@@ -115,13 +115,19 @@ class Client:
         return json.loads(line)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(
+    params=[
+        pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+        pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+    ]
+)
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Both loops: the daemon runs on uvloop, and falls back on the other where there is none."""
+    return request.param
 
 
 @pytest.fixture
-def desk(anyio_backend: str) -> Desk:
+def desk(anyio_backend: Any) -> Desk:
     return Desk()
 
 

@@ -59,7 +59,7 @@ async def test_jsonrpcclient_reads_a_batch(client: Any) -> None:
 
 
 @pytest.fixture
-async def jayson(anyio_backend: str) -> Path:
+async def jayson(anyio_backend: Any) -> Path:
     """A folder where Node finds jayson; made once and kept."""
     if not (npm := shutil.which("npm")) or not shutil.which("node"):
         pytest.skip("npm or node is missing")

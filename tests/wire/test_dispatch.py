@@ -9,7 +9,13 @@ from structlog.testing import capture_logs
 
 from ordod.errors import Kind
 from ordod.service.methods import Call, Caller, Role
-from ordod.wire.dispatch import BATCH_MAX, IN_FLIGHT_MAX, Dispatcher
+from ordod.wire.dispatch import (
+    BATCH_MAX,
+    CALLER_IN_FLIGHT_MAX,
+    IN_FLIGHT_MAX,
+    URGENT_IN_FLIGHT_MAX,
+    Dispatcher,
+)
 
 TRADER = Caller("uid:1000 (asha)", Role.TRADE)
 
@@ -182,10 +188,8 @@ async def test_what_is_no_json_is_a_parse_error_and_the_connection_lives(
     assert "result" in await client.ask("ping")
 
 
-def hear(desk: Any, caller: Caller, name: str, *, in_flight: int = 0, **params: Any) -> Any:
-    """What is answered at once; `started` where it may run."""
-    dispatcher = Dispatcher(desk.table())
-    dispatcher.in_flight = in_flight
+def hear(dispatcher: Dispatcher, caller: Caller, name: str, **params: Any) -> Any:
+    """What is answered at once; `started` where it may run (and goes on for ever)."""
     heard: list[Any] = []
     request = {"jsonrpc": "2.0", "id": 1, "method": name, "params": params}
     dispatcher.begin(
@@ -195,6 +199,11 @@ def hear(desk: Any, caller: Caller, name: str, *, in_flight: int = 0, **params: 
         lambda answer: heard.append(json.loads(answer or b"null")),
     )
     return heard[0]
+
+
+@pytest.fixture
+def dispatcher(desk: Any) -> Dispatcher:
+    return Dispatcher(desk.table())
 
 
 @pytest.mark.parametrize(
@@ -209,28 +218,30 @@ def hear(desk: Any, caller: Caller, name: str, *, in_flight: int = 0, **params: 
     ],
 )
 def test_a_role_counts_for_the_account_that_is_touched(
-    desk: Any, caller: Caller, params: Any, outcome: str
+    dispatcher: Dispatcher, caller: Caller, params: Any, outcome: str
 ) -> None:
-    heard = hear(desk, caller, "order.place", **params)
+    heard = hear(dispatcher, caller, "order.place", **params)
 
     assert (heard if heard == "started" else heard["error"]["data"]["kind"]) == outcome
 
 
-def test_what_touches_every_account_needs_the_role_at_every_one(desk: Any) -> None:
+def test_what_touches_every_account_needs_the_role_at_every_one(dispatcher: Dispatcher) -> None:
     some = Caller("x", Role.READ, {"vip": Role.NOBODY})
 
-    assert hear(desk, some, "hold", n=1)["error"]["data"]["kind"] == "FORBIDDEN"
-    assert hear(desk, some, "ping") == "started"
+    assert hear(dispatcher, some, "hold", n=1)["error"]["data"]["kind"] == "FORBIDDEN"
+    assert hear(dispatcher, some, "ping") == "started"
 
 
-def test_who_may_read_one_account_may_read_what_concerns_none(desk: Any) -> None:
-    assert hear(desk, Caller("x", Role.NOBODY, {"main": Role.READ}), "ping") == "started"
+def test_who_may_read_one_account_may_read_what_concerns_none(dispatcher: Dispatcher) -> None:
+    assert hear(dispatcher, Caller("x", Role.NOBODY, {"main": Role.READ}), "ping") == "started"
 
 
-def test_a_refusal_says_what_would_help_and_is_counted_and_logged(desk: Any) -> None:
+def test_a_refusal_says_what_would_help_and_is_counted_and_logged(dispatcher: Dispatcher) -> None:
     with capture_logs() as logs:
-        error = hear(desk, Caller("uid:7 (ravi)", Role.READ), "order.place", **place())["error"]
-        stranger = hear(desk, Caller("uid:8", Role.NOBODY), "ping")["error"]
+        error = hear(dispatcher, Caller("uid:7 (ravi)", Role.READ), "order.place", **place())[
+            "error"
+        ]
+        stranger = hear(dispatcher, Caller("uid:8", Role.NOBODY), "ping")["error"]
 
     assert error["message"] == (
         "`order.place` needs the role trade for account `main`, and uid:7 (ravi) has read: "
@@ -240,12 +251,40 @@ def test_a_refusal_says_what_would_help_and_is_counted_and_logged(desk: Any) -> 
     assert [each["caller"] for each in logs] == ["uid:7 (ravi)", "uid:8"]
 
 
-def test_a_full_daemon_says_so_but_still_takes_what_is_urgent(desk: Any) -> None:
-    heard = hear(desk, TRADER, "order.place", in_flight=IN_FLIGHT_MAX, **place())
+def test_a_full_daemon_says_so_but_still_takes_what_is_urgent(dispatcher: Dispatcher) -> None:
+    crowd = [Caller(f"uid:{number}", Role.READ) for number in range(5)]
+    for each in crowd:
+        while hear(dispatcher, each, "hold", n=1) == "started":
+            pass
 
+    heard = hear(dispatcher, TRADER, "order.place", **place())
+
+    assert dispatcher.in_flight == IN_FLIGHT_MAX
     assert heard["error"]["data"]["kind"] == "OVERLOADED"
-    assert hear(desk, TRADER, "kill", in_flight=IN_FLIGHT_MAX) == "started"
-    assert hear(desk, TRADER, "kill", in_flight=2 * IN_FLIGHT_MAX) != "started"
+    assert hear(dispatcher, TRADER, "kill") == "started"
+
+
+def test_one_caller_cannot_fill_the_daemon(dispatcher: Dispatcher) -> None:
+    greedy = Caller("uid:7 (ravi)", Role.READ)
+    for _ in range(CALLER_IN_FLIGHT_MAX):
+        assert hear(dispatcher, greedy, "hold", n=1) == "started"
+
+    refused = hear(dispatcher, greedy, "hold", n=1)["error"]
+
+    assert refused["data"]["kind"] == "OVERLOADED"
+    assert refused["message"] == (
+        "1024 requests of uid:7 (ravi) are being worked on: wait for their answers"
+    )
+    assert hear(dispatcher, TRADER, "order.place", **place()) == "started"
+    assert hear(dispatcher, greedy, "kill") == "started"
+
+
+def test_what_is_urgent_is_bounded_too(dispatcher: Dispatcher) -> None:
+    taken = 0
+    while hear(dispatcher, TRADER, "kill") == "started":
+        taken += 1
+
+    assert taken == CALLER_IN_FLIGHT_MAX + URGENT_IN_FLIGHT_MAX
 
 
 async def test_calls_are_counted_by_method_and_outcome(server: Any, client: Any) -> None:

@@ -41,7 +41,7 @@ def test_a_line_beyond_the_bound_is_thrown_away_wherever_it_is_cut() -> None:
     seen += lines.feed(b"x\n{}\n")
 
     assert seen == [TOO_LONG, b"{}"]
-    assert len(lines._begun) == 0
+    assert lines.begun == 0
 
 
 def test_a_long_line_in_the_middle_of_one_piece_is_too_long_as_well() -> None:

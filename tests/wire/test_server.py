@@ -1,7 +1,10 @@
 """The server: many clients, bad clients, slow clients, and the end."""
 
 import json
+import os
 import socket
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from ordod.wire.connection import QUEUE_MESSAGES_MAX
+from ordod.wire.connection import KEPT_BYTES_MAX, QUEUE_MESSAGES_MAX
+from ordod.wire.dispatch import Dispatcher
 from ordod.wire.framing import LINE_BYTES_MAX
 from ordod.wire.lines import CONNECTION_IN_FLIGHT_MAX
+from ordod.wire.peers import Access, Peers
+from ordod.wire.server import CONNECTIONS_MAX, Server
+from ordod.wire.sockets import listening
 
 
 def request(method: str, request_id: Any, **params: Any) -> bytes:
@@ -102,6 +109,7 @@ async def test_a_connection_that_is_full_harms_no_other(
     await client.send(*[request("hold", n, n=n) for n in range(CONNECTION_IN_FLIGHT_MAX + 1)])
 
     assert "result" in await (await connect()).ask("ping")
+    desk.gate.set()
 
 
 async def test_a_closed_connection_cancels_nothing(client: Any, desk: Any) -> None:
@@ -200,6 +208,44 @@ async def test_events_for_a_connection_that_does_not_read_end_it_and_its_owner_i
     assert closed == ["told", "at once"]
 
 
+async def test_when_memory_runs_short_the_connection_that_keeps_most_is_closed(
+    server: Any, connect: Any, desk: Any
+) -> None:
+    clients = [await connect() for _ in range(12)]
+    for each in clients:
+        await each.ask("ping")
+    small, *large = [call.outbox for call in desk.calls]
+    megabyte = b'"' + b"x" * (1 << 20) + b'"\n'
+
+    with capture_logs() as logs:
+        small.push(megabyte)
+        for _ in range(8):
+            for outbox in large:
+                outbox.push(megabyte)
+
+    assert {each["event"] for each in logs} == {"wire.memory"}
+    assert small.push(b"1\n")
+    assert await clients[0].read() == "x" * (1 << 20)
+
+
+async def test_unfinished_lines_count_as_memory_too(server: Any, path: Path, connect: Any) -> None:
+    piece = b"x" * (900 << 10)
+    hostile = [await anyio.connect_unix(path) for _ in range(KEPT_BYTES_MAX // len(piece) + 5)]
+
+    with capture_logs() as logs:
+        for each in hostile:
+            try:
+                await each.send(piece)
+            except anyio.BrokenResourceError:
+                continue
+        await until(lambda: logs)
+
+    assert {each["event"] for each in logs} == {"wire.memory"}
+    assert "result" in await (await connect()).ask("ping")
+    for each in hostile:
+        await each.aclose()
+
+
 async def test_a_reader_that_was_slow_gets_every_event_in_order(client: Any, desk: Any) -> None:
     await client.ask("ping")
     outbox = desk.calls[0].outbox
@@ -238,6 +284,36 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
     with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
         await client.read()
     assert desk.begun == [1]
+
+
+async def test_a_cancelled_server_hangs_up_and_cancels_what_is_under_way(
+    path: Path, desk: Any
+) -> None:
+    server = Server(Dispatcher(desk.table()), Peers(Access(), os.getuid()).caller)
+    with listening(path) as listener:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(partial(server.serve, listener, drain_s=5))
+            async with await anyio.connect_unix(path) as stream:
+                await stream.send(request("hold", 1, n=1))
+                await desk.heard.wait()
+
+                tasks.cancel_scope.cancel()
+                ended = pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError))
+                with anyio.CancelScope(shield=True), anyio.fail_after(5), ended:
+                    await stream.receive()
+
+    assert desk.ended == []
+
+
+async def test_a_caller_with_too_many_connections_is_told_so(server: Any, path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(CONNECTIONS_MAX):
+            await stack.enter_async_context(await anyio.connect_unix(path))
+        one_more = await stack.enter_async_context(await anyio.connect_unix(path))
+
+        refused = json.loads(await one_more.receive())
+
+    assert refused["error"]["data"]["kind"] == "OVERLOADED"
 
 
 async def test_a_stop_does_not_wait_for_ever(start: Any, connect: Any, desk: Any) -> None:

@@ -86,6 +86,7 @@ async def answer(sent: str) -> Any:
         call = Call(Caller("test", Role.READ))
         dispatcher.begin(dispatcher.parse(sent.encode()), call, start, received.append)
     (line,) = received
+    assert dispatcher.in_flight == 0
     return None if line is None else cut(json.loads(line))
 
 
