@@ -6,7 +6,6 @@ waits for a person, and says so. Nothing is ever sent again.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import anyio
 import structlog

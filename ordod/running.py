@@ -1,0 +1,301 @@
+"""The real daemon: real ports, the socket, and the words a person reads when it cannot start."""
+
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+import orjson
+import sdnotify
+import structlog
+
+from ordod import __version__
+from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret
+from ordod.app import running
+from ordod.config import AccountSettings, ConfigError, Settings, find, load
+from ordod.core.orders.opening import TooNew
+from ordod.core.orders.segments import Damage
+from ordod.core.parts import Parts
+from ordod.core.ports import Brokers, Clock, Disk, DiskError, Line, LineSettings, Ports
+from ordod.io.clock import SystemClock, SystemRandom
+from ordod.io.files import Files, StateError
+from ordod.io.http import HttpBrokers
+from ordod.io.signals import Signals
+from ordod.io.tables import SqliteTables
+from ordod.logs import configure
+from ordod.paper.line import PaperBrokers, paper_brokers
+from ordod.registry import RegistryError, installed, load_one
+from ordod.registry import load as load_adapters
+from ordod.secrets import Redactor, SecretError, Secrets
+from ordod.service.methods import Role
+from ordod.service.table import table
+from ordod.wire.dispatch import Dispatcher
+from ordod.wire.http import Page
+from ordod.wire.openrpc import discover, openrpc_page
+from ordod.wire.peers import Access, Grant, Peers
+from ordod.wire.server import Server
+from ordod.wire.sockets import ListenError, inherited, listening
+
+__all__ = ["check_config", "run"]
+
+DRAIN_S = 5.0
+PAPER_BOOK = "paper/exchange.ndjson"
+PR_SET_DUMPABLE = 4  # linux/prctl.h
+FORGETFUL = ("tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p")
+
+log = structlog.get_logger("ordod")
+
+
+class CannotStart(Exception):  # noqa: N818 - said to a person, as it is
+    """Why the daemon does not start and what to do, in one line or a few."""
+
+
+def check_config(asked: Path | None) -> int:
+    """Say whether the configuration can be used; 0 or 1."""
+    try:
+        settings, adapters = _settings(asked)
+        _credentials_can_be_read(settings, Secrets(os.environ, Redactor()))
+    except CannotStart as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a command's answer
+        return 1
+    names = ", ".join(
+        f"{a.name} ({adapters[a.broker].spec.name})" for a in settings.accounts.values()
+    )
+    print(f"{settings.file}: good. Accounts: {names or 'none'}")  # noqa: T201 - a command's answer
+    return 0
+
+
+def run(asked: Path | None, signals: Signals) -> int:
+    """Run until told to stop; 0 after an orderly end, 1 where it cannot start."""
+    _forbid_core_dumps()
+    try:
+        settings, adapters = _settings(asked)
+        redactor = Redactor()
+        configure(settings.daemon.log_level, redactor)
+        anyio.run(
+            partial(_serve, settings, adapters, signals, redactor),
+            backend_options={"use_uvloop": True},
+        )
+    except CannotStart as error:
+        print(f"ordod: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
+        return 1
+    return 0
+
+
+def _settings(asked: Path | None) -> tuple[Settings, Mapping[str, Adapter]]:
+    def options_of(broker: str) -> frozenset[str] | None:
+        if broker not in installed():
+            return None
+        return frozenset(load_one(broker).spec.options)
+
+    try:
+        file = find(asked, Path.home())
+        settings = load(file, environment=os.environ, options_of=options_of, brokers=installed())
+        adapters = load_adapters(account.broker for account in settings.accounts.values())
+    except ConfigError as error:
+        raise CannotStart("\n".join(error.mistakes)) from error
+    except RegistryError as error:
+        raise CannotStart(str(error)) from error
+    for account in settings.accounts.values():
+        _login_is_known(account, adapters[account.broker].spec)
+    return settings, adapters
+
+
+def _login_is_known(account: AccountSettings, spec: BrokerSpec) -> None:
+    if account.login and account.login not in spec.logins:
+        known = ", ".join(repr(mode) for mode in spec.logins) or "none"
+        raise CannotStart(
+            f"accounts.{account.name}: {spec.name} has no login {account.login!r}; it has {known}"
+        )
+
+
+def _credentials_can_be_read(settings: Settings, secrets: Secrets) -> None:
+    for account in settings.accounts.values():
+        try:
+            secrets.read_all(account.secrets)
+        except SecretError as error:
+            raise CannotStart(f"accounts.{account.name}: {error}") from error
+
+
+def _forbid_core_dumps() -> None:
+    """A core dump would hold every session (P6)."""
+    import ctypes
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+async def _serve(
+    settings: Settings, adapters: Mapping[str, Adapter], signals: Signals, redactor: Redactor
+) -> None:
+    secrets = Secrets(os.environ, redactor)
+    _credentials_can_be_read(settings, secrets)
+    with ExitStack() as stack:
+        disk = stack.enter_context(_state(settings.daemon.state_dir))
+        _refuse_forgetful(settings, disk)
+        signals.arm(disk.gate())
+        sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
+        clock = SystemClock()
+        tables = SqliteTables(settings.daemon.state_dir)
+        stack.callback(tables.close)
+        ports = Ports(
+            clock=clock,
+            random=SystemRandom(),
+            disk=disk,
+            brokers=await _brokers(settings, disk, clock),
+            signals=signals,
+            tables=tables,
+        )
+        try:
+            async with running(
+                ports,
+                settings,
+                adapters,
+                credentials_of=partial(_credentials, secrets),
+                learned=redactor.add,
+            ) as parts:
+                await _answer(parts, settings, sockets)
+        except (Damage, TooNew, DiskError) as error:
+            raise CannotStart(_about_journal(error, settings.daemon.state_dir)) from error
+        log.info("stopped")
+
+
+async def _answer(parts: Parts, settings: Settings, sockets: list[object]) -> None:
+    """Serve clients until the daemon is to stop."""
+    methods = table(parts)
+    every = [*methods, discover(methods, __version__)]
+    page = openrpc_page(every, __version__)
+    server = Server(
+        Dispatcher(every),
+        Peers(_access(settings), os.getuid()).caller,
+        pages={"/healthz": lambda: _health(parts), "/openrpc.json": lambda: page},
+    )
+    notifier = sdnotify.SystemdNotifier()
+    async with anyio.create_task_group() as group:
+        await group.start(partial(server.serve, *sockets, drain_s=DRAIN_S))  # type: ignore[arg-type]  # sockets
+        log.info("ready", socket=str(settings.daemon.socket), state=str(settings.daemon.state_dir))
+        notifier.notify("READY=1")
+        await parts.stopping.wait()
+        notifier.notify("STOPPING=1")
+        parts.desk.is_draining = True
+        server.stop()
+
+
+def _health(parts: Parts) -> Page:
+    """200 where the daemon works; 503 where its disk has failed."""
+    body = orjson.dumps(
+        {"journal": "failed" if parts.journal.failed else "ok", "killed": parts.gate.is_closed}
+    )
+    return Page(body, status=503 if parts.journal.failed else 200)
+
+
+@contextmanager
+def _state(state_dir: Path) -> Iterator[Files]:
+    try:
+        disk = Files(state_dir)
+    except (StateError, OSError) as error:
+        raise CannotStart(f"state directory {state_dir}: {error}") from error
+    try:
+        yield disk
+    finally:
+        disk.close()
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[object]:
+    try:
+        manager = listening(settings.daemon.socket)
+        listener = manager.__enter__()
+    except (ListenError, OSError) as error:
+        raise CannotStart(str(error)) from error
+    try:
+        yield listener
+    finally:
+        manager.__exit__(None, None, None)
+
+
+def _refuse_forgetful(settings: Settings, disk: Disk) -> None:
+    """A file system that forgets, or that two machines share, cannot keep P1 and P2 for real money."""
+    filesystem = disk.identity().filesystem
+    real = [account.name for account in settings.accounts.values() if is_real(account)]
+    if filesystem in FORGETFUL and real:
+        raise CannotStart(
+            f"state directory {settings.daemon.state_dir} is on {filesystem}, which may forget or be shared; "
+            f"the real account {real[0]} needs a local disk: set [daemon] state_dir to a folder on one"
+        )
+
+
+def is_real(account: AccountSettings) -> bool:
+    """Whether money is at stake: neither paper nor a broker on this machine."""
+    if account.broker == "paper":
+        return False
+    if account.base_url is None:
+        return True
+    host = urlsplit(account.base_url).hostname or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+class _Brokers:
+    """Paper within, everyone else over HTTP."""
+
+    def __init__(self, paper: PaperBrokers, http: HttpBrokers) -> None:
+        self._paper = paper
+        self._http = http
+
+    def line(self, spec: BrokerSpec, settings: LineSettings) -> Line:
+        brokers: Brokers = self._paper if spec.id == "paper" else self._http
+        return brokers.line(spec, settings)
+
+
+async def _brokers(settings: Settings, disk: Files, clock: Clock) -> _Brokers:
+    papers = {
+        account.name: account.options
+        for account in settings.accounts.values()
+        if account.broker == "paper"
+    }
+    saved = b""
+    save: Callable[[bytes], None] | None = None
+    if papers:
+        try:
+            saved = disk.read(PAPER_BOOK)
+            save = disk.reopen(PAPER_BOOK).write
+        except FileNotFoundError:
+            save = (await disk.create(PAPER_BOOK)).write
+    try:
+        paper = paper_brokers(papers, clock, saved=saved, save=save)
+    except ValueError as error:
+        raise CannotStart(f"paper: {error}") from error
+    return _Brokers(paper, HttpBrokers(clock))
+
+
+def _credentials(secrets: Secrets, account: AccountSettings) -> Credentials:
+    read: Mapping[str, Secret] = secrets.read_all(account.secrets)
+    return Credentials(user_id=account.user_id, mode=account.login, options=account.options, **read)
+
+
+def _access(settings: Settings) -> Access:
+    def grants(given: Mapping[str, object]) -> dict[str, Grant]:
+        return {
+            name: Grant(
+                Role[grant.role.upper()],  # type: ignore[attr-defined]  # config.Grant
+                {a: Role[r.upper()] for a, r in grant.accounts.items()},  # type: ignore[attr-defined]  # config.Grant
+            )
+            for name, grant in given.items()
+        }
+
+    return Access(users=grants(settings.access.users), groups=grants(settings.access.groups))
+
+
+def _about_journal(error: Exception, state_dir: Path) -> str:
+    if isinstance(error, Damage):
+        return f"the journal is damaged: {error}. Nothing was changed. Look: ordoctl journal verify {state_dir}"
+    return f"the journal in {state_dir} cannot be used: {error}"
