@@ -226,7 +226,7 @@ async def test_a_queue_without_end_is_a_dead_disk(monkeypatch: pytest.MonkeyPatc
             await waiting[0].durable()
 
 
-async def test_a_quiet_journal_is_sealed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_journal_is_sealed_once_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "QUIET_S", 0.01)
     disk = TearingDisk()
     sealed = anyio.Event()
@@ -243,8 +243,10 @@ async def test_a_quiet_journal_is_sealed_once(monkeypatch: pytest.MonkeyPatch) -
         await anyio.sleep(0.03)
 
         assert heads == [journal.head]
-    assert [line["type"] for line in lines(disk)] == ["open", "note", "seal"]
-    assert [line["batch"] for line in lines(disk)] == [1, 2, 3]
+        await journal.write(note(2)).durable()
+        await anyio.sleep(0.03)
+    assert [line["type"] for line in lines(disk)] == ["open", "note", "seal", "note", "seal"]
+    assert [line["batch"] for line in lines(disk)] == [1, 2, 3, 4, 5]
 
 
 async def test_close_ends_with_a_close_and_a_seal() -> None:

@@ -101,6 +101,10 @@ def text_of(s: Scribe, seq: int) -> bytes:
     return s.disk.read(line.path)[line.begin : line.end]
 
 
+def old(s: Scribe, *seqs: int) -> bytes:
+    return b"".join(text_of(s, seq) for seq in seqs)
+
+
 def zero(seq: int) -> Callable[[Scribe], None]:
     """This line is zeros, the ones after it are whole."""
 
@@ -231,6 +235,7 @@ TABLE = [
     ("the last batch's middle line is zeros", zero(15), TORN, 14),
     ("garbage behind the end", append(lambda _: b"\x00" * 700), TORN, 16),
     ("an old line behind the end", append(lambda s: text_of(s, 8)), TORN, 16),
+    ("old lines and an old seal behind the end", append(lambda s: old(s, 8, 9, 10)), TORN, 16),
     ("the last line twice", twice(16), TORN, 16),
     ("a bit of the batch before the last", flip(13), DAMAGE, 13),
     ("the newline before the last batch", flip(13, -1), DAMAGE, 13),
@@ -240,6 +245,9 @@ TABLE = [
     ("a bit of the last file's open", flip(11), DAMAGE, 11),
     ("a bit of the first line", flip(1), DAMAGE, 1),
     ("a line of zeros before a seal", zero(8), DAMAGE, 8),
+    ("a line of zeros before the last seal", both(lose(11), zero(9)), DAMAGE, 9),
+    ("a line of zeros two batches before the end", zero(12), DAMAGE, 12),
+    ("a line of zeros that ends the batch before the last: nothing tells", zero(13), TORN, 12),
     ("a line twice in the middle", twice(8), DAMAGE, 9),
     ("the last file's open with nothing behind it", both(cut(12, left=0), flip(11)), TORN, 10),
     ("the last seal, with nothing behind it", both(lose(11), flip(10)), TORN, 9),
@@ -444,6 +452,18 @@ async def test_a_repaired_journal_keeps_what_is_before_the_damage_and_starts_beh
     assert len([e for e in begun.applied if e.seq <= good]) == good
     everything = b"".join(disk.read(path) for path in sorted(disk.files))
     assert set(before.splitlines()) <= set(everything.splitlines())
+
+
+async def test_a_repair_takes_away_only_the_file_that_is_too_many() -> None:
+    disk = TearingDisk()
+    put(path_of(8), b"{}")(written(disk))
+
+    report = await repair(disk, SetClock(), SeededRandom(), key=KEY)
+
+    assert report.records == 17
+    assert report.lost == [
+        "2 unreadable bytes of journal/000000000008.ndjson, kept as journal/damaged-000000000008-1"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -149,12 +149,9 @@ class TearingDisk:
 
     async def create(self, path: str, *, reserve: int = 0) -> "TearingFile":
         assert path not in self.files, f"{path} is there already"
-        self._room(reserve)
-
-        def change(files: dict[str, Stored]) -> None:
-            files[path] = stored(b"", reserve)
-
-        await self._change(change)
+        await self._change(lambda files: files.__setitem__(path, stored(b"")))
+        self._room(reserve)  # a refused reserve leaves the empty file behind
+        self.files[path].reserved = reserve
         return TearingFile(self, path)
 
     def reopen(self, path: str) -> "TearingFile":
