@@ -14,7 +14,7 @@ from ordod.core.orders.journal import Journal
 from ordod.core.orders.opening import TooNew, open_journal
 from ordod.core.orders.records import Entry, Kill, Note
 from ordod.core.orders.recovery import survey
-from ordod.core.orders.segments import Damage, path_of
+from ordod.core.orders.segments import Damage, lines_between, path_of
 from ordod.core.orders.snapshots import path_of as snapshot_path
 from ordod.core.orders.snapshots import snapshot_bytes
 from ordod.core.ports import DiskError
@@ -518,6 +518,16 @@ async def test_a_start_that_fails_at_any_operation_leaves_the_next_one_as_good(
         assert bool(begun.journal.reasons_behind) == bool(whole.journal.reasons_behind)
     else:
         pytest.fail("a start never came to its end")
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 16), (1, 1), (4, 12), (6, 6), (15, 16), (17, 17)])
+def test_lines_are_read_by_number(first: int, last: int) -> None:
+    disk = TearingDisk()
+    scribe = written(disk)
+
+    lines = list(lines_between(disk, first, last))
+
+    assert lines == [text_of(scribe, seq)[:-1] for seq in range(first, min(last, 16) + 1)]
 
 
 # The laws

@@ -57,7 +57,7 @@ async def open_journal(
     if last is not None and last.format > FORMAT:
         raise TooNew(f"format {last.format} of the journal is newer than {FORMAT}, ours")
     said = _replay(disk, found, after, apply)
-    behind = [*_reasons(disk, last, found), *said]
+    behind = list(dict.fromkeys([*_reasons(disk, last, found), *said]))
     begun = await begin(disk, clock, random, codec, found, behind=behind, version=version)
     return Journal(
         disk,
