@@ -11,7 +11,18 @@ import pytest
 from ordod.core.orders import journal as writer
 from ordod.core.orders.journal import Journal, JournalFailed
 from ordod.core.orders.opening import open_journal
-from ordod.core.orders.records import Accepted, Close, Entry, Note, Open, Seal, Unsent
+from ordod.core.orders.records import (
+    Accepted,
+    Cancel,
+    Close,
+    Entry,
+    Modify,
+    Note,
+    Open,
+    Seal,
+    Unsent,
+)
+from ordod.domain.orders import OrderChanges
 from tests.simulation.disk import TearingDisk
 from tests.simulation.ports import SeededRandom, SetClock
 
@@ -41,6 +52,9 @@ def lines(disk: TearingDisk) -> list[dict[str, object]]:
         disk.read(f"journal/{name}") for name in disk.names("journal") if name.endswith(".ndjson")
     )
     return [json.loads(line) for line in text.splitlines()]
+
+
+CHANGE = Modify(id="c1", order_id="o1", changes=OrderChanges(quantity=1), caller="bot")
 
 
 def note(n: int) -> Note:
@@ -171,6 +185,32 @@ async def test_a_full_disk_fails_the_journal() -> None:
             await last.durable()
 
 
+async def test_a_disk_too_full_for_a_new_segment_still_takes_what_ends_orders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = TearingDisk(capacity=writer.RESERVE_BYTES + 1000)
+    clock = SetClock()
+    async with running(disk, clock) as journal:
+        monkeypatch.setattr(writer, "SEGMENT_BYTES_MAX", 10)
+
+        await journal.write(note(1)).durable()
+
+        assert journal.full
+        with pytest.raises(JournalFailed, match="full"):
+            await journal.write(CHANGE).durable()
+        await journal.write(Cancel(id="c2", order_id="o1", caller="bot")).durable()
+        assert not journal.failed
+        disk.capacity = None
+        clock.advance(writer.FULL_PAUSE_S)
+        await journal.write(note(2)).durable()
+        await journal.write(CHANGE).durable()
+        assert not journal.full
+    replayed: State = []
+    again = await opened(disk.crash(), replayed)
+    assert again.torn is None
+    assert CHANGE in [entry.record for entry in replayed]
+
+
 async def test_a_queue_without_end_is_a_dead_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "QUEUE_RECORDS_MAX", 10)
     disk = TearingDisk()
@@ -186,7 +226,7 @@ async def test_a_queue_without_end_is_a_dead_disk(monkeypatch: pytest.MonkeyPatc
             await waiting[0].durable()
 
 
-async def test_a_quiet_journal_is_sealed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_journal_is_sealed_once_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "QUIET_S", 0.01)
     disk = TearingDisk()
     sealed = anyio.Event()
@@ -203,8 +243,10 @@ async def test_a_quiet_journal_is_sealed_once(monkeypatch: pytest.MonkeyPatch) -
         await anyio.sleep(0.03)
 
         assert heads == [journal.head]
-    assert [line["type"] for line in lines(disk)] == ["open", "note", "seal"]
-    assert [line["batch"] for line in lines(disk)] == [1, 2, 3]
+        await journal.write(note(2)).durable()
+        await anyio.sleep(0.03)
+    assert [line["type"] for line in lines(disk)] == ["open", "note", "seal", "note", "seal"]
+    assert [line["batch"] for line in lines(disk)] == [1, 2, 3, 4, 5]
 
 
 async def test_close_ends_with_a_close_and_a_seal() -> None:
@@ -281,3 +323,38 @@ async def test_an_orderly_end_leaves_all_to_the_next_start() -> None:
     assert (again.epoch, again.installation) == (journal.epoch, journal.installation)
     assert again.reasons_behind == []
     assert again.torn is None
+
+
+async def test_a_then_that_breaks_ends_the_writer_and_leaves_nobody_waiting() -> None:
+    disk = TearingDisk()
+    journal = await opened(disk)
+
+    def broken(_: State) -> None:
+        raise RuntimeError("a bug of ours")
+
+    first, second = journal.write(note(1), then=broken), journal.write(note(2))
+    with pytest.raises(RuntimeError):
+        await journal.run()
+
+    await first.durable()
+    await second.durable()
+    assert journal.failed
+
+
+async def test_a_record_that_cannot_be_written_fails_its_caller_alone() -> None:
+    disk = TearingDisk()
+    async with running(disk) as journal:
+        with pytest.raises(TypeError):
+            journal.write(Note(text=object()))  # type: ignore[arg-type]
+
+        await journal.write(note(1)).durable()
+
+
+async def test_a_journal_whose_writer_never_began_can_be_closed() -> None:
+    disk = TearingDisk()
+    journal = await opened(disk)
+    pending = journal.write(note(1))
+
+    await journal.close()
+
+    await pending.durable()

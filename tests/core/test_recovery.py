@@ -14,7 +14,7 @@ from ordod.core.orders.journal import Journal
 from ordod.core.orders.opening import TooNew, open_journal
 from ordod.core.orders.records import Entry, Kill, Note
 from ordod.core.orders.recovery import survey
-from ordod.core.orders.segments import Damage, path_of
+from ordod.core.orders.segments import Damage, lines_between, path_of
 from ordod.core.orders.snapshots import path_of as snapshot_path
 from ordod.core.orders.snapshots import snapshot_bytes
 from ordod.core.ports import DiskError
@@ -99,6 +99,10 @@ def append(data: Callable[[Scribe], bytes]) -> Callable[[Scribe], None]:
 def text_of(s: Scribe, seq: int) -> bytes:
     line = s.line(seq)
     return s.disk.read(line.path)[line.begin : line.end]
+
+
+def old(s: Scribe, *seqs: int) -> bytes:
+    return b"".join(text_of(s, seq) for seq in seqs)
 
 
 def zero(seq: int) -> Callable[[Scribe], None]:
@@ -231,6 +235,7 @@ TABLE = [
     ("the last batch's middle line is zeros", zero(15), TORN, 14),
     ("garbage behind the end", append(lambda _: b"\x00" * 700), TORN, 16),
     ("an old line behind the end", append(lambda s: text_of(s, 8)), TORN, 16),
+    ("old lines and an old seal behind the end", append(lambda s: old(s, 8, 9, 10)), TORN, 16),
     ("the last line twice", twice(16), TORN, 16),
     ("a bit of the batch before the last", flip(13), DAMAGE, 13),
     ("the newline before the last batch", flip(13, -1), DAMAGE, 13),
@@ -240,6 +245,9 @@ TABLE = [
     ("a bit of the last file's open", flip(11), DAMAGE, 11),
     ("a bit of the first line", flip(1), DAMAGE, 1),
     ("a line of zeros before a seal", zero(8), DAMAGE, 8),
+    ("a line of zeros before the last seal", both(lose(11), zero(9)), DAMAGE, 9),
+    ("a line of zeros two batches before the end", zero(12), DAMAGE, 12),
+    ("a line of zeros that ends the batch before the last: nothing tells", zero(13), TORN, 12),
     ("a line twice in the middle", twice(8), DAMAGE, 9),
     ("the last file's open with nothing behind it", both(cut(12, left=0), flip(11)), TORN, 10),
     ("the last seal, with nothing behind it", both(lose(11), flip(10)), TORN, 9),
@@ -286,14 +294,14 @@ TABLE = [
 async def test_the_recovery_table(happen: Callable[[Scribe], None], says: str, last: int) -> None:
     disk = TearingDisk()
     happen(written(disk))
-    before = {path: file.cache for path, file in disk.files.items()}
+    before = {path: disk.read(path) for path in disk.files}
 
     if says == DAMAGE:
         with pytest.raises(Damage) as refused:
             await start(disk)
 
         assert refused.value.seq == last
-        assert {path: file.cache for path, file in disk.files.items()} == before
+        assert {path: disk.read(path) for path in disk.files} == before
         assert not verify(disk, key=KEY).is_good
         return
     begun = await start(disk)
@@ -341,7 +349,7 @@ async def test_two_snapshots_are_kept() -> None:
     assert disk.names("snapshots") == ["000000000003.json", "000000000004.json"]
 
 
-async def test_a_large_journal_is_walked_from_its_newest_half_gigabyte_only(
+async def test_a_large_journal_is_walked_from_its_newest_files_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(opening, "CHECKED_BYTES_MAX", 10)
@@ -432,7 +440,7 @@ async def test_a_repaired_journal_keeps_what_is_before_the_damage_and_starts_beh
 ) -> None:
     disk = TearingDisk()
     happen(written(disk))
-    before = b"".join(disk.files[path].cache for path in sorted(disk.files))
+    before = b"".join(disk.read(path) for path in sorted(disk.files))
     good = verify(disk, key=KEY).records
 
     report = await repair(disk, SetClock(), SeededRandom(), key=KEY)
@@ -442,8 +450,20 @@ async def test_a_repaired_journal_keeps_what_is_before_the_damage_and_starts_beh
     begun = await start(disk)
     assert "the journal was repaired" in begun.journal.reasons_behind[0]
     assert len([e for e in begun.applied if e.seq <= good]) == good
-    everything = b"".join(disk.files[path].cache for path in sorted(disk.files))
+    everything = b"".join(disk.read(path) for path in sorted(disk.files))
     assert set(before.splitlines()) <= set(everything.splitlines())
+
+
+async def test_a_repair_takes_away_only_the_file_that_is_too_many() -> None:
+    disk = TearingDisk()
+    put(path_of(8), b"{}")(written(disk))
+
+    report = await repair(disk, SetClock(), SeededRandom(), key=KEY)
+
+    assert report.records == 17
+    assert report.lost == [
+        "2 unreadable bytes of journal/000000000008.ndjson, kept as journal/damaged-000000000008-1"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -498,6 +518,16 @@ async def test_a_start_that_fails_at_any_operation_leaves_the_next_one_as_good(
         assert bool(begun.journal.reasons_behind) == bool(whole.journal.reasons_behind)
     else:
         pytest.fail("a start never came to its end")
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 16), (1, 1), (4, 12), (6, 6), (15, 16), (17, 17)])
+def test_lines_are_read_by_number(first: int, last: int) -> None:
+    disk = TearingDisk()
+    scribe = written(disk)
+
+    lines = list(lines_between(disk, first, last))
+
+    assert lines == [text_of(scribe, seq)[:-1] for seq in range(first, min(last, 16) + 1)]
 
 
 # The laws

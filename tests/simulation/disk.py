@@ -17,15 +17,20 @@ SECTOR = 512
 
 @dataclass
 class Stored:
-    """One file. `cache` is what a reader sees, `durable` what was synced, `reserved` bytes it may fill in any case."""
+    """One file: what a reader sees, how much of it was synced, and how many bytes it may fill in any case."""
 
-    cache: bytes = b""
-    durable: bytes = b""
+    content: bytearray
+    synced: int
     reserved: int = 0
 
     @property
     def takes(self) -> int:
-        return max(len(self.cache), self.reserved)
+        return max(len(self.content), self.reserved)
+
+
+def stored(data: bytes, reserved: int = 0) -> Stored:
+    """All of it synced."""
+    return Stored(bytearray(data), len(data), reserved)
 
 
 Change = Callable[[dict[str, Stored]], None]
@@ -87,8 +92,8 @@ class TearingDisk:
             latency=self.latency,
         )
         for path, file in self.files.items():
-            content = self._torn(file) if power else file.cache
-            after.files[path] = Stored(content, content, file.reserved)
+            content = self._torn(file) if power else bytes(file.content)
+            after.files[path] = stored(content, file.reserved)
         for change in self._under_way.values():
             if self._chance.random() < 0.5:
                 change(after.files)
@@ -97,27 +102,24 @@ class TearingDisk:
         return after
 
     def _torn(self, file: Stored) -> bytes:
-        if not file.cache.startswith(file.durable):
-            return file.durable
-        unsynced = file.cache[len(file.durable) :]
-        kept = bytearray(unsynced[: self._chance.randint(0, len(unsynced))])
+        start = file.synced
+        kept = file.content[start : self._chance.randint(start, len(file.content))]
         if kept and self._chance.random() < 0.3:
             # A sector of the new bytes that never arrived, though later ones did: zeros from somewhere on.
-            start = len(file.durable)
             sector = (start + self._chance.randrange(len(kept))) // SECTOR * SECTOR
             begin, end = max(sector, start) - start, min(sector + SECTOR - start, len(kept))
             begin = self._chance.randint(begin, end)
             kept[begin:end] = bytes(end - begin)
-        return file.durable + bytes(kept)
+        return bytes(file.content[:start] + kept)
 
     # For tests
 
     def put(self, path: str, data: bytes) -> None:
         """The file is there, synced."""
-        self.files[path] = Stored(data, data)
+        self.files[path] = stored(data)
 
     def flip(self, path: str, bit: int) -> None:
-        data = bytearray(self.files[path].cache)
+        data = bytearray(self.read(path))
         data[bit // 8] ^= 1 << bit % 8
         self.put(path, bytes(data))
 
@@ -140,19 +142,16 @@ class TearingDisk:
         return sorted(name for name in below if "/" not in name)
 
     def size(self, path: str) -> int:
-        return len(self._file(path).cache)
+        return len(self._file(path).content)
 
     def read(self, path: str, offset: int = 0, length: int = -1) -> bytes:
-        return self._file(path).cache[offset : None if length < 0 else offset + length]
+        return bytes(self._file(path).content[offset : None if length < 0 else offset + length])
 
     async def create(self, path: str, *, reserve: int = 0) -> "TearingFile":
         assert path not in self.files, f"{path} is there already"
-        self._room(reserve)
-
-        def change(files: dict[str, Stored]) -> None:
-            files[path] = Stored(reserved=reserve)
-
-        await self._change(change)
+        await self._change(lambda files: files.__setitem__(path, stored(b"")))
+        self._room(reserve)  # a refused reserve leaves the empty file behind
+        self.files[path].reserved = reserve
         return TearingFile(self, path)
 
     def reopen(self, path: str) -> "TearingFile":
@@ -161,11 +160,11 @@ class TearingDisk:
 
     async def replace(self, path: str, data: bytes) -> None:
         self._room(len(data))
-        await self._change(lambda files: files.__setitem__(path, Stored(data, data)))
+        await self._change(lambda files: files.__setitem__(path, stored(data)))
 
     async def truncate(self, path: str, size: int) -> None:
-        cut = self._file(path).cache[:size]
-        await self._change(lambda files: files.__setitem__(path, Stored(cut, cut)))
+        cut = self.read(path, 0, size)
+        await self._change(lambda files: files.__setitem__(path, stored(cut)))
 
     async def remove(self, path: str) -> None:
         self._file(path)
@@ -209,26 +208,26 @@ class TearingDisk:
 
     async def append(self, path: str, data: bytes) -> None:
         file = self._file(path)
-        before = file.cache
-        room = None
+        before = len(file.content)
+        room = len(data)
         if self.capacity is not None:
-            room = max(0, self.capacity - self.used + file.takes - len(before))
-        file.cache = before + data[:room]
+            room = max(0, self.capacity - self.used + file.takes - before)
+        file.content += data[:room]
         try:
             if self._hanging is not None:
                 await self._hanging.wait()
             await self._operate()
         except DiskError:
-            file.cache = before + data[: self._chance.randint(0, len(data))]
+            del file.content[before + self._chance.randint(0, len(data)) :]
             raise
         except anyio.get_cancelled_exc_class():
             if self._hanging is None:
-                file.durable = file.cache  # the writer's thread goes on without who waited
+                file.synced = len(file.content)  # the writer's thread goes on without who waited
             raise
-        if len(file.cache) < len(before) + len(data):
+        if room < len(data):
             raise DiskError("no space left on the disk")
         self.syncs += 1
-        file.durable = file.cache
+        file.synced = len(file.content)
 
 
 class TearingFile:
@@ -248,7 +247,7 @@ class TearingFile:
             self._busy = False
 
     def write(self, data: bytes) -> None:
-        self._disk.files[self._path].cache += data
+        self._disk.files[self._path].content += data
 
     def close(self) -> None:
         """Nothing is held."""

@@ -94,12 +94,12 @@ def _report(found: Survey) -> Report:
 
 
 async def _set_damage_aside(disk: Disk, damage: Damage) -> list[str]:
-    """The damaged file from the bad line on, and every file after it, from the far end: a cut journal is never mended wrongly."""
+    """The damaged file from the bad line on, then every file after it: half-way through, a gap still shows the damage."""
     lost = []
     names = [name for name in disk.names(FOLDER) if name.endswith(".ndjson")]
     bad = damage.path.removeprefix(f"{FOLDER}/")
     after = [name for name in names if name > bad] if damage.line else []
-    for name in [*reversed(after), bad]:
+    for name in [bad, *after]:
         path = f"{FOLDER}/{name}"
         offset = damage.offset if name == bad else 0
         data = disk.read(path, offset)

@@ -32,9 +32,7 @@ QUIET_S = 1.0  # after so much quiet a seal closes what was told
 BATCH_BYTES_MAX = 2 << 20  # a sync must stay short; some 4000 records
 QUEUE_RECORDS_MAX = 100_000  # a disk that let so many wait (some 50 MiB) has hung for good
 SEGMENT_BYTES_MAX = 64 << 20
-RESERVE_BYTES = SEGMENT_BYTES_MAX + (
-    6 << 20
-)  # and the last batch, and the rest of a full disk's day
+RESERVE_BYTES = SEGMENT_BYTES_MAX + (6 << 20)  # the last batch too, and a full disk's last hours
 FULL_PAUSE_S = 10.0  # so long a full disk is left alone before a new segment is tried again
 
 

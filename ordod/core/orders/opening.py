@@ -57,7 +57,7 @@ async def open_journal(
     if last is not None and last.format > FORMAT:
         raise TooNew(f"format {last.format} of the journal is newer than {FORMAT}, ours")
     said = _replay(disk, found, after, apply)
-    behind = [*_reasons(disk, last, found), *said]
+    behind = list(dict.fromkeys([*_reasons(disk, last, found), *said]))
     begun = await begin(disk, clock, random, codec, found, behind=behind, version=version)
     return Journal(
         disk,
@@ -132,7 +132,7 @@ async def begin(
 def _prove(disk: Disk, codec: Codec, load: Callable[[bytes], None]) -> tuple[Survey, int]:
     """The survey, and the record up to which `load` took a snapshot (0: none).
 
-    With a snapshot only the newest half gigabyte is walked, so that a start takes no longer with the years.
+    With a snapshot only the newest 128 MiB are walked, so that a start takes no longer with the years.
     """
     snapshots = [s for seq in snapshot_seqs(disk) if (s := read_snapshot(disk, codec, seq))]
     if snapshots:

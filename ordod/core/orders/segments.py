@@ -16,6 +16,7 @@ __all__ = [
     "Damage",
     "Segment",
     "last_line",
+    "lines_between",
     "listed",
     "path_of",
     "pieces",
@@ -97,6 +98,26 @@ def pieces(disk: Disk, path: str) -> Iterator[tuple[list[bytes], bytes]]:
         offset += len(data)
         *lines, rest = (rest + data).split(b"\n")
         yield lines, rest
+
+
+def lines_between(disk: Disk, first: int, last: int) -> Iterator[bytes]:
+    """The lines of these records as they stand, unchecked, without newlines.
+
+    Args:
+        last: at most the journal's head, for what stands behind it may not be durable.
+    Raises:
+        Damage: as `listed`.
+    """
+    segments = listed(disk)
+    for place, segment in enumerate(segments):
+        if segment.first > last:
+            return
+        if place + 1 < len(segments) and segments[place + 1].first <= first:
+            continue
+        seq = segment.first
+        for lines, _ in pieces(disk, segment.path):
+            yield from lines[max(0, first - seq) : max(0, last + 1 - seq)]
+            seq += len(lines)
 
 
 def last_line(disk: Disk, segment: Segment) -> bytes:
