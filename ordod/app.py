@@ -49,6 +49,7 @@ SNAPSHOT_RECORDS = (
     100_000  # replayed in about half a second; past it a start makes a snapshot first
 )
 HOUSEKEEPING_S = 60.0
+WARM_S = 20.0  # connections are dropped by most balancers after a minute of quiet
 FULL_S = 1.0  # after a start the second's window counts as full
 KEEP_ORDERS = timedelta(days=1)  # behind the turn of the book day, before they are folded away
 ORDERS_GROUP = (
@@ -351,7 +352,7 @@ async def _keep_warm(account: Account) -> None:
     while True:
         if account.keeper.session is not None:
             await account.line.warm()
-        await anyio.sleep(10.0)
+        await anyio.sleep(WARM_S)
 
 
 async def _keep_house(parts: Parts) -> None:

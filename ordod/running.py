@@ -8,17 +8,19 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from socket import socket
 from urllib.parse import urlsplit
 
 import anyio
 import orjson
-import sdnotify
+import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
 
 from ordod import __version__
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret
 from ordod.app import running
 from ordod.config import AccountSettings, ConfigError, Settings, find, load
+from ordod.config import Grant as GrantSettings
 from ordod.core.orders.opening import TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
@@ -166,7 +168,7 @@ async def _serve(
         log.info("stopped")
 
 
-async def _answer(parts: Parts, settings: Settings, sockets: list[object]) -> None:
+async def _answer(parts: Parts, settings: Settings, sockets: list[socket]) -> None:
     """Serve clients until the daemon is to stop."""
     methods = table(parts)
     every = [*methods, discover(methods, __version__)]
@@ -178,7 +180,7 @@ async def _answer(parts: Parts, settings: Settings, sockets: list[object]) -> No
     )
     notifier = sdnotify.SystemdNotifier()
     async with anyio.create_task_group() as group:
-        await group.start(partial(server.serve, *sockets, drain_s=DRAIN_S))  # type: ignore[arg-type]  # sockets
+        await group.start(partial(server.serve, *sockets, drain_s=DRAIN_S))
         log.info("ready", socket=str(settings.daemon.socket), state=str(settings.daemon.state_dir))
         notifier.notify("READY=1")
         await parts.stopping.wait()
@@ -208,7 +210,7 @@ def _state(state_dir: Path) -> Iterator[Files]:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[object]:
+def _listening(settings: Settings) -> Iterator[socket]:
     try:
         manager = listening(settings.daemon.socket)
         listener = manager.__enter__()
@@ -283,11 +285,11 @@ def _credentials(secrets: Secrets, account: AccountSettings) -> Credentials:
 
 
 def _access(settings: Settings) -> Access:
-    def grants(given: Mapping[str, object]) -> dict[str, Grant]:
+    def grants(given: Mapping[str, GrantSettings]) -> dict[str, Grant]:
         return {
             name: Grant(
-                Role[grant.role.upper()],  # type: ignore[attr-defined]  # config.Grant
-                {a: Role[r.upper()] for a, r in grant.accounts.items()},  # type: ignore[attr-defined]  # config.Grant
+                Role[grant.role.upper()],
+                {a: Role[r.upper()] for a, r in grant.accounts.items()},
             )
             for name, grant in given.items()
         }

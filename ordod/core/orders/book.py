@@ -488,9 +488,12 @@ class Book:
         )
 
     def load(self, content: bytes) -> None:
-        """What `dump` gave, into an empty book."""
+        """What `dump` gave, into an empty book. Raises ValueError, having changed nothing, for what another version wrote."""
         assert not self.orders
-        dump = msgspec.msgpack.decode(content, type=_Dump)
+        try:
+            dump = msgspec.msgpack.decode(content, type=_Dump)
+        except msgspec.MsgspecError as error:
+            raise ValueError(str(error)) from error
         for order in dump.orders:
             self.orders[order.id] = order
             if order.tag:

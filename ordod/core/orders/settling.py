@@ -6,6 +6,7 @@ waits for a person, and says so. Nothing is ever sent again.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import structlog
@@ -170,16 +171,34 @@ class Reader:
             fills=fills,
         )
 
+    def _is_ours(self, text: str) -> bool:
+        tag = self._account.spec.tag
+        if tag is None or len(text) != tag.length:
+            return False
+        return text.startswith(tag_prefix(self._ledger.journal.installation, tag))
+
+    def _may_be_ours(self, row: Any) -> bool:
+        """Whether a row we cannot read holds a tag of this installation anywhere."""
+        match row:
+            case str():
+                return self._is_ours(row)
+            case dict():
+                return any(map(self._may_be_ours, row.values()))
+            case list():
+                return any(map(self._may_be_ours, row))
+            case _:
+                return False
+
     async def _take_in(self, reading: Reading) -> None:
         """What the reading shows, on disk and in the book; then what it lets us conclude."""
-        tag = self._account.spec.tag
-        prefix = tag_prefix(self._ledger.journal.installation, tag) if tag else None
-
-        def is_ours(text: str) -> bool:
-            return tag is not None and len(text) == tag.length and text.startswith(prefix or "")
-
         shown = list(
-            found(self._book, self._account.name, reading, is_ours=is_ours, new_id=self._new_id)
+            found(
+                self._book,
+                self._account.name,
+                reading,
+                is_ours=self._is_ours,
+                new_id=self._new_id,
+            )
         )
         if shown:
             self._looks = 0
