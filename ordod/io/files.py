@@ -62,7 +62,8 @@ class Files:
     def close(self) -> None:
         """Wait a moment for what was asked, and let the lock go. The mapped gate stays: a signal may still come."""
         workers = (self._appends, self._changes, self._gate_syncs)
-        if not all([worker.stop(CLOSE_S) for worker in workers]):
+        ended = [worker.stop(CLOSE_S) for worker in workers]
+        if not all(ended):
             return  # one hangs in the disk: what it works on stays open, and the end of the process lets the lock go
         for fd in (self._root, self._lock, self._gate and self._gate[0]):
             if fd is not None:

@@ -7,12 +7,13 @@
 
 There is no retry but that for a connection, no redirect is followed, no cookie kept, no proxy read from the environment,
 nothing logged: those are properties of a client, and here is only a transport (httpx's interface and models, h11's
-protocol). httpx's own client on top of it was measured and left out: it costs 0.1 ms a call and writes URLs, which hold
+protocol). httpx's own client on top of it was measured and left out: it costs 50 to 90 µs a call and writes URLs, which hold
 tokens at some brokers, to the log.
 """
 
 import ssl
 import zlib
+from contextlib import suppress
 
 import anyio
 import anyio.to_thread
@@ -35,6 +36,7 @@ IDLE_S = (
     45.0  # below the 60 s after which common load balancers close: an order must not meet their FIN
 )
 KEPT_MAX = 8  # warm connections an origin; more than a burst of 9 orders a second ever has in flight at 100 ms each
+WARM_S = 5.0  # for one connection made ahead; a name server may hang for half a minute
 RETRY_FIRST_S, RETRY_MAX_S = 0.1, 1.0  # pauses between attempts to connect
 HEAD_MAX = 65_536  # bytes of a head, and of a chunk's header
 BODY_MAX = (
@@ -59,7 +61,7 @@ class HttpLine:
             clock, tls, source_address=settings.source_address, answer_s=answer_s
         )
         self._bases = {
-            name: _Base(httpx.URL(url), httpx.URL(url).raw_path.rstrip(b"/"), Origin.of(url))
+            name: _base(httpx.URL(url))
             for name, url in settings.urls.items()
             if url.startswith(("http://", "https://"))  # the others are websockets'
         }
@@ -72,7 +74,7 @@ class HttpLine:
         base = self._bases.get(request.host)
         if base is None:
             raise Unsent(f"this account has no http URL for the host {request.host!r}")
-        if admit is not None:
+        if request.writes:
             self._warmed[base.origin] = None
         response = await self._transport.handle_async_request(
             _wire_request(request, base, deadline, admit)
@@ -88,7 +90,7 @@ class HttpLine:
         )
 
     async def warm(self) -> None:
-        for origin in self._warmed:
+        for origin in list(self._warmed):
             await self._transport.warm(origin)
 
     def reset_writes(self) -> int:
@@ -148,10 +150,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, its body read whole and still packed. Raises Unsent, Lost, and what `admit` raises."""
-        url = request.url
-        origin = Origin(
-            url.host, url.port or (443 if url.scheme == "https" else 80), url.scheme == "https"
-        )
+        origin = _origin(request.url)
         deadline = request.extensions.get("deadline", self._clock.boot() + self._answer_s)
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_MAX)
         wire = _bytes_of(http, request)
@@ -171,10 +170,9 @@ class Transport(httpx.AsyncBaseTransport):
         idle = self._idle.get(origin)
         if self._is_closed or (idle and idle[-1][0] > self._clock.boot() - IDLE_S / 2):
             return
-        try:
+        # Whoever sends next sees for himself what is wrong, with a deadline of his own.
+        with suppress(Broken), anyio.move_on_after(WARM_S):
             self._keep(origin, await self._connected(origin))
-        except Broken:
-            return  # whoever sends next will see for himself, with a deadline of his own
 
     def reset_writes(self) -> int:
         exposed = [
@@ -299,9 +297,20 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 class _Base(Struct, frozen=True):
+    """A base URL, and what is needed of it at each request."""
+
     url: httpx.URL
     path: bytes
     origin: Origin
+
+
+def _base(url: httpx.URL) -> _Base:
+    return _Base(url, url.raw_path.rstrip(b"/"), _origin(url))
+
+
+def _origin(url: httpx.URL) -> Origin:
+    is_tls = url.scheme == "https"
+    return Origin(url.host, url.port or (443 if is_tls else 80), is_tls)
 
 
 def _wire_request(

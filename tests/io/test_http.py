@@ -3,6 +3,7 @@
 The server counts the requests it read whole: none may come twice, whatever happens to the answer.
 """
 
+import asyncio
 import gzip
 import os
 import socket
@@ -776,6 +777,29 @@ async def test_a_gate_that_closes_between_two_hand_overs_resets_the_connection(
 
     assert len(looks) == 2
     assert server.ends == ["RST"]
+
+
+async def test_nothing_runs_between_the_look_at_the_gate_and_the_bytes(line_to: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = line_to(listener.getsockname()[1])
+        await line.warm()
+        peer, _ = listener.accept()
+        peer.setblocking(False)
+        arrived: list[bytes] = []
+
+        def turn() -> None:
+            with peer:
+                arrived.append(peer.recv(4))
+
+        with pytest.raises(Lost):
+            await line.send(
+                order(),
+                deadline=CLOCK.boot() + 3,
+                # The loop's very next turn: on loopback what was sent before it is there.
+                admit=lambda: asyncio.get_running_loop().call_soon(turn) and None,
+            )
+
+    assert arrived == [b"POST"]
 
 
 async def test_a_small_request_is_handed_over_in_one_piece(
