@@ -719,9 +719,7 @@ async def test_an_idle_connection_the_server_spoke_on_or_closed_is_not_used(
     server = start(act, Exchange.answer, tls=server_tls if scheme == "https" else None)
     line = line_to(server.port, scheme)
     await send(line, order(method))
-    await anyio.sleep(
-        0.05
-    )  # for the server's words to arrive; were they late the request would be lost, not repeated
+    await anyio.to_thread.run_sync(server.ended.wait, PATIENCE_S)
 
     answer = await send(line, order(method))
 
