@@ -154,7 +154,9 @@ class Line(Protocol):
         """One request, one answer, whatever its status.
 
         Args:
-            deadline: boot time until which a connection is waited for. Once bytes are handed over the answer has 7 s.
+            deadline: boot time until which a connection is waited for. Once bytes are handed over the answer has 7 s; one
+                that neither `writes` nor has an `admit`, and whose head came in these, has 60 s for its body (instrument
+                files).
             admit: called before every hand-over of bytes with no await between; what it raises holds them back. If that
                 happens after the first byte, the connection is reset and the request is Lost.
         Raises:
@@ -163,7 +165,10 @@ class Line(Protocol):
         ...
 
     async def warm(self) -> None:
-        """Have a connection ready, so that the next request pays no handshake. Never raises."""
+        """Have a connection ready, so that the next request pays no handshake. Never raises.
+
+        A connection is kept for 45 s of silence: call it every 20 s while orders may come.
+        """
         ...
 
     def reset_writes(self) -> int:

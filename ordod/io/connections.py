@@ -14,7 +14,6 @@ import ssl
 import struct
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 from msgspec import Struct
@@ -36,20 +35,11 @@ class Broken(Exception):  # noqa: N818 - a state of the connection; what it mean
 
 
 class Origin(Struct, frozen=True):
-    """Where a connection leads: what two base URLs must share to share connections."""
+    """Where a connection leads: what two URLs must share to share connections."""
 
     host: str
     port: int
     is_tls: bool
-
-    @classmethod
-    def of(cls, url: str) -> "Origin":
-        """Raises ValueError for what is not an http or https URL with a host."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"not an http or https URL: {url!r}")
-        is_tls = parts.scheme == "https"
-        return cls(parts.hostname, parts.port or (443 if is_tls else 80), is_tls)
 
 
 def tls_context() -> ssl.SSLContext:
@@ -193,7 +183,10 @@ class Connection:
         if self._tls is None:
             return data
         self._is_entangled = True
-        self._tls.write(data)
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as error:  # the server wants to negotiate anew, say
+            raise Broken(_words(error)) from None
         return self._outgoing.read()
 
     def _received(self) -> bytes:
@@ -257,8 +250,9 @@ async def connect(
     """
     why = "it has no address"
     for family, address in await _addresses(origin, source_address):
-        sock = _socket(family, unacknowledged_s)
+        sock = None
         try:
+            sock = _socket(family, unacknowledged_s)
             with anyio.fail_after(CONNECT_S):
                 await _dial(sock, address, source_address)
                 connection = Connection(sock, tls if origin.is_tls else None, origin.host, clock)
@@ -271,9 +265,11 @@ async def connect(
         except OSError as error:
             why = _words(error)
         except BaseException:
-            sock.close()
+            if sock is not None:
+                sock.close()
             raise
-        sock.close()
+        if sock is not None:
+            sock.close()
     raise Broken(why)
 
 

@@ -14,15 +14,13 @@ import fcntl
 import mmap
 import os
 import stat
-from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar, cast
+from typing import cast
 
 from ordod.core.ports import DiskError, Identity
+from ordod.io.worker import Worker
 
 __all__ = ["Files", "StateError"]
 
@@ -32,8 +30,6 @@ GATE_BYTES = mmap.PAGESIZE
 CLOSE_S = 2.0  # a hanging disk does not keep the process from ending
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h
-
-T = TypeVar("T")
 
 
 class StateError(Exception):
@@ -54,16 +50,16 @@ class Files:
         self._state = state.absolute()
         self._root = _opened_state(self._state)
         self._lock = _locked(self._root, self._state) if exclusive else None
-        self._appends = _Worker("ordod-appends")
-        self._changes = _Worker("ordod-changes")
-        self._gate_syncs = _Worker("ordod-gate")
+        self._appends = Worker("ordod-appends")
+        self._changes = Worker("ordod-changes")
+        self._gate_syncs = Worker("ordod-gate")
         self._gate: tuple[int, mmap.mmap] | None = None
 
     def close(self) -> None:
         """Wait a moment for what was asked, and let the lock go. The mapped gate stays: a signal may still come."""
         workers = (self._appends, self._changes, self._gate_syncs)
-        stopped = [worker.stop(CLOSE_S) for worker in workers]
-        if not all(stopped):
+        ended = [worker.stop(CLOSE_S) for worker in workers]
+        if not all(ended):
             return  # one hangs in the disk: what it works on stays open, and the end of the process lets the lock go
         for fd in (self._root, self._lock, self._gate and self._gate[0]):
             if fd is not None:
@@ -218,7 +214,7 @@ class Files:
 class AppendFile:
     """The `AppendFile` port. Its first failure is its last write."""
 
-    def __init__(self, fd: int, path: str, worker: "_Worker") -> None:
+    def __init__(self, fd: int, path: str, worker: "Worker") -> None:
         self._fd = fd
         self._path = path
         self._worker = worker
@@ -258,62 +254,6 @@ class AppendFile:
         ):  # nothing is lost but space: to cut at the end gives back what was reserved beyond it
             os.ftruncate(self._fd, os.fstat(self._fd).st_size)
         os.close(self._fd)
-
-
-class _Worker:
-    """A thread that does one job after another, in the order asked. It starts with the first."""
-
-    def __init__(self, name: str) -> None:
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        # A daemon thread: one that hangs on a dead disk must not keep the process from ending.
-        self._thread = Thread(target=self._run, name=name, daemon=True)
-
-    async def do(self, job: Callable[[], T]) -> T:
-        """What `job` returns. It is done also when the waiting task is cancelled. OSError becomes DiskError."""
-        loop = get_running_loop()
-        done: Future[T] = loop.create_future()
-        self.put(lambda: _settle(job, loop, done))
-        return await done
-
-    def put(self, job: Callable[[], None]) -> None:
-        if self._thread.ident is None:
-            self._thread.start()
-        self._jobs.put(job)
-
-    def stop(self, patience_s: float) -> bool:
-        """Let it end after what is queued; wait for that, but not longer than this. Whether it has ended."""
-        if self._thread.ident is not None:
-            self._jobs.put(None)
-            self._thread.join(patience_s)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-
-def _settle(job: Callable[[], T], loop: AbstractEventLoop, done: "Future[T]") -> None:
-    """Do it, and tell the loop."""
-    result: Any = None
-    failure: Exception | None = None
-    try:
-        result = job()
-    except OSError as error:
-        failure = DiskError(str(error))
-        failure.__cause__ = error
-    except Exception as error:  # noqa: BLE001 - belongs to whoever waits; the thread must live
-        failure = error
-    with suppress(RuntimeError):  # the loop has ended, nobody waits
-        loop.call_soon_threadsafe(_tell, done, result, failure)
-
-
-def _tell(done: "Future[Any]", result: Any, failure: Exception | None) -> None:
-    if done.cancelled():
-        return
-    if failure is None:
-        done.set_result(result)
-    else:
-        done.set_exception(failure)
 
 
 def _opened_state(state: Path) -> int:

@@ -3,6 +3,7 @@
 The server counts the requests it read whole: none may come twice, whatever happens to the answer.
 """
 
+import asyncio
 import gzip
 import os
 import socket
@@ -22,7 +23,7 @@ import trustme
 
 from ordod.adapter import HttpRequest, HttpResponse
 from ordod.core.ports import LineSettings, Lost, NotAdmitted, Unsent
-from ordod.io import http
+from ordod.io import http, transport
 from ordod.io.clock import SystemClock
 from ordod.io.connections import tls_context
 from ordod.io.http import HttpLine
@@ -467,6 +468,7 @@ async def test_an_answer_too_large_is_lost_also_where_it_was_packed_small(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(http, "BODY_MAX", 100_000)
+    monkeypatch.setattr(transport, "BODY_MAX", 100_000)
     body = bytes(100_001)
     server = start(
         lambda exchange: exchange.answer(gzip.compress(body) if headers else body, headers=headers)
@@ -694,11 +696,13 @@ async def test_a_host_without_an_address_of_its_own_leaves_the_request_unsent(
 def hangs_up_after_answering(exchange: Exchange) -> None:
     exchange.answer()
     exchange.close()
+    exchange.server.ended.set()
 
 
 def babbles_after_answering(exchange: Exchange) -> None:
     exchange.answer()
     exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nyesterday")
+    exchange.server.ended.set()
 
 
 @pytest.mark.parametrize("act", [hangs_up_after_answering, babbles_after_answering])
@@ -715,9 +719,7 @@ async def test_an_idle_connection_the_server_spoke_on_or_closed_is_not_used(
     server = start(act, Exchange.answer, tls=server_tls if scheme == "https" else None)
     line = line_to(server.port, scheme)
     await send(line, order(method))
-    await anyio.sleep(
-        0.05
-    )  # for the server's words to arrive; were they late the request would be lost, not repeated
+    await anyio.to_thread.run_sync(server.ended.wait, PATIENCE_S)
 
     answer = await send(line, order(method))
 
@@ -776,6 +778,28 @@ async def test_a_gate_that_closes_between_two_hand_overs_resets_the_connection(
 
     assert len(looks) == 2
     assert server.ends == ["RST"]
+
+
+async def test_nothing_runs_between_the_look_at_the_gate_and_the_bytes(line_to: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = line_to(listener.getsockname()[1])
+        await line.warm()
+        peer, _ = listener.accept()
+        peer.setblocking(False)
+        arrived: list[bytes] = []
+
+        def turn() -> None:
+            with peer:
+                arrived.append(peer.recv(4))
+
+        def look() -> None:
+            # The loop's very next turn: on loopback what was sent before it is there.
+            asyncio.get_running_loop().call_soon(turn)
+
+        with pytest.raises(Lost):
+            await line.send(order(), deadline=CLOCK.boot() + 3, admit=look)
+
+    assert arrived == [b"POST"]
 
 
 async def test_a_small_request_is_handed_over_in_one_piece(
@@ -895,7 +919,7 @@ async def test_warming_a_line_without_a_server_raises_nothing(line_to: Connect) 
 async def test_a_connection_idle_for_too_long_is_replaced(
     start: Callable[..., Server], line_to: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "IDLE_S", 0.0)
+    monkeypatch.setattr(transport, "IDLE_S", 0.0)
     server = start()
     line = line_to(server.port)
 
@@ -920,7 +944,7 @@ async def test_an_answer_that_says_close_is_the_last_of_its_connection(
 async def test_requests_side_by_side_have_connections_of_their_own_and_few_are_kept(
     start: Callable[..., Server], line_to: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "KEPT_MAX", 2)
+    monkeypatch.setattr(transport, "KEPT_MAX", 2)
     barrier = threading.Barrier(4)
 
     def waits_for_the_others(exchange: Exchange) -> None:

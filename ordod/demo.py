@@ -1,0 +1,5 @@
+"""x"""
+
+
+def demo() -> int:
+    return 0
