@@ -296,6 +296,7 @@ def _account(
             doubt_horizon_s=settings.doubt_horizon_s,
             market_protection=settings.market_protection,
             user_id=settings.user_id,
+            is_real=settings.is_real,
             risk=settings.risk,
         ),
         adapter=adapter,

@@ -6,10 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
-from urllib.parse import urlsplit
 
 import anyio
 import orjson
@@ -225,25 +223,12 @@ def _listening(settings: Settings) -> Iterator[socket]:
 def _refuse_forgetful(settings: Settings, disk: Disk) -> None:
     """A file system that forgets, or that two machines share, cannot keep P1 and P2 for real money."""
     filesystem = disk.identity().filesystem
-    real = [account.name for account in settings.accounts.values() if is_real(account)]
+    real = [account.name for account in settings.accounts.values() if account.is_real]
     if filesystem in FORGETFUL and real:
         raise CannotStart(
             f"state directory {settings.daemon.state_dir} is on {filesystem}, which may forget or be shared; "
             f"the real account {real[0]} needs a local disk: set [daemon] state_dir to a folder on one"
         )
-
-
-def is_real(account: AccountSettings) -> bool:
-    """Whether money is at stake: neither paper nor a broker on this machine."""
-    if account.broker == "paper":
-        return False
-    if account.base_url is None:
-        return True
-    host = urlsplit(account.base_url).hostname or ""
-    try:
-        return not ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost"
 
 
 class _Brokers:

@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct, field
@@ -93,6 +95,19 @@ class AccountSettings(Struct, frozen=True, kw_only=True):
     secrets: dict[str, SecretReference] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     risk: RiskLimits = RiskLimits()
+
+    @property
+    def is_real(self) -> bool:
+        """Whether money is at stake: neither paper nor a broker on this machine."""
+        if self.broker == "paper":
+            return False
+        if self.base_url is None:
+            return True
+        host = urlsplit(self.base_url).hostname or ""
+        try:
+            return not ip_address(host).is_loopback
+        except ValueError:
+            return host != "localhost"
 
 
 class Settings(Struct, frozen=True, kw_only=True):

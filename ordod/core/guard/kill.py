@@ -25,7 +25,7 @@ from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import Kill, Record, Release
 from ordod.core.orders.settling import Reader
-from ordod.core.orders.states import OrderState
+from ordod.core.orders.states import KillNote, OrderState
 from ordod.core.ports import Clock, Disk, DiskError
 from ordod.core.tasks import Tasks
 from ordod.errors import Kind, OrdoError
@@ -97,6 +97,7 @@ class KillSwitch:
         self._tasks = tasks
         self._sweep = Sweep()
         self._known_engaged = False
+        self._engaged: KillNote | None = None  # until the journal has it
         self._tried: dict[str, float] = {}  # order -> boot time of its last cancel
 
     # At a start
@@ -130,6 +131,7 @@ class KillSwitch:
         began = self._clock.boot()
         self._gate.close(Scope())
         self._known_engaged = True
+        self._engaged = KillNote(None, None, reason, caller, self._clock.now(), cancel_open)
         exposed = sum(account.line.reset_writes() for account in self._accounts.values())
         self._sweep.exposed += exposed
         log.warning("killed", caller=caller, reason=reason, exposed=exposed)
@@ -280,6 +282,7 @@ class KillSwitch:
                 Kind.JOURNAL_FAILED, f"the release could not be written down ({error})"
             ) from error
         self._known_engaged = False
+        self._engaged = None
         self._tried.clear()
         self._sweep = Sweep()
         self._gate.open(Scope())
@@ -288,7 +291,9 @@ class KillSwitch:
         log.warning("released", caller=caller, reason=reason)
 
     def status(self) -> KillStatus:
-        notes = self._ledger.book.kills.values()
+        notes = list(self._ledger.book.kills.values())
+        if not notes and self._gate.is_closed and self._engaged:
+            notes = [self._engaged]
         scopes = tuple(
             {
                 "account": note.account,
