@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.hours import Hours
-from ordod.paper.market import listings
+from ordod.paper.market import Listing, listings
 from ordod.sim.faults import Fault, FaultKind, Faults
 from ordod.sim.message import Answer, Ending, Headers, Reply, Request
 from ordod.sim.zerodha.accounts import Accounts, App, Client, Login, profile, session_data
@@ -92,8 +92,7 @@ class ZerodhaSim:
         hours: Hours | None = None,
         limits: bool = True,
     ) -> None:
-        listed = listings(now.date())
-        listed = (*listed, *nifty_options(listed))
+        listed = _listed(now)
         chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self.faults = Faults(seed)
         self.paper = Paper(listed, seed=seed, cash=cash, hours=hours)
@@ -153,7 +152,9 @@ class ZerodhaSim:
 
     def new_day(self, now: datetime) -> None:
         """The night is over: the book of the day before is gone."""
-        self.paper.new_day(now)
+        listed = _listed(now)
+        self.paper.new_day(now, listed)
+        self.market.take_in(listed)
         self.desk.new_day(now)
         self._copies.clear()
 
@@ -286,7 +287,7 @@ class ZerodhaSim:
             case "gtt":
                 return self._gtt(request, login, now)
             case "margins" | "charges":
-                return self._margins(request, login)
+                return self._margins(request, login, now)
             case "quote" | "instruments":
                 return self._data(request, now)
             case _:
@@ -414,14 +415,14 @@ class ZerodhaSim:
             case _:
                 raise _not_allowed()
 
-    def _margins(self, request: Request, login: Login) -> Answer:
+    def _margins(self, request: Request, login: Login, now: datetime) -> Answer:
         match request.method, request.segments:
             case "POST", ["margins", "orders"]:
                 return success(
-                    self.portfolio.order_margins(login.user_id, read_quoted(request.body))
+                    self.portfolio.order_margins(login.user_id, read_quoted(request.body), now)
                 )
             case "POST", ["margins", "basket"]:
-                return success(self.portfolio.basket(login.user_id, read_quoted(request.body)))
+                return success(self.portfolio.basket(login.user_id, read_quoted(request.body), now))
             case "POST", ["charges", "orders"]:
                 orders = read_quoted(request.body, price_field="average_price")
                 return success(self.portfolio.contract_note(orders))
@@ -440,7 +441,7 @@ class ZerodhaSim:
             case "GET", ["instruments", "trigger_range", side]:
                 return success(market.trigger_range(side, names, now))
             case "GET", ["instruments", "historical", token, interval]:
-                return success(market.candles(token, interval, dict(request.query)))
+                return success(market.candles(token, interval, dict(request.query), now))
             case "GET", ["instruments", exchange]:
                 return market.dump(exchange, zipped=_takes_gzip(request))
             case _:
@@ -460,6 +461,11 @@ class ZerodhaSim:
             self.desk.note(
                 Deed(what=what, at=now, user_id=user, origin="api", order_id=order_id, error=error)
             )
+
+
+def _listed(now: datetime) -> tuple[Listing, ...]:
+    listed = listings(now.date())
+    return (*listed, *nifty_options(listed))
 
 
 def _not_allowed() -> KiteError:

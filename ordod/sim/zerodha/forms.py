@@ -37,12 +37,42 @@ TAG_MAX = 20
 ICEBERG_LEGS = range(2, 51)
 
 PLACE_FIELDS = frozenset(
-    "variety tradingsymbol exchange transaction_type order_type quantity product price trigger_price validity validity_ttl"
-    " disclosed_quantity iceberg_legs iceberg_quantity auction_number market_protection autoslice algo_id tag".split()
+    [
+        "variety",
+        "tradingsymbol",
+        "exchange",
+        "transaction_type",
+        "order_type",
+        "quantity",
+        "product",
+        "price",
+        "trigger_price",
+        "validity",
+        "validity_ttl",
+        "disclosed_quantity",
+        "iceberg_legs",
+        "iceberg_quantity",
+        "auction_number",
+        "market_protection",
+        "autoslice",
+        "algo_id",
+        "tag",
+    ]
 )
 MODIFY_FIELDS = frozenset(
-    "variety order_id parent_order_id order_type quantity price trigger_price validity validity_ttl disclosed_quantity"
-    " market_protection".split()
+    [
+        "variety",
+        "order_id",
+        "parent_order_id",
+        "order_type",
+        "quantity",
+        "price",
+        "trigger_price",
+        "validity",
+        "validity_ttl",
+        "disclosed_quantity",
+        "market_protection",
+    ]
 )
 
 

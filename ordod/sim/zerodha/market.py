@@ -78,6 +78,10 @@ class Market:
 
     def __init__(self, listings: tuple[Listing, ...], paper: Paper) -> None:
         self._paper = paper
+        self.take_in(listings)
+
+    def take_in(self, listings: tuple[Listing, ...]) -> None:
+        """What is traded from now on."""
         self.contracts = tuple(_contract(listing.instrument) for listing in listings)
         self._by_name = {contract.name: contract for contract in self.contracts}
         self._by_token = {contract.instrument_token: contract for contract in self.contracts}
@@ -94,7 +98,7 @@ class Market:
         return self._by_symbol[symbol]
 
     def last_price(self, contract: Contract, now: datetime) -> Decimal:
-        return self._paper.quote(contract.symbol, now).last_price
+        return self._paper.last_price(contract.symbol, now)
 
     def dump(self, exchange: str, *, zipped: bool) -> Answer:
         """`GET /instruments[/{exchange}]`: CSV, gzipped where the client takes that."""
@@ -122,7 +126,9 @@ class Market:
             if contract is not None
         }
 
-    def candles(self, token: str, word: str, query: dict[str, str]) -> dict[str, Any]:
+    def candles(
+        self, token: str, word: str, query: dict[str, str], now: datetime
+    ) -> dict[str, Any]:
         """`GET /instruments/historical/{token}/{interval}`: oldest first, the end included."""
         if word not in INTERVALS:
             raise KiteError.bad_input("invalid interval")
@@ -136,7 +142,7 @@ class Market:
         if end - start > timedelta(days=days_max):
             raise KiteError.bad_input(f"interval exceeds max limit: {days_max} days")
         with_oi = query.get("oi", "0") == "1"
-        found = self._paper.candles(contract.symbol, interval, start, end)
+        found = self._paper.candles(contract.symbol, interval, start, end, now)
         return {"candles": [_candle(candle, with_oi=with_oi) for candle in found]}
 
     def trigger_range(self, side: str, names: list[str], now: datetime) -> dict[str, Any]:

@@ -10,14 +10,13 @@ import string
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from ordod.domain.orders import (
     BrokerOrder,
-    Fill,
     NewOrder,
     OrderChanges,
     OrderType,
@@ -29,6 +28,7 @@ from ordod.domain.orders import (
 )
 from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.exchange import Refusal
+from ordod.paper.orders import PaperOrder
 from ordod.sim.zerodha.envelope import KiteError, number
 from ordod.sim.zerodha.forms import ModifyForm, PlaceForm
 from ordod.sim.zerodha.market import Contract, Market
@@ -63,11 +63,7 @@ REFUSALS = {
 }
 
 
-class Who(Protocol):
-    """Whose order it is: a login, or a hand at another app."""
-
-    @property
-    def user_id(self) -> str: ...
+T = TypeVar("T")
 
 
 class Deed(Struct, frozen=True, kw_only=True):
@@ -111,7 +107,7 @@ class Booked(Struct, kw_only=True):
     auction_number: str = ""
     parent_order_id: str | None = None
     meta: dict[str, Any] = {}
-    paper: Any = None  # the exchange's PaperOrder
+    paper: PaperOrder | None = None
     waiting: Status = Status.PENDING  # how it stands while `paper` is None
     message: str | None = None
     modifications: int = 0
@@ -122,7 +118,7 @@ class Booked(Struct, kw_only=True):
     def row(self) -> BrokerOrder:
         """How the exchange shows it, or would."""
         if self.paper is not None:
-            return self.paper.row()  # type: ignore[no-any-return]
+            return self.paper.row()
         terms = self.terms
         return BrokerOrder(
             broker_order_id=self.order_id,
@@ -196,11 +192,7 @@ class Desk:
         self, user: str, variety: str, order_id: str, form: ModifyForm, now: datetime
     ) -> None:
         """Raises KiteError: unknown, not of this variety, finished, or changed 25 times before."""
-        booked = self._mine(user, variety, order_id)
-        if not booked.is_live:
-            raise KiteError(
-                400, "OrderException", f"Order cannot be modified as it is {self._word(booked)}."
-            )
+        booked = self._mine(user, variety, order_id, "modified")
         if booked.modifications >= MODIFICATIONS_MAX:
             raise KiteError(400, "OrderException", "Maximum allowed order modifications exceeded.")
         units = booked.contract.units
@@ -212,36 +204,30 @@ class Desk:
             validity=Validity(form.validity) if form.validity else None,
             disclosed_quantity=form.disclosed_quantity,
         )
-        if booked.paper is None:
-            given = {
-                name: value
-                for name, value in msgspec.structs.asdict(changes).items()
-                if value is not None
-            }
+        paper = booked.paper
+        if paper is None:
+            given = msgspec.structs.asdict(changes)
+            given = {name: value for name, value in given.items() if value is not None}
             booked.terms = msgspec.structs.replace(booked.terms, **given)
         else:
-            with_refusals(lambda: self._paper.modify(user, booked.paper.order_id, changes, now))
+            with_refusals(lambda: self._paper.modify(user, paper.order_id, changes, now))
         booked.modifications += 1
         booked.protection = form.market_protection or booked.protection
 
     def cancel(self, user: str, variety: str, order_id: str, parent: str, now: datetime) -> None:
         """A cover order's second leg is left by cancelling it with its parent: it trades. Raises KiteError."""
-        booked = self._mine(user, variety, order_id)
-        if not booked.is_live:
-            raise KiteError(
-                400, "OrderException", f"Order cannot be cancelled as it is {self._word(booked)}."
-            )
-        if booked.parent_order_id is not None:
-            if parent != booked.parent_order_id:
-                raise KiteError.bad_input("Invalid `parent_order_id`.")
-            leave = OrderChanges(type=OrderType.MARKET)
-            with_refusals(lambda: self._paper.modify(user, booked.paper.order_id, leave, now))
-            return
+        booked = self._mine(user, variety, order_id, "cancelled")
         self._icebergs = [berg for berg in self._icebergs if berg.current is not booked]
-        if booked.paper is None:
+        paper = booked.paper
+        if paper is None:
             booked.waiting = Status.CANCELLED
+        elif booked.parent_order_id is None:
+            with_refusals(lambda: self._paper.cancel(user, paper.order_id, now))
+        elif parent == booked.parent_order_id:
+            leave = OrderChanges(type=OrderType.MARKET)
+            with_refusals(lambda: self._paper.modify(user, paper.order_id, leave, now))
         else:
-            with_refusals(lambda: self._paper.cancel(user, booked.paper.order_id, now))
+            raise KiteError.bad_input("Invalid `parent_order_id`.")
 
     # The books
 
@@ -259,7 +245,7 @@ class Desk:
         }
         if booked.paper is None:
             return [self._row(booked, booked.row)]
-        marks: list[BrokerOrder] = booked.paper.trail
+        marks = booked.paper.trail
         lines = [
             self._row(booked, marks[0])
             | first
@@ -385,7 +371,7 @@ class Desk:
         self._booked[booked.order_id] = booked
         return booked
 
-    def _attach(self, booked: Booked, paper: Any) -> None:
+    def _attach(self, booked: Booked, paper: PaperOrder) -> None:
         booked.paper = paper
         self._by_paper[paper.order_id] = booked
 
@@ -471,12 +457,16 @@ class Desk:
 
     # Finding and showing
 
-    def _mine(self, user: str, variety: str, order_id: str) -> Booked:
+    def _mine(self, user: str, variety: str, order_id: str, change: str) -> Booked:
+        """A living order of this user and variety. Raises KiteError."""
         booked = self._booked.get(order_id)
         if booked is None or booked.user_id != user:
             raise KiteError.no_order()
         if booked.variety != variety:
             raise KiteError.bad_input("Invalid `variety`.")
+        if not booked.is_live:
+            word = self._word(booked)
+            raise KiteError(400, "OrderException", f"Order cannot be {change} as it is {word}.")
         return booked
 
     def _shown(self, user: str, order_id: str, now: datetime) -> Booked:
@@ -491,8 +481,9 @@ class Desk:
                 yield booked
 
     def _trades(self, user: str) -> list[dict[str, Any]]:
-        fills: list[Fill] = self._paper.trades(user)
-        found = ((fill, self._by_paper.get(fill.broker_order_id)) for fill in fills)
+        found = (
+            (fill, self._by_paper.get(fill.broker_order_id)) for fill in self._paper.trades(user)
+        )
         return [trade_row(fill, b.order_id, b.contract) for fill, b in found if b is not None]
 
     def _word(self, booked: Booked, row: BrokerOrder | None = None) -> str:
@@ -520,7 +511,7 @@ class Desk:
             + mktp
         )
         at_exchange = row.exchange_order_id is not None
-        shown = {
+        shown: dict[str, Any] = {
             "account_id": booked.user_id,
             "placed_by": booked.user_id,
             "order_id": booked.order_id,
@@ -579,7 +570,8 @@ def refused(refusal: Refusal) -> KiteError:
     return KiteError(400, REFUSALS.get(str(refusal.fault), "OrderException"), refusal.message)
 
 
-def with_refusals(act: Callable[[], Any]) -> Any:
+def with_refusals(act: Callable[[], T]) -> T:
+    """What the exchange answers; its no as Kite's."""
     try:
         return act()
     except Refusal as refusal:

@@ -98,22 +98,23 @@ class Portfolio:
 
     # Margins
 
-    def order_margins(self, user: str, orders: tuple[QuotedOrder, ...]) -> list[dict[str, Any]]:
-        return [margin_row(order, self._needed(user, (order,)).needed) for order in orders]
+    def order_margins(
+        self, user: str, orders: tuple[QuotedOrder, ...], now: datetime
+    ) -> list[dict[str, Any]]:
+        return [margin_row(order, self._needed(user, (order,), now).needed) for order in orders]
 
-    def basket(self, user: str, orders: tuple[QuotedOrder, ...]) -> dict[str, Any]:
-        alone = [self._needed(user, (order,)).needed for order in orders]
-        return basket_row(orders, alone, self._needed(user, orders))
+    def basket(self, user: str, orders: tuple[QuotedOrder, ...], now: datetime) -> dict[str, Any]:
+        alone = [self._needed(user, (order,), now).needed for order in orders]
+        return basket_row(orders, alone, self._needed(user, orders, now))
 
     def contract_note(self, orders: tuple[QuotedOrder, ...]) -> list[dict[str, Any]]:
         for order in orders:
             self._market.find(order.exchange, order.tradingsymbol)
         return [contract_note_row(order) for order in orders]
 
-    def _needed(self, user: str, orders: tuple[QuotedOrder, ...]) -> Margin:
+    def _needed(self, user: str, orders: tuple[QuotedOrder, ...], now: datetime) -> Margin:
         terms = [self._terms(order) for order in orders]
-        margin: Margin = with_refusals(lambda: self._paper.margin(user, terms))
-        return margin
+        return with_refusals(lambda: self._paper.margin(user, terms, now))
 
     def _terms(self, order: QuotedOrder) -> OrderTerms:
         contract = self._market.find(order.exchange, order.tradingsymbol)
@@ -131,9 +132,9 @@ class Portfolio:
 
     def place_gtt(self, user: str, form: GttForm, now: datetime) -> int:
         gtt = self._gtt(form)
-        placed: BrokerGtt = with_refusals(lambda: self._paper.place_gtt(user, gtt, now)).row()
-        self._gtt_prices[placed.broker_gtt_id] = form.last_price
-        return int(placed.broker_gtt_id)
+        gtt_id = with_refusals(lambda: self._paper.place_gtt(user, gtt, now))
+        self._gtt_prices[gtt_id] = form.last_price
+        return int(gtt_id)
 
     def modify_gtt(self, user: str, gtt_id: str, form: GttForm, now: datetime) -> None:
         self.gtt(user, gtt_id, now)

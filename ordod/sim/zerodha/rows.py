@@ -64,18 +64,16 @@ def trade_row(fill: Fill, order_id: str, contract: Contract) -> dict[str, Any]:
 def position_row(
     position: Position, contract: Contract, last: Decimal, close: Decimal
 ) -> dict[str, Any]:
-    """Quantities in Kite's units with `multiplier` beside them; `value` = sold - bought."""
-    lot = contract.units
-    bought, sold = position.buy_value or NOTHING, position.sell_value or NOTHING
-    value = sold - bought
+    """Quantities in Kite's units with `multiplier` beside them; `value` = sold - bought.
+
+    What came in from the day before counts as bought (or sold) at its average in the totals, and not in the `day_` fields.
+    """
+    lot, night = contract.units, position.overnight_quantity
+    carried = abs(night) * (position.average_price or close)
+    buys = _Side(position.buy_quantity, position.buy_value or NOTHING, max(night, 0), carried)
+    sells = _Side(position.sell_quantity, position.sell_value or NOTHING, max(-night, 0), carried)
+    value = sells.value - buys.value
     pnl = value + position.quantity * last
-    buy_price = bought / position.buy_quantity if position.buy_quantity else NOTHING
-    sell_price = sold / position.sell_quantity if position.sell_quantity else NOTHING
-    night = position.overnight_quantity
-    day_bought, day_sold = (
-        position.buy_quantity - max(night, 0),
-        position.sell_quantity + min(night, 0),
-    )
     return {
         "tradingsymbol": contract.tradingsymbol,
         "exchange": contract.exchange,
@@ -92,21 +90,39 @@ def position_row(
         "m2m": number(pnl),
         "unrealised": number(pnl),
         "realised": 0,
-        "buy_quantity": position.buy_quantity // lot,
-        "buy_price": number(buy_price),
-        "buy_value": number(bought),
-        "buy_m2m": number(bought),
-        "sell_quantity": position.sell_quantity // lot,
-        "sell_price": number(sell_price),
-        "sell_value": number(sold),
-        "sell_m2m": number(sold),
-        "day_buy_quantity": day_bought // lot,
-        "day_buy_price": number(buy_price if day_bought else 0),
-        "day_buy_value": number(buy_price * day_bought),
-        "day_sell_quantity": day_sold // lot,
-        "day_sell_price": number(sell_price if day_sold else 0),
-        "day_sell_value": number(sell_price * day_sold),
+        "buy_quantity": buys.quantity // lot,
+        "buy_price": number(buys.price),
+        "buy_value": number(buys.value),
+        "buy_m2m": number(buys.value),
+        "sell_quantity": sells.quantity // lot,
+        "sell_price": number(sells.price),
+        "sell_value": number(sells.value),
+        "sell_m2m": number(sells.value),
+        "day_buy_quantity": buys.day_quantity // lot,
+        "day_buy_price": number(buys.day_price),
+        "day_buy_value": number(buys.day_value),
+        "day_sell_quantity": sells.day_quantity // lot,
+        "day_sell_price": number(sells.day_price),
+        "day_sell_value": number(sells.day_value),
     }
+
+
+class _Side:
+    """What was bought, or sold, of a position: today, and with what was carried into the day. Units and rupees."""
+
+    def __init__(self, day_quantity: int, day_value: Decimal, night: int, carried: Decimal) -> None:
+        self.day_quantity = day_quantity
+        self.day_value = day_value
+        self.quantity = day_quantity + night
+        self.value = day_value + (carried if night else NOTHING)
+
+    @property
+    def price(self) -> Decimal:
+        return self.value / self.quantity if self.quantity else NOTHING
+
+    @property
+    def day_price(self) -> Decimal:
+        return self.day_value / self.day_quantity if self.day_quantity else NOTHING
 
 
 def holding_row(
