@@ -11,15 +11,16 @@ Whoever drives it (the daemon, a test, a simulator) does the sending. Transport 
 class overrides is supported; what it does not answers UNSUPPORTED. Nothing is declared beside the code.
 """
 
-import json as json_library
 from collections.abc import Generator, Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
+import msgspec
 from msgspec import Struct, field
 
 from ordod.adapter.codes import BrokerError, Codes, Fault, Faults
+from ordod.adapter.contract_sizes import contract_size
 from ordod.adapter.reading import (
     IST,
     BadRow,
@@ -107,6 +108,7 @@ __all__ = [
     "Variety",
     "Window",
     "canonical",
+    "contract_size",
     "decimal",
     "from_paise",
     "ist_date",
@@ -123,6 +125,8 @@ BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 DIGITS = "0123456789"
 
 T = TypeVar("T")
+
+_JSON = msgspec.json.Encoder(decimal_format="number")  # prices are Decimal and never a float
 
 
 class Secret:
@@ -161,7 +165,8 @@ class HttpRequest(Struct, frozen=True):
         host: a name in `spec.hosts`.
         group: the name of the rate windows that count it.
         query: pairs, in order; a name may repeat.
-        form: pairs or a mapping, sent form-encoded. `json`: a value sent as JSON. At most one of the two.
+        form: pairs or a mapping, sent form-encoded. `json`: a value sent as JSON, a Decimal as a
+            number. At most one of the two.
         writes: it may change something at the broker. At most one request of a dialogue does.
     """
 
@@ -185,7 +190,7 @@ class HttpRequest(Struct, frozen=True):
         if self.form is not None:
             return "application/x-www-form-urlencoded", urlencode(dict(self.form)).encode()
         if self.json is not None:
-            return "application/json", json_library.dumps(self.json, separators=(",", ":")).encode()
+            return "application/json", _JSON.encode(self.json)
         return "", b""
 
 

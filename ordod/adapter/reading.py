@@ -65,14 +65,14 @@ def decimal(value: float | str | Decimal) -> Decimal:
     """The amount a broker's number means: binary noise beyond the fourth decimal is rounded away."""
     try:
         amount = Decimal(str(value))
-    except InvalidOperation:
+        if not amount.is_finite():
+            raise BrokerError(Fault.UNREADABLE, f"not a finite number: {value!r}")
+        return round(amount, 4).normalize() + 0
+    except InvalidOperation:  # no number, or one of more digits than any amount has
         raise BrokerError(Fault.UNREADABLE, f"not a number: {value!r}") from None
-    if not amount.is_finite():
-        raise BrokerError(Fault.UNREADABLE, f"not a finite number: {value!r}")
-    return round(amount, 4).normalize() + 0
 
 
-def units(value: float | str) -> int:
+def units(value: float | str | Decimal) -> int:
     """A whole quantity, also where the broker writes `159.0`."""
     amount = decimal(value)
     if amount != amount.to_integral_value():
