@@ -24,11 +24,13 @@ class SimProcess:
         self.process = process
         self._host = url.partition("://")[2]
 
-    def call(self, method: str, what: str, **asked: Any) -> Any:
+    def call(self, method: str, what: str, asked: Any = None) -> Any:
         """One control request. Raises RuntimeError with the simulator's reason."""
         connection = HTTPConnection(self._host, timeout=CALL_S)
         try:
-            connection.request(method, f"/_sim/{what}", json.dumps(asked) if asked else None)
+            connection.request(
+                method, f"/_sim/{what}", None if asked is None else json.dumps(asked)
+            )
             response = connection.getresponse()
             said = json.loads(response.read())
         finally:
@@ -38,10 +40,11 @@ class SimProcess:
         return said
 
     def fault(self, kind: str, method: str = "", prefix: str = "/", **more: Any) -> None:
-        self.call("POST", "faults", kind=kind, method=method, prefix=prefix, **more)
+        asked = {"kind": kind, "method": method, "prefix": prefix, **more}
+        self.call("POST", "faults", asked)
 
     def chance(self, text: str) -> None:
-        self.call("POST", "chance", text=text)
+        self.call("POST", "chance", {"text": text})
 
     def deeds(self) -> list[dict[str, Any]]:
         return self.call("GET", "deeds")  # type: ignore[no-any-return]
@@ -54,10 +57,10 @@ class SimProcess:
         return self.call("GET", "requests")  # type: ignore[no-any-return]
 
     def request_token(self) -> str:
-        return str(self.call("POST", "request_token")["request_token"])
+        return str(self.call("POST", "request_token", {})["request_token"])
 
     def step(self, seconds: float) -> None:
-        self.call("POST", "clock", step_s=seconds)
+        self.call("POST", "clock", {"step_s": seconds})
 
 
 @contextmanager

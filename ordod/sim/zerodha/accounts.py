@@ -31,7 +31,7 @@ class Client(Struct, frozen=True, kw_only=True):
 
     user_id: str = "ZX0001"
     password: str = "correct-horse"  # noqa: S105 - a simulated user's
-    totp_secret: str = "JBSWY3DPEHPK3PXP"  # noqa: S105
+    totp_secret: str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
     name: str = "Asha Trader"
     twofa_type: str = "totp"
 

@@ -179,7 +179,7 @@ class Desk:
         contract = self._market.find(form.exchange, form.tradingsymbol)
         freeze = contract.instrument.freeze_quantity
         if form.autoslice and freeze is not None and form.quantity * contract.units > freeze:
-            return self._slices(user, form, contract, freeze // contract.units, now, wish)
+            return self._slices(user, form, contract, freeze, now, wish)
         if form.variety == "iceberg":
             return {"order_id": self._leg(user, form, contract, 1, now, wish).order_id}
         booked = self._book(user, form, contract, form.quantity, now, wish)
@@ -396,8 +396,10 @@ class Desk:
         self, user: str, form: PlaceForm, contract: Contract, freeze: int, now: datetime, wish: Wish
     ) -> dict[str, Any]:
         """Slices of the freeze quantity under a parent id that is no order itself (zerodha.md 4.6)."""
-        sizes = [freeze] * (form.quantity // freeze)
-        sizes += [form.quantity % freeze] if form.quantity % freeze else []
+        lot = contract.instrument.lot_size or 1
+        whole = freeze // lot * lot // contract.units
+        sizes = [whole] * (form.quantity // whole)
+        sizes += [form.quantity % whole] if form.quantity % whole else []
         if len(sizes) > SLICES_MAX:
             raise KiteError.bad_input(f"Maximum {SLICES_MAX} slices are allowed.")
         parent = self._next_id(now)
