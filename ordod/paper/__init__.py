@@ -1,1 +1,5 @@
 """An exchange in memory, and the adapter that talks to it."""
+
+from ordod.paper.adapter import PAPER
+
+__all__ = ["PAPER"]
