@@ -1,0 +1,766 @@
+"""The compliance suite: what every adapter, ours or a plugin's, must pass.
+
+    from ordod.adapter import suite
+
+    @pytest.mark.parametrize("check", suite.checks(BANYAN, Path("tests/samples")), ids=str)
+    def test_banyan_keeps_the_contract(check: suite.Check) -> None:
+        check.run()       # raises Violation; or Skipped, with the reason
+
+Samples are a folder: the broker's bytes as files, and `suite.json`, which says what conversation each belongs to:
+
+    {"session": {"user_id": "AB1234", "api_key": "key", "access_token": "secret"},
+     "instruments": [{"exchange": "NSE", "symbol": "NSE:INFY", ...}],
+     "conversations": [
+       {"operation": "place", "arguments": {"order": {...}, "instrument": "NSE:INFY"}, "answers": ["placed.json"]},
+       {"operation": "orders", "answers": [{"status": 403, "json": {...}}], "fault": "AUTH_EXPIRED"}]}
+
+An answer is a file's name (status 200), an object (`status`, `headers`, and one of `file`, `json`, `text`), or
+`{"say": "..."}` for what a person or the daemon answers to an `Ask`. Arguments have the contract's names; an instrument is
+named by its symbol. A conversation with a `fault` must end in it, and with `sure` as said; one without must end well.
+
+`python -m ordod.adapter.suite table` prints the brokers' table in Markdown, from the same samples.
+"""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct, field, structs
+
+from ordod.adapter import (
+    CONTRACT,
+    OPERATIONS,
+    Adapter,
+    Ask,
+    BrokerError,
+    Codes,
+    Credentials,
+    Exchange,
+    Fault,
+    Faults,
+    HttpRequest,
+    HttpResponse,
+    Instrument,
+    Instruments,
+    Placed,
+    Rows,
+    Secret,
+    Session,
+    supports,
+)
+
+__all__ = [
+    "READS",
+    "SESSIONS",
+    "WRITES",
+    "Answer",
+    "Check",
+    "Conversation",
+    "Samples",
+    "Skipped",
+    "Violation",
+    "checks",
+    "load",
+    "main",
+    "table",
+]
+
+WRITES = frozenset(
+    {"place", "modify", "cancel", "place_gtt", "modify_gtt", "cancel_gtt", "convert"}
+)
+SESSIONS = frozenset({"login", "logout"})  # they pass the gate: a cancel needs a session
+READS = frozenset(OPERATIONS) - WRITES - SESSIONS - {"parse_master"}
+PURE = frozenset({"parse_master"})  # no dialogue
+STEPS_MAX = 1000  # requests of one dialogue; more is a loop
+
+GARBAGE: Mapping[str, HttpResponse] = {
+    "an empty body": HttpResponse(200, (), b""),
+    "a page of HTML": HttpResponse(200, (("content-type", "text/html"),), b"<html>502</html>"),
+    "half a JSON": HttpResponse(200, (), b'{"status":"success","data":{"ord'),
+    "a JSON of another shape": HttpResponse(200, (), b"[[1,2],null]"),
+    "JSON null": HttpResponse(200, (), b"null"),
+    "bytes that are no text": HttpResponse(200, (), b"\xff\xfe\x00{}"),
+    "a hundred thousand brackets": HttpResponse(200, (), b"[" * 100_000),
+    "a redirect": HttpResponse(302, (("location", "https://elsewhere.example/"),), b""),
+    "502 with a page": HttpResponse(502, (), b"<html>Bad Gateway</html>"),
+    "500 with nothing": HttpResponse(500, (), b""),
+    "504 with half a JSON": HttpResponse(504, (), b'{"status":'),
+    "a status nobody knows": HttpResponse(299, (), b"{}"),
+}
+
+CHANGES: Mapping[str, Callable[[Any], Any]] = {
+    "quantity": lambda quantity: quantity * 2,
+    "price": lambda price: str(Decimal(str(price)) + 10),
+    "trigger_price": lambda price: str(Decimal(str(price)) + 10),
+    "disclosed_quantity": lambda quantity: quantity * 2,
+    "side": lambda side: "SELL" if side == "BUY" else "BUY",
+    "tag": lambda tag: tag[::-1],
+}
+
+
+class Violation(AssertionError):  # noqa: N818 - the suite's own word for a failure
+    """An adapter breaks the contract; the message says where."""
+
+
+class Skipped(Exception):  # noqa: N818 - an outcome, not an error
+    """A check that has nothing to look at here, and why."""
+
+
+class Check(Struct, frozen=True):
+    """One thing that must hold. `run` raises Violation or Skipped."""
+
+    name: str
+    run: Callable[[], None]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# Samples
+
+
+class Answer(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a conversation's partner says: an HTTP answer, or words for an `Ask`."""
+
+    status: int = 200
+    headers: dict[str, str | list[str]] = field(default_factory=dict)
+    file: str | None = None
+    json: Any = None
+    text: str | None = None
+    say: str | None = None
+
+
+class Conversation(Struct, frozen=True, forbid_unknown_fields=True):
+    """One dialogue: an operation, what it is called with, what it is answered."""
+
+    operation: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    answers: tuple[str | Answer, ...] = ()
+    fault: Fault | None = None
+    sure: bool | None = None
+    about: str = ""
+
+
+class SampleSession(Struct, frozen=True, forbid_unknown_fields=True):
+    user_id: str
+    access_token: str
+    api_key: str = ""
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    session: SampleSession
+    instruments: tuple[Instrument, ...] = ()
+    conversations: tuple[Conversation, ...] = ()
+
+
+class Samples(Struct, frozen=True):
+    """A folder of samples, read."""
+
+    folder: Path
+    session: Session
+    instruments: Mapping[str, Instrument]
+    conversations: tuple[Conversation, ...]
+
+    def of(self, operation: str, *, ending_well: bool = False) -> tuple[Conversation, ...]:
+        return tuple(
+            one
+            for one in self.conversations
+            if one.operation == operation and not (ending_well and one.fault)
+        )
+
+
+def load(folder: Path) -> Samples:
+    """Read `suite.json`. Raises ValueError (msgspec's) with the place that is wrong."""
+    file = msgspec.json.decode((folder / "suite.json").read_bytes(), type=_File)
+    session = Session(
+        user_id=file.session.user_id,
+        access_token=Secret(file.session.access_token),
+        api_key=file.session.api_key,
+        extra={name: Secret(text) for name, text in file.session.extra.items()},
+    )
+    unknown = {one.operation for one in file.conversations} - set(OPERATIONS)
+    if unknown:
+        raise ValueError(f"suite.json: no such operations: {', '.join(sorted(unknown))}")
+    instruments = {one.symbol: one for one in file.instruments}
+    return Samples(folder, session, instruments, file.conversations)
+
+
+class _Listed(Instruments):
+    """The sample instruments, looked up as a master is."""
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self._all = tuple(instruments)
+
+    def by_broker_symbol(self, exchange: Exchange, broker_symbol: str) -> Instrument | None:
+        found = (i for i in self._all if (i.exchange, i.broker_symbol) == (exchange, broker_symbol))
+        return next(found, None)
+
+    def by_token(self, instrument_token: str) -> Instrument | None:
+        return next((i for i in self._all if i.instrument_token == instrument_token), None)
+
+
+def _arguments(adapter: Adapter, samples: Samples, one: Conversation) -> dict[str, Any]:
+    """The call's arguments: session and instruments are the folder's, the rest is converted by the contract's types."""
+    hints = get_type_hints(getattr(Adapter, one.operation))
+    del hints["return"]
+    return {
+        name: _argument(samples, one.arguments.get(name), hint, f"{one.operation}.{name}")
+        for name, hint in hints.items()
+    }
+
+
+def _argument(samples: Samples, value: Any, hint: Any, where: str) -> Any:
+    if hint is Session:
+        return samples.session
+    if hint is Instruments:
+        return _Listed(samples.instruments.values())
+    if value is None:
+        raise ValueError(f"suite.json: {where} is missing")
+    if hint is Instrument:
+        return samples.instruments[value]
+    if hint == tuple[Instrument, ...]:
+        return tuple(samples.instruments[symbol] for symbol in value)
+    if where == "margin.orders":
+        terms = get_type_hints(Adapter.margin)["orders"].__args__[0].__args__[0]
+        return tuple(
+            (msgspec.convert(order, terms, strict=False), samples.instruments[symbol])
+            for order, symbol in value
+        )
+    if hint is bytes:
+        return (samples.folder / value).read_bytes()
+    return msgspec.convert(value, hint, strict=False, dec_hook=_secret)
+
+
+def _secret(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(f"a value of {kind}")
+
+
+def _response(samples: Samples, answer: str | Answer) -> HttpResponse | str:
+    if isinstance(answer, str):
+        return HttpResponse(200, (), (samples.folder / answer).read_bytes())
+    if answer.say is not None:
+        return answer.say
+    if answer.file is not None:
+        body = (samples.folder / answer.file).read_bytes()
+    elif answer.json is not None:
+        body = json.dumps(answer.json).encode()
+    else:
+        body = (answer.text or "").encode()
+    headers = tuple(
+        (name, one)
+        for name, values in answer.headers.items()
+        for one in ([values] if isinstance(values, str) else values)
+    )
+    return HttpResponse(answer.status, headers, body)
+
+
+# Playing a conversation
+
+
+class Played(Struct):
+    """What became of a conversation: the requests that were asked for, and either a value or an error."""
+
+    requests: list[HttpRequest]
+    value: Any = None
+    error: BrokerError | None = None
+    is_over: bool = True
+
+
+def _play(dialogue: Any, answers: Iterable[HttpResponse | str]) -> Played:
+    """Answer in turn until the dialogue ends or no answer is left. Anything but a BrokerError goes to the caller."""
+    played = Played([])
+    given = iter(answers)
+    try:
+        step = next(dialogue)
+        for _ in range(STEPS_MAX):
+            if isinstance(step, HttpRequest):
+                played.requests.append(step)
+            answer = next(given, None)
+            if answer is None:
+                played.is_over = False
+                dialogue.close()
+                return played
+            if isinstance(answer, str) is not isinstance(step, Ask):
+                raise Violation(f"the sample answers {step!r:.60} with {type(answer).__name__}")
+            step = dialogue.send(answer)
+        raise Violation(f"a dialogue of more than {STEPS_MAX} steps")
+    except StopIteration as end:
+        played.value = end.value
+    except BrokerError as error:
+        played.error = error
+    return played
+
+
+class _Bench:
+    """An adapter and its samples, with what the checks need of both."""
+
+    def __init__(self, adapter: Adapter, samples: Samples | None, why_none: str) -> None:
+        self.adapter = adapter
+        self.maybe_samples = samples
+        self._why_none = why_none
+        self.operations = tuple(name for name in OPERATIONS if supports(adapter, name))
+
+    @property
+    def samples(self) -> Samples:
+        if self.maybe_samples is None:
+            raise Skipped(self._why_none)
+        return self.maybe_samples
+
+    def start(self, one: Conversation) -> Any:
+        """The dialogue, begun anew. (A pure operation is dressed as a dialogue that asks for nothing.)"""
+        arguments = _arguments(self.adapter, self.samples, one)
+        method = getattr(self.adapter, one.operation)
+        return _pure(method, arguments) if one.operation in PURE else method(**arguments)
+
+    def play(self, one: Conversation) -> Played:
+        return _play(self.start(one), [_response(self.samples, a) for a in one.answers])
+
+    def conversations(self, operation: str) -> tuple[Conversation, ...]:
+        found = self.samples.of(operation, ending_well=True)
+        if not found:
+            raise Skipped(f"no sample of {operation}")
+        return found
+
+
+def _pure(
+    method: Callable[..., Iterable[Any]], arguments: dict[str, Any]
+) -> Generator[HttpRequest, HttpResponse, list[Any]]:
+    yield from ()
+    return list(method(**arguments))
+
+
+# The checks
+
+
+def checks(adapter: Adapter, folder: Path | None = None) -> list[Check]:
+    """Every check for this adapter; `folder`: its samples, without which most are skipped."""
+    why = "the adapter brings no samples"
+    samples = None
+    if folder is not None and (folder / "suite.json").exists():
+        samples = load(folder)
+    elif folder is not None:
+        why = f"no suite.json in {folder.name}"
+    bench = _Bench(adapter, samples, why)
+
+    def check(name: str, test: Callable[..., None], *arguments: Any) -> Check:
+        return Check(f"{adapter.spec.id}: {name}", lambda: test(bench, *arguments))
+
+    found = [
+        check("is written for this contract", _contract),
+        check("has a sane spec", _spec),
+        check("operations are generators with the contract's parameters", _generators),
+        check("a sample reaches every word of its tables", _words),
+        check("a sample reaches every row of its faults", _fault_rows),
+    ]
+    for operation in bench.operations:
+        found += [
+            check(f"{operation} has a sample", _has_sample, operation),
+            check(f"{operation} ends as its samples say", _ends, operation),
+        ]
+        if operation in PURE:
+            continue
+        found += [
+            check(f"{operation} asks for what it may", _requests, operation),
+            check(f"{operation} refuses garbage", _garbage, operation),
+            check(f"{operation} keeps secrets out of its errors", _secrets, operation),
+        ]
+    if "place" in bench.operations:
+        found += [
+            check("place sends every field of the order", _place_fields),
+            check("a success without an id is not a yes", _no_id),
+        ]
+    if "orders" in bench.operations:
+        found.append(check("an unknown status spoils one row only", _unknown_status))
+    return found
+
+
+def _must(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Violation(otherwise)
+
+
+def _contract(bench: _Bench) -> None:
+    number = bench.adapter.contract
+    _must(number == CONTRACT, f"contract {number}, and this suite tests {CONTRACT}")
+
+
+def _spec(bench: _Bench) -> None:
+    spec = bench.adapter.spec
+    good = set("abcdefghijklmnopqrstuvwxyz0123456789_")
+    _must(bool(spec.id) and set(spec.id) <= good, f"id {spec.id!r} is not of a-z 0-9 _")
+    _must(bool(spec.name), "the broker has no name")
+    for name, url in spec.hosts.items():
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or spec.id == "paper"
+        _must(is_safe and bool(parts.netloc), f"host {name}: {url} is not https")
+        _must(
+            not url.endswith("/"), f"host {name}: {url} ends in a slash, and paths begin with one"
+        )
+    if spec.tag:
+        alphabet = spec.tag.alphabet
+        _must(len(set(alphabet)) == len(alphabet) >= 10, f"tag alphabet {alphabet!r}")
+        _must(alphabet.isascii() and alphabet.isalnum(), f"tag alphabet {alphabet!r}")
+        _must(spec.tag.length >= 8, f"tags of {spec.tag.length} characters would repeat")
+    for window in spec.windows:
+        _must(window.count > 0 and window.seconds > 0, f"window {window}")
+    _must(bool(spec.windows) or spec.id == "paper", "no rate windows: every broker has limits")
+    known = set(Credentials.__struct_fields__)
+    for mode, names in spec.credentials.items():
+        _must(set(names) <= known | set(spec.options), f"login {mode!r} needs unknown {names}")
+        _must(mode in spec.logins, f"login {mode!r} is not described in spec.logins")
+
+
+def _generators(bench: _Bench) -> None:
+    for operation in bench.operations:
+        ours = getattr(type(bench.adapter), operation)
+        if operation not in PURE:
+            _must(inspect.isgeneratorfunction(ours), f"{operation} is not a generator function")
+        asked = list(inspect.signature(getattr(Adapter, operation)).parameters)
+        given = list(inspect.signature(ours).parameters)
+        _must(asked == given, f"{operation} has parameters {given}, the contract {asked}")
+
+
+def _has_sample(bench: _Bench, operation: str) -> None:
+    _must(bool(bench.samples.of(operation)), f"no conversation of {operation} in suite.json")
+
+
+def _ends(bench: _Bench, operation: str) -> None:
+    """Ends well, or in the fault that its sample names; a success's rows are all read."""
+    for one in bench.samples.of(operation):
+        played, where = bench.play(one), f"{operation} {one.about or one.answers!r:.80}"
+        _must(played.is_over, f"{where}: asked for more than {len(one.answers)} answers")
+        error = played.error
+        if one.fault is None:
+            _must(error is None, f"{where}: {error and error.fault} {error}")
+            if isinstance(played.value, Rows):
+                whys = "; ".join(row.why for row in played.value.bad)
+                _must(played.value.is_whole, f"{where}: unread rows: {whys}")
+        else:
+            _must(error is not None, f"{where}: ended well instead of {one.fault}")
+            assert error is not None
+            _must(error.fault is one.fault, f"{where}: {error.fault} ({error}), not {one.fault}")
+            is_right = one.sure is None or error.sure is one.sure
+            _must(is_right, f"{where}: sure is {error.sure}")
+
+
+def _requests(bench: _Bench, operation: str) -> None:
+    """Hosts and groups of the spec; one request that writes in a writing operation, none in another, nothing after it."""
+    spec = bench.adapter.spec
+    groups = {window.group for window in spec.windows}
+    for one in bench.conversations(operation):
+        requests = bench.play(one).requests
+        for request in requests:
+            where = f"{operation}: {request.method} {request.path}"
+            _must(request.host in spec.hosts, f"{where}: host {request.host!r} is not in the spec")
+            _must(request.path.startswith("/"), f"{where}: the path does not begin with a slash")
+            _must(request.form is None or request.json is None, f"{where}: two bodies")
+            known = request.group in groups or not groups
+            _must(known, f"{where}: no window counts group {request.group!r}")
+            for text in (name for pair in request.headers for name in pair):
+                _must("\n" not in text and "\r" not in text, f"{where}: a line end in a header")
+            request.body()  # it can be written
+        writes = [request.writes for request in requests]
+        due = 1 if operation in WRITES else 0
+        _must(sum(writes) == due, f"{operation}: {sum(writes)} requests write, {due} must")
+        _must(not due or writes[-1], f"{operation}: requests after the one that writes")
+
+
+def _garbage(bench: _Bench, operation: str) -> None:
+    """Garbage in the place of any answer is a BrokerError, and never sure of a request that writes."""
+    one = bench.conversations(operation)[0]
+    answers = [_response(bench.samples, answer) for answer in one.answers]
+    for place, proper in enumerate(answers):
+        if isinstance(proper, str):
+            continue
+        for name, garbage in GARBAGE.items():
+            where = f"{operation}, {name} as answer {place + 1}"
+            played = _broken(bench, one, answers[:place], garbage, where)
+            last = played.requests[-1]
+            if played.error is None:
+                # A step whose answer is not read (a login page) may go on; the end of a dialogue may not.
+                _must(not played.is_over, f"{where}: taken for a success")
+            elif last.writes:
+                _must(not played.error.sure, f"{where}: sure of {played.error.fault}")
+
+
+def _broken(
+    bench: _Bench,
+    one: Conversation,
+    before: list[HttpResponse | str],
+    garbage: HttpResponse,
+    where: str,
+) -> Played:
+    try:
+        return _play(bench.start(one), [*before, garbage])
+    except Violation:
+        raise
+    except Exception as bug:  # that none escapes is what is tested
+        raise Violation(f"{where}: {type(bug).__name__} escapes: {bug}") from bug
+
+
+def _secrets(bench: _Bench, operation: str) -> None:
+    """No error text holds a secret: of the session, the credentials, or what a person answered."""
+    one = bench.conversations(operation)[0]
+    answers = [_response(bench.samples, answer) for answer in one.answers]
+    texts = set(_secrets_of(bench, one)) | {text for text in answers if isinstance(text, str)}
+    secret = [text for text in texts if len(text) >= 4]
+    if not secret:
+        raise Skipped("the samples hold no secrets")
+    for place, proper in enumerate(answers):
+        if isinstance(proper, str):
+            continue
+        for garbage in GARBAGE.values():
+            error = _broken(bench, one, answers[:place], garbage, operation).error
+            told = [text for text in secret if error and text in f"{error} {error.code}"]
+            _must(not told, f"{operation}: an error tells a secret")
+
+
+def _secrets_of(bench: _Bench, one: Conversation) -> Iterator[str]:
+    session = bench.samples.session
+    yield session.access_token.reveal()
+    yield from (secret.reveal() for secret in session.extra.values())
+    for value in _arguments(bench.adapter, bench.samples, one).values():
+        if isinstance(value, Credentials):
+            for name in Credentials.__struct_fields__:
+                secret = getattr(value, name)
+                if isinstance(secret, Secret):
+                    yield secret.reveal()
+
+
+def _place_fields(bench: _Bench) -> None:
+    """Change one field of a sample order at a time: the request must change with it."""
+    quiet = set()
+    for one in bench.conversations("place"):
+        order = one.arguments["order"]
+        for name, change in CHANGES.items():
+            if order.get(name) is None:
+                continue
+            changed = {**one.arguments, "order": {**order, name: change(order[name])}}
+            if _told(bench, one) == _told(bench, structs.replace(one, arguments=changed)):
+                quiet.add(name)
+    _must(not quiet, f"the request does not tell {', '.join(sorted(quiet))}")
+
+
+def _told(bench: _Bench, one: Conversation) -> list[tuple[str, bytes]]:
+    return [(request.target(), request.body()[1]) for request in bench.play(one).requests]
+
+
+def _no_id(bench: _Bench) -> None:
+    """The id taken out of a success's answer, emptied, or made null: no yes any more, and no sure no either."""
+    for one in bench.conversations("place"):
+        answers = [_response(bench.samples, answer) for answer in one.answers]
+        last = answers[-1]
+        assert isinstance(last, HttpResponse)
+        value = bench.play(one).value
+        _must(isinstance(value, Placed) and bool(value.broker_order_id), "place answers no id")
+        try:
+            whole = json.loads(last.body)
+        except ValueError:
+            raise Skipped("the answer to place is no JSON") from None
+        for spoiled in ("", None, ABSENT):
+            body = json.dumps(_without(whole, value.broker_order_id, spoiled)).encode()
+            answer = structs.replace(last, body=body)
+            played = _play(bench.start(one), [*answers[:-1], answer])
+            _must(played.error is not None, f"an answer without an id is taken for {played.value}")
+            assert played.error is not None
+            _must(not played.error.sure, "an answer without an id is taken for a sure no")
+
+
+ABSENT = object()
+
+
+def _without(value: Any, broker_id: str, spoiled: Any) -> Any:
+    """The same JSON, `spoiled` wherever the id stood alone (ABSENT: its key is gone)."""
+    if isinstance(value, dict):
+        changed = {key: _without(item, broker_id, spoiled) for key, item in value.items()}
+        return {key: item for key, item in changed.items() if item is not ABSENT}
+    if isinstance(value, list):
+        changed_items = [_without(item, broker_id, spoiled) for item in value]
+        return [item for item in changed_items if item is not ABSENT]
+    return spoiled if not isinstance(value, bool) and str(value) == broker_id else value
+
+
+def _unknown_status(bench: _Bench) -> None:
+    """One row's status is made a word nobody knows: that row is bad, the others are read."""
+    for one in bench.conversations("orders"):
+        whole = bench.play(one).value
+        if len(whole.good) < 2:
+            continue
+        answers = [_response(bench.samples, answer) for answer in one.answers]
+        for place, answer in enumerate(answers):
+            assert isinstance(answer, HttpResponse)
+            for word in _status_words(bench.adapter):
+                quoted = json.dumps(word).encode()
+                if answer.body.count(quoted) != 1:
+                    continue
+                body = answer.body.replace(quoted, b'"never heard of"')
+                spoiled = structs.replace(answer, body=body)
+                rows = _play(
+                    bench.start(one), [*answers[:place], spoiled, *answers[place + 1 :]]
+                ).value
+                _must(isinstance(rows, Rows), f"status {word!r} made unknown spoils the whole book")
+                left = (len(rows.good), len(rows.bad))
+                _must(left == (len(whole.good) - 1, 1), f"{word!r} made unknown: {left} rows")
+                return
+    raise Skipped("no sample of orders holds two rows, one of a status of its own")
+
+
+def _status_words(adapter: Adapter) -> Iterator[str]:
+    for name, codes in _tables(adapter, Codes).items():
+        if "status" in name.lower():
+            yield from sorted(codes.readable)
+
+
+# Tables
+
+
+def _tables(adapter: Adapter, kind: type[Any]) -> dict[str, Any]:
+    """The module-level tables of this kind in the adapter's package, by name."""
+    package = type(adapter).__module__
+    found: dict[str, Any] = {}
+    for name, module in sorted(sys.modules.items()):
+        if name == package or name.startswith(f"{package}."):
+            found |= {key: item for key, item in vars(module).items() if isinstance(item, kind)}
+    return found
+
+
+@contextmanager
+def _watched() -> Iterator[tuple[set[tuple[int, str]], set[tuple[int, int]]]]:
+    """What the tables are asked while the samples are played: (table, word) and (table, row)."""
+    words: set[tuple[int, str]] = set()
+    rows: set[tuple[int, int]] = set()
+    write, read, find = Codes.write, Codes.read, Faults.find
+
+    def watched_write(codes: Codes[Any], ours: Any) -> str:
+        theirs = write(codes, ours)
+        words.add((id(codes), theirs))
+        return theirs
+
+    def watched_read(codes: Codes[Any], theirs: str) -> Any:
+        words.add((id(codes), theirs))
+        return read(codes, theirs)
+
+    def watched_find(faults: Faults, status: int, code: str, message: str) -> Any:
+        row = find(faults, status, code, message)
+        rows.update((id(faults), place) for place, one in enumerate(faults.rows) if one is row)
+        return row
+
+    patched: dict[tuple[type[Any], str], Any] = {
+        (Codes, "write"): watched_write,
+        (Codes, "read"): watched_read,
+        (Faults, "find"): watched_find,
+    }
+    for (owner, name), function in patched.items():
+        setattr(owner, name, function)
+    try:
+        yield words, rows
+    finally:
+        for (owner, name), function in zip(patched, (write, read, find), strict=True):
+            setattr(owner, name, function)
+
+
+def _words(bench: _Bench) -> None:
+    with _watched() as (words, _):
+        for one in bench.samples.conversations:
+            bench.play(one)
+    missed = [
+        f"{name}: {word}"
+        for name, codes in _tables(bench.adapter, Codes).items()
+        for word in sorted(codes.readable)
+        if (id(codes), word) not in words
+    ]
+    _must(not missed, f"no sample reaches {'; '.join(missed)}")
+
+
+def _fault_rows(bench: _Bench) -> None:
+    with _watched() as (_, rows):
+        for one in bench.samples.conversations:
+            bench.play(one)
+    missed = [
+        f"{name}[{place}] {tuple(row)[:3]}"
+        for name, faults in _tables(bench.adapter, Faults).items()
+        for place, row in enumerate(faults.rows)
+        if (id(faults), place) not in rows
+    ]
+    _must(not missed, f"no sample reaches, or a row before shadows, {'; '.join(missed)}")
+
+
+# The brokers' table
+
+
+def table(brokers: Mapping[Adapter, Path | None]) -> str:
+    """Markdown: what each broker can, how each operation is proven, how one logs in, what limits hold.
+
+    A cell counts the samples of an operation: those that end well, and those of faults. `-`: the broker or its adapter
+    cannot; `no sample`: it can, and nothing here proves it.
+    """
+    adapters = sorted(brokers, key=lambda adapter: adapter.spec.id)
+    samples = {
+        adapter: load(folder) if folder and (folder / "suite.json").exists() else None
+        for adapter, folder in brokers.items()
+    }
+    ids = [adapter.spec.id for adapter in adapters]
+    lines = [_row("operation", *ids), _row(*("---" for _ in range(len(ids) + 1)))]
+    for operation in OPERATIONS:
+        cells = (_proof(adapter, operation, samples[adapter]) for adapter in adapters)
+        lines.append(_row(f"`{operation}`", *cells))
+    lines += ["", _row("broker", "login", "tag", "limits"), _row("---", "---", "---", "---")]
+    lines += [_facts(adapter) for adapter in adapters]
+    return "\n".join(lines) + "\n"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+def _proof(adapter: Adapter, operation: str, samples: Samples | None) -> str:
+    if not supports(adapter, operation):
+        return "-"
+    every = len(samples.of(operation)) if samples else 0
+    well = len(samples.of(operation, ending_well=True)) if samples else 0
+    parts = [
+        f"{count} {what}{'s' if count > 1 else ''}"
+        for count, what in ((well, "sample"), (every - well, "fault"))
+        if count
+    ]
+    return ", ".join(parts) or "no sample"
+
+
+def _facts(adapter: Adapter) -> str:
+    spec = adapter.spec
+    tag = f"{spec.tag.length} of {len(spec.tag.alphabet)}" if spec.tag else "none"
+    logins = ", ".join(f"`{mode}`" if mode else "official" for mode in spec.logins) or "none"
+    limits = ", ".join(f"{w.group} {w.count}/{_span(w.seconds)}" for w in spec.windows) or "none"
+    return _row(spec.name, logins, tag, limits)
+
+
+def _span(seconds: int) -> str:
+    names = {1: "s", 60: "min", 3600: "h", 86_400: "day"}
+    return names.get(seconds, f"{seconds} s")
+
+
+def main(arguments: list[str]) -> int:
+    """`table [TESTS]`: the installed brokers' table; TESTS (default tests/adapters) holds `<broker>/samples`."""
+    if arguments[:1] != ["table"] or len(arguments) > 2:
+        sys.stderr.write("usage: python -m ordod.adapter.suite table [TESTS]\n")
+        return 2
+    tests = Path(arguments[1] if len(arguments) == 2 else "tests/adapters")
+    points = {point.name: point for point in entry_points(group="ordod.adapters")}
+    adapters = [point.load() for _, point in sorted(points.items())]
+    sys.stdout.write(table({one: tests / one.spec.id / "samples" for one in adapters}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
