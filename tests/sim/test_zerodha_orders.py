@@ -118,9 +118,16 @@ def test_a_bad_form_is_a_400_input_exception_and_makes_no_order(
 
 
 def test_what_cannot_be_paid_is_a_margin_exception(kite: Any, form: Any) -> None:
-    status, error_type, _ = kite.refused("POST", "/orders/regular", form(quantity=90_000))
+    status, error_type, message = kite.refused("POST", "/orders/regular", form(quantity=90_000))
 
     assert (status, error_type) == (400, "MarginException")
+    assert message.startswith("Insufficient funds.")
+
+
+def test_what_is_not_held_cannot_be_sold_for_delivery(kite: Any, form: Any) -> None:
+    refusal = kite.refused("POST", "/orders/regular", form(transaction_type="SELL"))
+
+    assert refusal[:2] == (400, "HoldingException")
 
 
 def test_mcx_counts_in_lots_and_positions_carry_the_multiplier(kite: Any) -> None:

@@ -55,7 +55,6 @@ STATUS_WORDS = {
 PLACING = ("PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING")
 MODIFYING = ("MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED")
 REFUSALS = {
-    "INSUFFICIENT_FUNDS": "MarginException",
     "INVALID_INPUT": "InputException",
     "ORDER_REJECTED": "OrderException",
     "MARKET_CLOSED": "OrderException",
@@ -567,8 +566,10 @@ def refused(refusal: Refusal) -> KiteError:
     """The exchange's no in Kite's words; it comes before the order is booked, so the book never shows it."""
     if str(refusal.fault) == "NOT_FOUND":
         return KiteError.no_order()
-    if str(refusal.fault) == "INSUFFICIENT_FUNDS" and "hold" in refusal.message.lower():
-        return KiteError(400, "HoldingException", refusal.message)
+    if str(refusal.fault) == "INSUFFICIENT_FUNDS":
+        if "to sell" in refusal.message:
+            return KiteError(400, "HoldingException", f"Insufficient holdings: {refusal.message}.")
+        return KiteError(400, "MarginException", f"Insufficient funds. {refusal.message}.")
     return KiteError(400, REFUSALS.get(str(refusal.fault), "OrderException"), refusal.message)
 
 
