@@ -15,24 +15,25 @@ from ordo_adapters.zerodha.login import login, profile_request, signed
 from ordo_adapters.zerodha.master import is_master, parse
 from ordo_adapters.zerodha.rows import (
     BasketMargin,
+    Candles,
     GttAnswer,
     GttRow,
     HoldingRow,
     MarginRow,
+    Margins,
     OrderAnswer,
     OrderRow,
     PositionRow,
     Positions,
     Profile,
-    SegmentFunds,
     TradeRow,
     data_of,
     read,
     read_candle,
-    read_funds,
     read_gtt,
     read_holding,
     read_list,
+    read_margins,
     read_order,
     read_position,
     read_quote,
@@ -93,6 +94,7 @@ from ordod.adapter import (
     Validity,
     Variety,
     canonical,
+    decimal,
     read_rows,
 )
 
@@ -250,8 +252,7 @@ class Zerodha(Adapter):
     def funds(self, session: Session) -> Dialogue[tuple[Funds, ...]]:
         """GET /user/margins: the segments that are enabled (zerodha.md 6.3)."""
         response = yield _get("/user/margins", session)
-        segments = read(response, dict[str, SegmentFunds])
-        return tuple(read_funds(name, row) for name, row in segments.items() if row.enabled)
+        return read_margins(read(response, Margins))
 
     def convert(
         self, session: Session, conversion: Conversion, instrument: Instrument
@@ -325,9 +326,7 @@ class Zerodha(Adapter):
                 ("oi", "1" if has_oi else "0"),
             )
             response = yield _get(path, session, CANDLES, query)
-            rows = read(response, dict[str, list[Any]]).get("candles")
-            if rows is None:
-                raise BrokerError(Fault.UNREADABLE, "an answer without candles")
+            rows = read(response, Candles).candles
             candles = (read_candle(row, instrument) for row in rows)
             found.update((c.at, c) for c in candles if start <= c.at <= end)
         return tuple(found[at] for at in sorted(found))
@@ -547,7 +546,7 @@ def _margin_item(order: OrderTerms, instrument: Instrument) -> dict[str, Any]:
 
 
 def _paisa(amount: Decimal) -> Decimal:
-    return round(amount, 2)
+    return round(decimal(amount), 2)
 
 
 def _quote_key(instrument: Instrument) -> str:

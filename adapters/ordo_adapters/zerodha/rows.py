@@ -1,5 +1,6 @@
 """Kite's answers, field for field, and what they are in our words."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -52,11 +53,13 @@ from ordod.adapter import (
 
 __all__ = [
     "BasketMargin",
+    "Candles",
     "GttAnswer",
     "GttRow",
     "HoldingRow",
     "LoginAnswer",
     "MarginRow",
+    "Margins",
     "OrderAnswer",
     "OrderRow",
     "PositionRow",
@@ -73,6 +76,7 @@ __all__ = [
     "read_gtt",
     "read_holding",
     "read_list",
+    "read_margins",
     "read_order",
     "read_position",
     "read_quote",
@@ -83,6 +87,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
+_TOKEN = re.compile(r"[A-Za-z0-9]{24,}")  # Kite's tokens have 32; an order id at most 19
 
 
 # The envelope (zerodha.md 3)
@@ -104,7 +109,8 @@ def data_of(response: HttpResponse, faults: Faults = FAULTS) -> Any:
             return data
         case {"status": "error", "message": str(message), **rest}:
             code = rest.get("error_type")
-            raise faults.error(response.status, code if isinstance(code, str) else "", message)
+            words = _TOKEN.sub("***", message)
+            raise faults.error(response.status, code if isinstance(code, str) else "", words)
         case _:
             row = faults.find(response.status, "", "")
             raise BrokerError(
@@ -178,12 +184,12 @@ class OrderRow(Struct):
     variety: str
     quantity: Decimal  # units; lots on MCX, CDS, BCD, as every quantity below
     filled_quantity: Decimal
-    price: Decimal  # rupees; 0: none, as in the prices below
-    trigger_price: Decimal
-    average_price: Decimal
+    price: Decimal | None  # rupees; 0 and null: none, as in the prices below
+    trigger_price: Decimal | None
+    average_price: Decimal | None
     order_timestamp: str
     validity: str
-    disclosed_quantity: Decimal = Decimal(0)
+    disclosed_quantity: Decimal | None = None
     exchange_update_timestamp: str | None = None
     status_message: str | None = None
     status_message_raw: str | None = None
@@ -208,7 +214,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
         variety=_variety(row.variety),
         price=_amount(row.price),
         trigger_price=_amount(row.trigger_price),
-        disclosed_quantity=lots.units(row.disclosed_quantity) or None,
+        disclosed_quantity=lots.units(row.disclosed_quantity) if row.disclosed_quantity else None,
         filled_quantity=filled,
         average_price=_amount(row.average_price),
         status_message=row.status_message or row.status_message_raw or None,
@@ -430,6 +436,20 @@ class SegmentFunds(Struct):
     utilised: Utilised
 
 
+class Margins(Struct):
+    """`GET /user/margins`: one segment or both."""
+
+    equity: SegmentFunds | None = None
+    commodity: SegmentFunds | None = None
+
+
+def read_margins(margins: Margins) -> tuple[Funds, ...]:
+    segments = {"equity": margins.equity, "commodity": margins.commodity}
+    if not any(segments.values()):
+        raise BrokerError(Fault.UNREADABLE, "funds without a segment")
+    return tuple(read_funds(name, row) for name, row in segments.items() if row and row.enabled)
+
+
 def read_funds(segment: str, row: SegmentFunds) -> Funds:
     return Funds(
         segment=segment,
@@ -527,6 +547,10 @@ def _levels(rows: list[LevelRow], size: int) -> tuple[Level, ...]:
         for row in rows
         if row.quantity
     )
+
+
+class Candles(Struct):
+    candles: list[Any]
 
 
 def read_candle(value: Any, instrument: Instrument) -> Candle:
