@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.vendor
 SCRIPT = Path(__file__).parent / "scripts" / "kite_calls.py"
-SAMPLE = Path(__file__).parents[1] / "adapters" / "zerodha" / "samples" / "vendor_requests.json"
+SAMPLE = Path(__file__).parents[1] / "adapters" / "zerodha" / "samples" / "vendor" / "requests.json"
 
 BUY = {
     "exchange": "NSE",

@@ -542,7 +542,7 @@ class Desk:
             "filled_quantity": filled,
             "pending_quantity": 0 if word in ("COMPLETE", "REJECTED") else quantity - filled,
             "cancelled_quantity": quantity - filled if ended else 0,
-            "market_protection": number(booked.protection),
+            "market_protection": 0 if mktp else number(booked.protection),
             "meta": booked.meta,
             "tag": booked.tag if booked.tag and not booked.hides_tag else None,
             "guid": booked.guid,

@@ -1,4 +1,4 @@
-"""Every request of ours is the one that Zerodha's own SDK sends for the same wish (`samples/vendor_requests.json`).
+"""Every request of ours is the one that Zerodha's own SDK sends for the same wish (`samples/vendor/requests.json`).
 
 Three differences are known and meant. The SDK repeats path segments in the body or query (`variety`, `order_id`, `interval`);
 it writes Python's `True` where Kite documents `true`; and with a session at hand it signs `POST /session/token` too.
@@ -39,7 +39,7 @@ from ordod.adapter import (
     Variety,
 )
 
-SAMPLE = Path(__file__).parent / "samples" / "vendor_requests.json"
+SAMPLE = Path(__file__).parent / "samples" / "vendor" / "requests.json"
 SENT: dict[str, Any] = {
     one["name"]: one["request"] for one in json.loads(SAMPLE.read_text())["sent"]
 }
