@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ordod.adapter import Fault, HttpRequest, HttpResponse
+from ordod.core.ports import DiskError
 from ordod.domain.gtt import NewGtt
 from ordod.domain.market import Interval, Quote
 from ordod.domain.orders import NewOrder, OrderChanges, OrderTerms
@@ -270,8 +271,13 @@ class PaperBroker:
         )
 
     def _keep(self, line: bytes) -> None:
+        """Save a line. Where the disk fails the exchange goes on without, so that orders can still be cancelled."""
         if self._write is not None:
-            self._write(self._before + line)
+            try:
+                self._write(self._before + line)
+            except DiskError:
+                self._write = None
+                raise
             self._before = b""
 
     def _head_line(self) -> bytes:

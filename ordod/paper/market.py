@@ -194,7 +194,7 @@ COMMODITIES: tuple[tuple[str, str, str, int, int, int], ...] = (
     ("COPPER", "985", "0.05", 2_500, 70_000, 28),
 )
 CASH_FREEZE = 100_000
-CARRY = Decimal("0.006")  # what a future costs above its underlying, for each month
+CARRY = Decimal("0.0002")  # what a future costs above its underlying, for each day to its end
 
 
 def listings(on: date) -> tuple[Listing, ...]:
@@ -257,14 +257,14 @@ def _indices() -> Iterator[Listing]:
 
 def _futures(on: date) -> Iterator[Listing]:
     indices = {name for _, name, _ in INDICES}
-    for month, expiry in enumerate(_expiries(on, _last_tuesday)):
+    for expiry in _expiries(on, _last_tuesday):
         for number, (name, price, tick, lot, freeze) in enumerate(FUTURES):
             yield _future(
                 Exchange.NFO,
                 name,
                 expiry,
-                token=35_000 + number + 100 * month,
-                price=Decimal(price) * (1 + CARRY * (month + 1)),
+                token=35_000 + number + 100 * expiry.month,
+                price=Decimal(price) * (1 + CARRY * (expiry - on).days),
                 tick=Decimal(tick),
                 lot=lot,
                 freeze=freeze,
@@ -275,13 +275,13 @@ def _futures(on: date) -> Iterator[Listing]:
 
 def _commodities(on: date) -> Iterator[Listing]:
     for number, (name, price, tick, lot, freeze, latest) in enumerate(COMMODITIES):
-        for month, expiry in enumerate(_expiries(on, partial(_weekday_by, latest))):
+        for expiry in _expiries(on, partial(_weekday_by, latest)):
             yield _future(
                 Exchange.MCX,
                 name,
                 expiry,
-                token=420_000 + number + 100 * month,
-                price=Decimal(price) * (1 + CARRY * (month + 1)),
+                token=420_000 + number + 100 * expiry.month,
+                price=Decimal(price) * (1 + CARRY * (expiry - on).days),
                 tick=Decimal(tick),
                 lot=lot,
                 freeze=freeze,
