@@ -22,13 +22,22 @@ from ordod.domain.orders import Fill, NewOrder, OrderChanges, OrderTerms
 from ordod.domain.portfolio import Conversion, Funds, Holding, Margin, Position
 from ordod.paper.candles import DayRange, candles
 from ordod.paper.floor import Floor, State
-from ordod.paper.hours import Hours, day_of, instant, step_of
-from ordod.paper.market import Listing, to_paise
+from ordod.paper.hours import MARKET_HOURS, Hours, day_of, instant, step_of
+from ordod.paper.market import Listing, listings, to_paise
 from ordod.paper.orders import PaperGtt, PaperOrder, rupees_of
 from ordod.paper.rules import Refusal, entry
 from ordod.paper.triggers import rising_legs
 
-__all__ = ["Exchange", "Listing", "PaperOrder", "Refusal", "order_id"]
+__all__ = [
+    "MARKET_HOURS",
+    "Exchange",
+    "Hours",
+    "Listing",
+    "PaperOrder",
+    "Refusal",
+    "listings",
+    "order_id",
+]
 
 
 def order_id(now: datetime, number: int) -> str:

@@ -10,6 +10,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import partial
 from hashlib import blake2b
+from math import sqrt
 
 from msgspec import Struct
 
@@ -68,7 +69,7 @@ class Walk:
         if listing.volatility:
             for number in range(WAVES):
                 seconds = 4**number
-                height = listing.volatility * (seconds / TRADING_DAY_S) ** 0.5
+                height = listing.volatility * sqrt(seconds / TRADING_DAY_S)
                 self._waves.append((number, seconds * 4, height))
         self._ends: list[tuple[int, float, float]] = [(-1, 0.0, 0.0)] * len(self._waves)
         self._band: tuple[int, int, int, int] = (-1, 0, 0, 0)

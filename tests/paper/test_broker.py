@@ -115,6 +115,31 @@ def test_a_torn_end_is_left_out_and_the_book_goes_on_behind_it(cut: int) -> None
     assert third.exchange.dump() == second.exchange.dump()
 
 
+def test_every_cut_of_the_file_opens_with_all_that_was_whole() -> None:
+    paper = Paper()
+    first = live(paper.write)
+    for number in range(3):
+        first.handle("asha", place(tag=f"t{number}"), NOW)
+    morning = NOW + timedelta(days=1)
+    first.handle("asha", place(tag="t3"), morning)
+
+    ends = [at for at, byte in enumerate(paper.content) if byte == ord("\n")]
+    near = {at + off for at in ends for off in (-1, 0, 1, 2, 30)} & set(range(len(paper.content)))
+    for cut in sorted(near | set(range(0, len(paper.content), 23))):
+        left = Paper()
+        left.content = paper.content[:cut]
+        second = live(left.write, left.content)
+        second.handle("asha", place(tag="new"), NOW)
+
+        third = PaperBroker(NOW, saved=left.content)
+        bought = third.exchange.orders("asha")
+        held = sum(holding.quantity for holding in third.exchange.holdings("asha"))
+        told = paper.content[:cut].count(b'["place"')
+        torn = 0 if paper.content[:cut].endswith(b"\n") or not cut else 1
+        assert third.exchange.dump() == second.exchange.dump()
+        assert told + 1 - torn <= len(bought) + held <= told + 1
+
+
 def test_a_damaged_book_is_refused() -> None:
     paper = Paper()
     broker = live(paper.write)
