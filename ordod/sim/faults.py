@@ -22,6 +22,7 @@ class FaultKind(StrEnum):
     LOSE_BEFORE = "lose_before"  # not carried out; the connection is closed without an answer
     LOSE_AFTER = "lose_after"  # carried out; the connection is closed without an answer
     RESET = "reset"  # carried out or not; the connection is reset
+    HANG = "hang"  # carried out or not; nothing comes, the connection stays open
     DELAY = "delay"  # carried out; the answer comes `seconds` later
     STATUS = "status"  # carried out or not; the answer is `status` with a page of HTML, or `body`
     HALF = "half"  # carried out; the answer is cut in the middle of its body
@@ -44,7 +45,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         times: how many of them; None: all that come.
         chance: each of them only with this probability.
         skip: so many fitting requests pass unharmed first.
-        executed: for RESET, STATUS and TIMED_OUT_400: whether the request is carried out all the same.
+        executed: for RESET, HANG, STATUS and TIMED_OUT_400: whether the request is carried out all the same.
     """
 
     kind: FaultKind

@@ -26,6 +26,7 @@ class Ending(StrEnum):
     WHOLE = "whole"
     CLOSE = "close"  # the connection is closed in an orderly way; not a byte is answered
     RESET = "reset"  # the same with a TCP reset
+    HANG = "hang"  # nothing: the connection stays open until the client gives up
     HALF = "half"  # the head announces the whole body, half of it follows, then the connection is closed
 
 
@@ -38,23 +39,28 @@ class Reply(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """A request, taken apart. Header names are in lower case; `query` and `form` keep order and repetition."""
+    """A request, taken apart. Header names are in lower case; `form` is empty where the body is none."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...]
     headers: dict[str, str]
     body: bytes
+    form: dict[str, str]
 
     @classmethod
     def read(cls, method: str, target: str, headers: Headers, body: bytes) -> "Request":
         parts = urlsplit(target)
+        named = {name.lower(): value for name, value in headers}
+        is_form = "form-urlencoded" in named.get("content-type", "")
+        text = body.decode("utf-8", "replace") if is_form else ""
         return cls(
             method,
             unquote(parts.path),
             tuple(parse_qsl(parts.query, keep_blank_values=True)),
-            {name.lower(): value for name, value in headers},
+            named,
             body,
+            dict(parse_qsl(text, keep_blank_values=True)),
         )
 
     @property
@@ -64,11 +70,6 @@ class Request(Struct, frozen=True):
     @property
     def content_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    @property
-    def form(self) -> dict[str, str]:
-        """The form-encoded body; of a repeated name the last value."""
-        return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     @property
     def cookies(self) -> dict[str, str]:

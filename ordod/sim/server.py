@@ -124,6 +124,8 @@ class _Connection(asyncio.Protocol):
 
     def _deliver(self, reply: Reply) -> None:
         self._timer = None
+        if reply.ending is Ending.HANG:
+            return
         if reply.ending is Ending.RESET:
             self._transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE

@@ -109,6 +109,18 @@ def kite(sim: ZerodhaSim) -> Kite:
     return client
 
 
+@pytest.fixture(scope="session")
+def new_kite() -> Callable[[], Kite]:
+    """A fresh simulator with a client each time, for laws that are tried many times."""
+
+    def make() -> Kite:
+        client = Kite(ZerodhaSim(seed=7, now=TEN))
+        client.login()
+        return client
+
+    return make
+
+
 @pytest.fixture
 def form() -> Callable[..., dict[str, object]]:
     return order_form

@@ -99,6 +99,8 @@ def made(kite: Any) -> list[str]:
         ("reset", {"executed": True}, Ending.RESET, True),
         ("reset", {"executed": False}, Ending.RESET, False),
         ("half", {}, Ending.HALF, True),
+        ("hang", {}, Ending.HANG, True),
+        ("hang", {"executed": False}, Ending.HANG, False),
         ("delay", {"seconds": 3}, Ending.WHOLE, True),
         ("status", {"status": 504}, Ending.WHOLE, True),
         ("status", {"status": 504, "executed": False}, Ending.WHOLE, False),

@@ -93,6 +93,20 @@ async def test_a_reset_is_a_reset(listening: Listening, kite: Any, form: Any) ->
     assert tags(kite) == ["t1"]
 
 
+async def test_a_hanging_request_gets_nothing_and_the_next_connection_everything(
+    listening: Listening, kite: Any, form: Any
+) -> None:
+    kite.sim.faults.add("hang", "POST", "/orders")
+
+    with anyio.move_on_after(0.2) as waited:
+        await raw(listening, kite, form, tag="t1")
+    async with httpx.AsyncClient(base_url=listening.url, headers=auth(kite)) as client:
+        book = (await client.get("/orders")).json()["data"]
+
+    assert waited.cancelled_caught
+    assert [row["tag"] for row in book] == ["t1"]
+
+
 async def test_half_an_answer_announces_more_than_it_brings(
     listening: Listening, kite: Any, form: Any
 ) -> None:

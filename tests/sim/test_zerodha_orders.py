@@ -7,6 +7,11 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ordod.paper.hours import MARKET_HOURS
+from ordod.sim.zerodha import ZerodhaSim
 
 SAMPLES = Path(__file__).parents[1] / "adapters" / "zerodha" / "samples"
 
@@ -122,6 +127,19 @@ def test_what_cannot_be_paid_is_a_margin_exception(kite: Any, form: Any) -> None
 
     assert (status, error_type) == (400, "MarginException")
     assert message.startswith("Insufficient funds.")
+
+
+def test_a_closed_market_says_so_and_takes_after_market_orders(kite: Any, form: Any) -> None:
+    kite.sim = ZerodhaSim(now=kite.now, hours=MARKET_HOURS)
+    kite.now = kite.now.replace(hour=20)
+    kite.login()
+
+    refusal = kite.refused("POST", "/orders/regular", form())
+    order_id = kite.place("amo")
+
+    assert refusal[:2] == (400, "OrderException")
+    assert "Markets are closed" in refusal[2]
+    assert kite.order(order_id)["status"] == "AMO REQ RECEIVED"
 
 
 def test_what_is_not_held_cannot_be_sold_for_delivery(kite: Any, form: Any) -> None:
@@ -305,3 +323,55 @@ def test_an_auction_order_needs_an_auction(kite: Any, form: Any) -> None:
 
     assert refusal[2] == "Invalid `auction_number`."
     assert kite.order(order_id)["auction_number"] == "22"
+
+
+WISHES = st.lists(
+    st.tuples(
+        st.sampled_from(["BUY", "SELL"]),
+        st.sampled_from(["MARKET", "LIMIT", "SL", "SL-M"]),
+        st.integers(1, 3000),
+        st.integers(-30, 30),  # how far from the last price, in paise tens
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(wishes=WISHES)
+def test_book_trades_and_positions_always_agree(new_kite: Any, wishes: Any) -> None:
+    kite = new_kite()
+    last = round(kite.last_price("NSE:INFY"), 1)
+
+    for side, order_type, quantity, distance in wishes:
+        price = round(last + distance / 10, 1)
+        kite.send(
+            "POST",
+            "/orders/regular",
+            {
+                "exchange": "NSE",
+                "tradingsymbol": "INFY",
+                "transaction_type": side,
+                "order_type": order_type,
+                "quantity": quantity,
+                "product": "MIS",
+                "price": price,
+                "trigger_price": price,
+                "market_protection": 2,
+            },
+        )
+    kite.now += timedelta(minutes=1)
+
+    rows, trades = kite.ask("GET", "/orders"), kite.ask("GET", "/trades")
+    positions = kite.ask("GET", "/portfolio/positions")["net"]
+    signed = {"BUY": 1, "SELL": -1}
+    assert all(
+        row["filled_quantity"]
+        == sum(trade["quantity"] for trade in trades if trade["order_id"] == row["order_id"])
+        <= row["quantity"]
+        for row in rows
+    )
+    traded = sum(signed[trade["transaction_type"]] * trade["quantity"] for trade in trades)
+    assert traded == sum(position["quantity"] for position in positions)
+    made = [deed.order_id for deed in kite.sim.desk.deeds if not deed.error]
+    assert made == [row["order_id"] for row in rows]

@@ -126,14 +126,13 @@ class ZerodhaSim:
             if fault is None
             else self._spoil(fault, request, now)
         )
-        form = request.form if "form-urlencoded" in request.content_type else {}
         hidden = ("password", "twofa_value", "checksum")
         self.requests.append(
             Seen(
                 at=now,
                 method=request.method,
                 path=request.path,
-                form={name: value for name, value in form.items() if name not in hidden},
+                form={name: value for name, value in request.form.items() if name not in hidden},
                 status=reply.answer.status,
                 fault=str(fault.kind) if fault else "",
             )
@@ -174,6 +173,8 @@ class ZerodhaSim:
                 return Reply(done(), Ending.CLOSE)
             case FaultKind.RESET:
                 return Reply(done() if fault.executed else nothing, Ending.RESET)
+            case FaultKind.HANG:
+                return Reply(done() if fault.executed else nothing, Ending.HANG)
             case FaultKind.DELAY:
                 return Reply(done(), delay_s=fault.seconds)
             case FaultKind.STATUS:

@@ -57,7 +57,6 @@ MODIFYING = ("MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED")
 REFUSALS = {
     "INVALID_INPUT": "InputException",
     "ORDER_REJECTED": "OrderException",
-    "MARKET_CLOSED": "OrderException",
     "UNSUPPORTED": "InputException",
 }
 
@@ -566,6 +565,9 @@ def refused(refusal: Refusal) -> KiteError:
     """The exchange's no in Kite's words; it comes before the order is booked, so the book never shows it."""
     if str(refusal.fault) == "NOT_FOUND":
         return KiteError.no_order()
+    if str(refusal.fault) == "MARKET_CLOSED":
+        words = "Markets are closed right now. Use AMO for placing orders."
+        return KiteError(400, "OrderException", words)
     if str(refusal.fault) == "INSUFFICIENT_FUNDS":
         if "to sell" in refusal.message:
             return KiteError(400, "HoldingException", f"Insufficient holdings: {refusal.message}.")
