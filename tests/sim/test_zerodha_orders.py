@@ -169,6 +169,15 @@ def test_nfo_counts_in_units_and_refuses_a_broken_lot(kite: Any, form: Any) -> N
     assert (status, "lot" in message) == (400, True)
 
 
+def test_an_option_is_bought_in_whole_lots(kite: Any) -> None:
+    order_id = kite.place(
+        exchange="NFO", tradingsymbol="NIFTY26DEC25000CE", quantity=130, product="NRML"
+    )
+
+    assert kite.order(order_id)["status"] == "COMPLETE"
+    assert kite.ask("GET", "/portfolio/positions")["net"][0]["quantity"] == 130
+
+
 def test_an_iceberg_is_one_order_after_the_other(kite: Any) -> None:
     first = kite.place("iceberg", quantity=30, iceberg_legs=3, iceberg_quantity=10)
 
