@@ -2,7 +2,7 @@
 
 Orders here are the exchange's orders under Kite's ids, plus what only the broker knows: varieties that are several orders at
 the exchange (iceberg, cover), after-market orders that wait for the next day, auctions, slices, tags, the count of
-modifications, and the trail. `deeds` is the ground truth: everything that was carried out, whoever saw it.
+modifications, and the answers to what is asked of it. `deeds` is the ground truth: everything that was carried out, whoever saw it.
 """
 
 import random
@@ -16,7 +16,6 @@ import msgspec
 from msgspec import Struct
 
 from ordod.domain.orders import (
-    BrokerOrder,
     NewOrder,
     OrderChanges,
     OrderType,
@@ -29,31 +28,25 @@ from ordod.domain.orders import (
 from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.exchange import Refusal
 from ordod.paper.orders import PaperOrder
-from ordod.sim.zerodha.envelope import KiteError, number
+from ordod.sim.zerodha.booked import (
+    AUTOMATIC_PROTECTION,
+    Booked,
+    order_row,
+    status_word,
+    trail_rows,
+)
+from ordod.sim.zerodha.envelope import KiteError
 from ordod.sim.zerodha.forms import ModifyForm, PlaceForm
 from ordod.sim.zerodha.market import Contract, Market
-from ordod.sim.zerodha.rows import stamp, trade_row
+from ordod.sim.zerodha.rows import trade_row
 
-__all__ = ["Booked", "Deed", "Desk", "Wish", "refused"]
+__all__ = ["Deed", "Desk", "Wish", "with_refusals"]
 
 ID_EPOCH = datetime(
     2010, 11, 4, 1, 42, 54, 657000, UTC
 )  # of the 19-digit ids: milliseconds since then, times 2**22
 MODIFICATIONS_MAX = 25
 SLICES_MAX = 10
-AUTOMATIC_PROTECTION = Decimal(2)  # percent; what the sample rows show
-STATUS_WORDS = {
-    Status.PENDING: "OPEN PENDING",
-    Status.OPEN: "OPEN",
-    Status.PARTIALLY_FILLED: "OPEN",
-    Status.TRIGGER_PENDING: "TRIGGER PENDING",
-    Status.FILLED: "COMPLETE",
-    Status.CANCELLED: "CANCELLED",
-    Status.EXPIRED: "CANCELLED",
-    Status.REJECTED: "REJECTED",
-}
-PLACING = ("PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING")
-MODIFYING = ("MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED")
 REFUSALS = {
     "INVALID_INPUT": "InputException",
     "ORDER_REJECTED": "OrderException",
@@ -86,63 +79,6 @@ class Wish(Struct, frozen=True):
     invisible_s: float = 0
     hides_tag: bool = False
     origin: str = "api"
-
-
-class Booked(Struct, kw_only=True):
-    """One order of the day under its Kite id. `paper` is None while it waits for the next day, or was never taken."""
-
-    order_id: str
-    user_id: str
-    variety: str
-    contract: Contract
-    terms: NewOrder
-    placed_at: datetime
-    guid: str
-    tag: str = ""
-    system_tags: list[str] = []
-    protection: Decimal | None = None
-    validity_ttl: int = 0
-    auction_number: str = ""
-    parent_order_id: str | None = None
-    meta: dict[str, Any] = {}
-    paper: PaperOrder | None = None
-    waiting: Status = Status.PENDING  # how it stands while `paper` is None
-    message: str | None = None
-    modifications: int = 0
-    visible_at: datetime | None = None
-    hides_tag: bool = False
-
-    @property
-    def row(self) -> BrokerOrder:
-        """How the exchange shows it, or would."""
-        if self.paper is not None:
-            return self.paper.row()
-        terms = self.terms
-        return BrokerOrder(
-            broker_order_id=self.order_id,
-            status=self.waiting,
-            symbol=terms.symbol,
-            side=terms.side,
-            quantity=terms.quantity,
-            type=terms.type,
-            product=terms.product,
-            validity=terms.validity,
-            price=terms.price,
-            trigger_price=terms.trigger_price,
-            disclosed_quantity=terms.disclosed_quantity,
-            status_message=self.message,
-            placed_at=self.placed_at,
-            updated_at=self.placed_at,
-        )
-
-    @property
-    def is_live(self) -> bool:
-        return self.row.status in (
-            Status.PENDING,
-            Status.OPEN,
-            Status.PARTIALLY_FILLED,
-            Status.TRIGGER_PENDING,
-        )
 
 
 class _Iceberg(Struct):
@@ -230,34 +166,12 @@ class Desk:
     # The books
 
     def rows(self, user: str, now: datetime) -> list[dict[str, Any]]:
-        return [self._row(booked, booked.row) for booked in self._visible(user, now)]
+        return [order_row(booked) for booked in self._visible(user, now)]
 
     def trail(self, user: str, order_id: str, now: datetime) -> list[dict[str, Any]]:
         """Oldest first. Raises KiteError 404 for an order that is not in the book."""
         booked = self._shown(user, order_id, now)
-        first = {
-            "filled_quantity": 0,
-            "average_price": 0,
-            "exchange_order_id": None,
-            "exchange_timestamp": None,
-        }
-        if booked.paper is None:
-            return [self._row(booked, booked.row)]
-        marks = booked.paper.trail
-        lines = [
-            self._row(booked, marks[0])
-            | first
-            | {"status": word, "pending_quantity": self._asked(booked, marks[0])}
-            for word in PLACING
-        ]
-        before = marks[0]
-        for mark in marks:
-            if _terms(mark) != _terms(before):
-                lines += [self._row(booked, mark) | {"status": word} for word in MODIFYING]
-            if mark.status is not Status.PENDING:
-                lines.append(self._row(booked, mark))
-            before = mark
-        return lines
+        return trail_rows(booked)
 
     def trades(self, user: str, now: datetime) -> list[dict[str, Any]]:
         visible = {booked.order_id for booked in self._visible(user, now)}
@@ -465,7 +379,7 @@ class Desk:
         if booked.variety != variety:
             raise KiteError.bad_input("Invalid `variety`.")
         if not booked.is_live:
-            word = self._word(booked)
+            word = status_word(booked)
             raise KiteError(400, "OrderException", f"Order cannot be {change} as it is {word}.")
         return booked
 
@@ -486,82 +400,8 @@ class Desk:
         )
         return [trade_row(fill, b.order_id, b.contract) for fill, b in found if b is not None]
 
-    def _word(self, booked: Booked, row: BrokerOrder | None = None) -> str:
-        if booked.paper is None:
-            held = {Status.PENDING: "AMO REQ RECEIVED", Status.CANCELLED: "CANCELLED AMO"}
-            if booked.waiting is Status.PENDING and booked.modifications:
-                return "MODIFY AMO REQ RECEIVED"
-            return held.get(booked.waiting) or STATUS_WORDS[booked.waiting]
-        return STATUS_WORDS[(row or booked.row).status]
 
-    def _asked(self, booked: Booked, row: BrokerOrder) -> int:
-        return row.quantity // booked.contract.units
-
-    def _row(self, booked: Booked, row: BrokerOrder) -> dict[str, Any]:
-        """One row of the order book or the trail (zerodha.md 5.2)."""
-        contract = booked.contract
-        units = contract.units
-        word = self._word(booked, row)
-        quantity, filled = row.quantity // units, row.filled_quantity // units
-        ended = word in ("CANCELLED", "CANCELLED AMO")
-        order_type, price, mktp = self._protected(booked, row)
-        tags = (
-            [tag for tag in (booked.tag,) if tag and not booked.hides_tag]
-            + booked.system_tags
-            + mktp
-        )
-        at_exchange = row.exchange_order_id is not None
-        shown: dict[str, Any] = {
-            "account_id": booked.user_id,
-            "placed_by": booked.user_id,
-            "order_id": booked.order_id,
-            "exchange_order_id": row.exchange_order_id,
-            "parent_order_id": booked.parent_order_id,
-            "status": word,
-            "status_message": row.status_message,
-            "status_message_raw": row.status_message,
-            "order_timestamp": stamp(row.updated_at if booked.modifications else booked.placed_at),
-            "exchange_update_timestamp": stamp(row.updated_at) if at_exchange else None,
-            "exchange_timestamp": stamp(row.updated_at) if at_exchange else None,
-            "variety": booked.variety,
-            "modified": booked.modifications > 0,
-            "exchange": contract.exchange,
-            "tradingsymbol": contract.tradingsymbol,
-            "instrument_token": contract.instrument_token,
-            "order_type": order_type,
-            "transaction_type": str(row.side),
-            "validity": str(row.validity),
-            "validity_ttl": booked.validity_ttl,
-            "product": str(row.product),
-            "quantity": quantity,
-            "disclosed_quantity": (row.disclosed_quantity or 0) // units,
-            "price": price,
-            "trigger_price": number(row.trigger_price),
-            "average_price": number(row.average_price),
-            "filled_quantity": filled,
-            "pending_quantity": 0 if word in ("COMPLETE", "REJECTED") else quantity - filled,
-            "cancelled_quantity": quantity - filled if ended else 0,
-            "market_protection": 0 if mktp else number(booked.protection),
-            "meta": booked.meta,
-            "tag": booked.tag if booked.tag and not booked.hides_tag else None,
-            "guid": booked.guid,
-        }
-        if booked.auction_number:
-            shown["auction_number"] = booked.auction_number
-        if tags:
-            shown["tags"] = tags
-        return shown
-
-    def _protected(self, booked: Booked, row: BrokerOrder) -> tuple[str, float | int, list[str]]:
-        """A protected market order goes out, and is shown, as a limit order with tags that say so (zerodha.md 4.2)."""
-        if booked.protection is None or row.type is not OrderType.MARKET or booked.paper is None:
-            return str(row.type), number(row.price), []
-        percent = AUTOMATIC_PROTECTION if booked.protection == -1 else booked.protection
-        limit = Decimal(booked.paper.limit) / 100
-        return "LIMIT", number(limit), ["mktp", f"mktp:{percent:.2f}"]
-
-
-def refused(refusal: Refusal) -> KiteError:
+def _refused(refusal: Refusal) -> KiteError:
     """The exchange's no in Kite's words; it comes before the order is booked, so the book never shows it."""
     if str(refusal.fault) == "NOT_FOUND":
         return KiteError.no_order()
@@ -580,18 +420,7 @@ def with_refusals(act: Callable[[], T]) -> T:
     try:
         return act()
     except Refusal as refusal:
-        raise refused(refusal) from None
-
-
-def _terms(row: BrokerOrder) -> tuple[Any, ...]:
-    return (
-        row.quantity,
-        row.type,
-        row.price,
-        row.trigger_price,
-        row.validity,
-        row.disclosed_quantity,
-    )
+        raise _refused(refusal) from None
 
 
 def _plain(form: PlaceForm) -> dict[str, str]:
