@@ -323,6 +323,17 @@ def test_refused_placements_are_in_the_ground_truth_with_their_reason(kite: Any,
     assert deeds == [("place", "t1", True), ("place", "t2", False)]
 
 
+def test_changes_are_in_the_ground_truth_with_what_they_asked_for(kite: Any) -> None:
+    price = round(kite.last_price("NSE:INFY") * 0.95)
+    order_id = kite.place(order_type="LIMIT", price=price, market_protection=None)
+
+    kite.ask("PUT", f"/orders/regular/{order_id}", {"price": price - 1})
+    kite.ask("DELETE", f"/orders/regular/{order_id}")
+
+    deeds = [(d.what, d.order_id, d.terms.get("price")) for d in kite.sim.desk.deeds]
+    assert deeds[1:] == [("modify", order_id, str(price - 1)), ("cancel", order_id, None)]
+
+
 def test_an_auction_order_needs_an_auction(kite: Any, form: Any) -> None:
     sold = form(order_type="LIMIT", transaction_type="BUY", price=1400, auction_number="22")
 

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
+from ordod.sim.zerodha import App, ZerodhaSim
+
 SAMPLES = Path(__file__).parents[1] / "adapters" / "zerodha" / "samples"
 
 
@@ -239,6 +241,14 @@ def test_quotes_have_the_samples_keys_and_leave_out_the_unknown(kite: Any) -> No
     assert len(full["NSE:INFY"]["depth"]["buy"]) == len(full["NSE:INFY"]["depth"]["sell"]) == 5
     assert shape(ohlc) == shape(sample("ohlc.json"))
     assert set(ltp) == {"NSE:INFY", "NSE:NIFTY 50"}
+
+
+def test_a_plan_without_market_data_has_the_dump_alone(kite: Any) -> None:
+    kite.sim = ZerodhaSim(now=kite.now, apps=(App(market_data=False),))
+    kite.login()
+
+    assert kite.refused("GET", "/quote/ltp?i=NSE:INFY")[:2] == (403, "PermissionException")
+    assert kite.send("GET", "/instruments/NSE").status == 200
 
 
 def test_candles_are_told_as_the_samples_tell_them(kite: Any) -> None:

@@ -37,12 +37,13 @@ class Client(Struct, frozen=True, kw_only=True):
 
 
 class App(Struct, frozen=True, kw_only=True):
-    """A developer's app. `redirect_url` is what the developer registered."""
+    """A developer's app. `redirect_url` is what the developer registered; without `market_data` its plan has none."""
 
     api_key: str = "simkey0123456789"
     api_secret: str = "simsecret0123456789abcdef0123456"  # noqa: S105
     redirect_url: str = "http://127.0.0.1/callback"
     app_id: int = 12617
+    market_data: bool = True
 
 
 class Login(Struct, frozen=True, kw_only=True):
