@@ -9,10 +9,8 @@ the adapter. `ZerodhaSim` is pure: no socket, no clock; `server.py` puts it on a
 """
 
 import random
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
