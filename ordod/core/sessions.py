@@ -312,7 +312,8 @@ class SessionKeeper:
             return pyotp.TOTP(secret.reveal()).generate_otp(step)
         except ValueError:
             raise BrokerError(
-                Fault.AUTH_DENIED, "totp_secret is not base32 as the broker shows it"
+                Fault.AUTH_DENIED,
+                "totp_secret is not base32 text of at least 26 characters, as the broker shows it",
             ) from None
 
     async def _welcome(self, session: Session) -> None:
