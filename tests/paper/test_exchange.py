@@ -278,6 +278,21 @@ def test_looking_at_the_depth_takes_and_gives_nothing() -> None:
     assert again.dump() == market.dump()
 
 
+def test_the_depth_shows_five_levels_of_users_and_market_maker_together() -> None:
+    market = exchange()
+    alone = market.quote(POOL, MONDAY).depth
+    for ticks in range(1, 9):
+        market.place("asha", buy(7, str(Decimal(100) - ticks * Decimal("0.05")), POOL), MONDAY)
+
+    depth = market.quote(POOL, MONDAY).depth
+
+    assert alone is not None
+    assert depth is not None
+    assert [level.price for level in depth.buy] == [level.price for level in alone.buy]
+    assert [level.quantity for level in depth.buy] == [x.quantity + 7 for x in alone.buy]
+    assert {level.orders for level in depth.buy} == {2}
+
+
 # What is refused at the door
 
 
@@ -294,6 +309,7 @@ def test_looking_at_the_depth_takes_and_gives_nothing() -> None:
         (buy(1, type=OrderType.SL_M), "trigger_price"),
         (buy(1, "99", type=OrderType.SL, trigger_price=Decimal(100)), "beyond its trigger"),
         (buy(1, "100", validity=Validity.TTL), "validity_minutes"),
+        (buy(1, "100", disclosed_quantity=2), "disclosed_quantity"),
         (buy(3, "100", variety=Variety.ICEBERG, iceberg_legs=4), "iceberg"),
     ],
 )
@@ -333,7 +349,7 @@ def test_a_refusal_for_want_of_money_frees_what_it_had_tied_up() -> None:
     market.place("asha", buy(5, "100", product=Product.CNC), MONDAY)
     before = market.dump()
 
-    with pytest.raises(Refusal, match="500.00 available"):
+    with pytest.raises(Refusal, match=r"500\.00 available"):
         market.place("asha", buy(6, "100", product=Product.CNC), MONDAY)
 
     assert market.dump() == before
