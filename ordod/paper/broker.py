@@ -28,6 +28,7 @@ __all__ = ["BOOK_DAY", "CASH", "PaperBroker"]
 BOOK_DAY = time(6, 0)  # IST; the book of a day is emptied at this time of the next
 CASH = Decimal(1_000_000)
 SEED = 7
+TAG_LENGTH = 20
 _STATUS = {Fault.AUTH_EXPIRED: 401, Fault.NOT_FOUND: 404}
 _HEAD = b'["exchange",'
 
@@ -131,6 +132,8 @@ class PaperBroker:
 
     def _place(self, user: str, _name: str, request: HttpRequest, now: datetime) -> Any:
         order = msgspec.convert(request.json, NewOrder)
+        if order.tag is not None and len(order.tag) > TAG_LENGTH:
+            raise Refusal(Fault.INVALID_INPUT, f"a tag has at most {TAG_LENGTH} characters")
         return {"order_id": self.exchange.place(user, order, now).order_id}
 
     def _modify(self, user: str, name: str, request: HttpRequest, now: datetime) -> Any:

@@ -224,6 +224,7 @@ def test_users_of_one_broker_trade_with_each_other_and_see_their_own_orders_only
         (request("DELETE", "/orders/12"), 404),
         (request("POST", "/orders", json={"symbol": "NSE:INFY"}), 400),
         (request("GET", "/candles"), 400),
+        (place(tag="a" * 21), 400),
         (HttpRequest("GET", "rest", "/orders", "any"), 401),
         (HttpRequest("GET", "rest", "/orders", "any", (("authorization", "paper ravi"),)), 401),
     ],
