@@ -387,9 +387,8 @@ class Changes:
     async def _stored(self, record: Cancel) -> bool:
         """Whether a cancel is on disk; it is sent in any case."""
         pending = self._ledger.write(record)
-        with suppress(JournalFailed), anyio.move_on_after(SYNC_S):
-            await pending.durable()
-            return True
+        with suppress(JournalFailed):
+            return await pending.durable(within_s=SYNC_S)
         return False
 
     async def _concluded(self, change_id: str, outcome: Outcome[Any]) -> bool:
