@@ -52,7 +52,7 @@ class AsyncClient(AsyncGroups):
 
     new_key = staticmethod(requests.new_key)
 
-    async def call(self, method: str, **params: Any) -> Object:
+    async def call(self, method: str, /, **params: Any) -> Object:
         """Any method by its name on the wire; the result as it is, numbers with a fraction as Decimal."""
         return await self.send(requests.call(method, **params))
 

@@ -59,7 +59,7 @@ class Client(Groups):
 
     new_key = staticmethod(requests.new_key)
 
-    def call(self, method: str, **params: Any) -> Object:
+    def call(self, method: str, /, **params: Any) -> Object:
         """Any method by its name on the wire; the result as it is, numbers with a fraction as Decimal."""
         return self.send(requests.call(method, **params))
 

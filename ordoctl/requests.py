@@ -5,7 +5,7 @@ method by itself. Prices may be `Decimal`, `int`, a decimal string or a `float` 
 is None is not sent.
 """
 
-import secrets
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -121,11 +121,16 @@ def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
 
 def new_key() -> str:
     """A key that nobody used: 26 characters of WIRE's alphabet, 130 random bits."""
-    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(26))
+    return "".join("abcdefghijklmnopqrstuvwxyz234567"[byte & 31] for byte in os.urandom(26))
 
 
 def _given(**params: Any) -> Object:
-    return {name: value for name, value in params.items() if value is not None}
+    return {
+        # A price is never sent with an exponent: a Decimal may have one, and the daemon refuses it.
+        name: f"{value:f}" if isinstance(value, Decimal) else value
+        for name, value in params.items()
+        if value is not None
+    }
 
 
 def _as_it_is(result: T) -> T:
@@ -197,7 +202,7 @@ def _placed(result: _OneOrder) -> Order:
 _order: Callable[[_OneOrder], Order] = attrgetter("order")
 
 
-def call(method: str, **params: Any) -> Request[Object]:
+def call(method: str, /, **params: Any) -> Request[Object]:
     """Any method, by its name on the wire; its result as it is, numbers with a fraction as Decimal."""
     return Request(method, params, Object, _as_it_is)
 

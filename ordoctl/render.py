@@ -1,0 +1,740 @@
+"""Answers as a person wants to read them: tables, IST, rupees grouped as in India.
+
+What comes from outside is put in as plain text, never as markup, and without control characters.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ordoctl.ist import IST
+from ordoctl.models import (
+    Account,
+    AccountFunds,
+    AccountHoldings,
+    AccountPositions,
+    CancelResult,
+    Candle,
+    Change,
+    Failure,
+    Gtt,
+    GttChange,
+    Instrument,
+    KillAnswer,
+    KillScope,
+    KillStatus,
+    Level,
+    LoginState,
+    Order,
+    OrderPage,
+    Quotes,
+    Status,
+    TradePage,
+)
+
+if TYPE_CHECKING:
+    from ordoctl.offline import Report
+
+__all__ = [
+    "cancelled",
+    "candles",
+    "change",
+    "console",
+    "depth",
+    "funds",
+    "gtt_change",
+    "gtts",
+    "history",
+    "holdings",
+    "instruments",
+    "journal",
+    "killed",
+    "login",
+    "order",
+    "orders",
+    "positions",
+    "quotes",
+    "released",
+    "rupees",
+    "status",
+    "trades",
+    "when",
+]
+
+NOTHING = "-"
+PIPE_COLUMNS = 1000  # into a file or a pipe nothing is cut or folded
+STYLES = {
+    "BUY": "green",
+    "SELL": "red",
+    "FILLED": "green",
+    "PARTIALLY_FILLED": "cyan",
+    "OPEN": "cyan",
+    "TRIGGER_PENDING": "cyan",
+    "PENDING": "cyan",
+    "REJECTED": "red",
+    "NOT_PLACED": "red",
+    "CANCELLED": "dim",
+    "EXPIRED": "dim",
+    "IN_DOUBT": "bold yellow",
+    "ACTIVE": "green",
+    "TRIGGERED": "green",
+    "DENIED": "bold red",
+    "DISABLED": "dim",
+}
+
+
+def console(file: TextIO) -> Console:
+    """Where tables go. A pipe gets them whole and plain."""
+    width = None if file.isatty() else PIPE_COLUMNS
+    return Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+
+
+# Orders
+
+
+def order(order: Order) -> RenderableType:
+    facts: list[tuple[str, RenderableType]] = [
+        ("order", _text(order.order_id)),
+        ("status", _word(order.status)),
+        ("", _text(order.status_message or "")),
+        ("what", _what(order)),
+        ("filled", _text(_filled(order))),
+        ("account", _text(order.account)),
+        ("strategy", _text(order.strategy or "")),
+        ("key", _text(order.key or "placed elsewhere")),
+        ("tag", _text(order.tag or "")),
+        ("broker's id", _text(order.broker_order_id or "")),
+        ("exchange's id", _text(order.exchange_order_id or "")),
+        ("placed", _text(when(order.placed_at, exactly=True))),
+        ("updated", _text(when(order.updated_at, exactly=True))),
+        ("in doubt since", _text(when(order.since, exactly=True))),
+        ("looked for at", _text(when(order.next_check, exactly=True))),
+        ("", _text("this key had been sent before" if order.replayed else "")),
+    ]
+    table = Table.grid(padding=(0, 2))
+    for name, fact in facts:
+        if str(fact) not in ("", NOTHING):
+            table.add_row(Text(name, style="dim"), fact)
+    return table
+
+
+def change(change: Change) -> RenderableType:
+    return order(change.order)
+
+
+def orders(page: OrderPage) -> RenderableType:
+    if not page.orders:
+        return Text("no orders")
+    several, strategies = _several(page), any(one.strategy for one in page)
+    notes = any(one.status_message for one in page)
+    table = _table(
+        "time",
+        "account" if several else None,
+        "order",
+        "strategy" if strategies else None,
+        "side",
+        "quantity>",
+        "symbol",
+        "price>",
+        "product",
+        "status",
+        "average>",
+        "note~" if notes else None,
+    )
+    for one in page:
+        _row(
+            table,
+            when(one.placed_at),
+            one.account if several else None,
+            one.order_id,
+            (one.strategy or "") if strategies else None,
+            _word(one.side),
+            f"{one.filled_quantity}/{one.quantity}" if one.filled_quantity else str(one.quantity),
+            one.symbol,
+            _price_asked(one),
+            one.product or NOTHING,
+            _word(one.status),
+            rupees(one.average_price),
+            (one.status_message or "") if notes else None,
+        )
+    return table
+
+
+def trades(page: TradePage) -> RenderableType:
+    if not page.trades:
+        return Text("no trades")
+    several = _several(page)
+    table = _table(
+        "time",
+        "account" if several else None,
+        "trade",
+        "order",
+        "side",
+        "quantity>",
+        "symbol",
+        "price>",
+        "value>",
+        "product",
+    )
+    for one in page:
+        _row(
+            table,
+            when(one.at),
+            one.account if several else None,
+            one.trade_id,
+            one.order_id or one.broker_order_id or NOTHING,
+            _word(one.side),
+            str(one.quantity),
+            one.symbol,
+            rupees(one.price),
+            rupees(one.price * one.quantity),
+            one.product or NOTHING,
+        )
+    return table
+
+
+def cancelled(results: Sequence[CancelResult]) -> RenderableType:
+    if not results:
+        return Text("nothing was open")
+    table = _table("order", "account", "cancel", "status", "note~")
+    for one in results:
+        outcome = "refused" if one.error else (one.change or NOTHING)
+        _row(
+            table,
+            one.order_id,
+            one.account,
+            _word(outcome, {"done": "green", "in_doubt": "bold yellow", "refused": "red"}),
+            _word(one.order.status) if one.order else NOTHING,
+            _failure(one.error) if one.error else "",
+        )
+    return table
+
+
+def history(records: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Records or journal entries: what all have in columns, the rest in words."""
+    if not records:
+        return Text("nothing")
+    table = _table("seq>", "time", "type", "what~")
+    for one in records:
+        rest = {
+            name: value for name, value in one.items() if name not in ("seq", "at", "type", "hash")
+        }
+        at = one.get("at")
+        _row(
+            table,
+            str(one.get("seq", NOTHING)),
+            _written_when(at) if isinstance(at, str) else NOTHING,
+            str(one.get("type", NOTHING)),
+            _flat(rest),
+        )
+    return table
+
+
+# Portfolio
+
+
+def positions(accounts: Sequence[AccountPositions]) -> RenderableType:
+    return _by_account(accounts, "positions", _positions)
+
+
+def _positions(account: AccountPositions) -> RenderableType:
+    if not account.positions:
+        return Text("no positions")
+    total = sum((one.pnl for one in account.positions if one.pnl is not None), Decimal(0))
+    table = _table(
+        "symbol", "product", "quantity>", "average>", "last>", "P&L>", footer={"P&L": _gain(total)}
+    )
+    for one in account.positions:
+        _row(
+            table,
+            one.symbol,
+            one.product or NOTHING,
+            str(one.quantity),
+            rupees(one.average_price),
+            rupees(one.last_price),
+            _gain(one.pnl),
+        )
+    return table
+
+
+def holdings(accounts: Sequence[AccountHoldings]) -> RenderableType:
+    return _by_account(accounts, "holdings", _holdings)
+
+
+def _holdings(account: AccountHoldings) -> RenderableType:
+    if not account.holdings:
+        return Text("no holdings")
+    values = [
+        one.last_price * one.quantity if one.last_price is not None else None
+        for one in account.holdings
+    ]
+    total = sum((value for value in values if value is not None), Decimal(0))
+    gain = sum((one.pnl for one in account.holdings if one.pnl is not None), Decimal(0))
+    table = _table(
+        "symbol",
+        "quantity>",
+        "T1>",
+        "pledged>",
+        "average>",
+        "last>",
+        "value>",
+        "P&L>",
+        footer={"value": _text(rupees(total)), "P&L": _gain(gain)},
+    )
+    for one, value in zip(account.holdings, values, strict=True):
+        _row(
+            table,
+            one.symbol,
+            str(one.quantity),
+            str(one.t1_quantity or ""),
+            str(one.collateral_quantity or ""),
+            rupees(one.average_price),
+            rupees(one.last_price),
+            rupees(value),
+            _gain(one.pnl),
+        )
+    return table
+
+
+def funds(accounts: Sequence[AccountFunds]) -> RenderableType:
+    return _by_account(accounts, "funds", _funds)
+
+
+def _funds(account: AccountFunds) -> RenderableType:
+    table = _table("segment", "available>", "used>", "cash>", "collateral>", "opening>")
+    for one in account.funds:
+        _row(
+            table,
+            one.segment,
+            Text(rupees(one.available), style="bold"),
+            rupees(one.used),
+            rupees(one.cash),
+            rupees(one.collateral),
+            rupees(one.opening),
+        )
+    return table
+
+
+# Market
+
+
+def quotes(answer: Quotes) -> RenderableType:
+    table = _table(
+        "symbol", "last>", "change>", "%>", "open>", "high>", "low>", "close>", "volume>", "time"
+    )
+    for symbol, one in answer.quotes.items():
+        moved = one.last_price - one.close_price if one.last_price and one.close_price else None
+        percent = moved / one.close_price * 100 if moved is not None and one.close_price else None
+        _row(
+            table,
+            symbol,
+            Text(rupees(one.last_price), style="bold"),
+            _gain(moved),
+            _gain(percent),
+            rupees(one.open_price),
+            rupees(one.high_price),
+            rupees(one.low_price),
+            rupees(one.close_price),
+            _grouped(one.volume),
+            when(one.at),
+        )
+    return table
+
+
+def depth(answer: Quotes) -> RenderableType:
+    ladders: list[RenderableType] = []
+    for symbol, one in answer.quotes.items():
+        buy, sell = (one.depth.buy, one.depth.sell) if one.depth else (one.buy, one.sell)
+        title = f"{symbol}  {rupees(one.last_price)}" if one.last_price else symbol
+        table = _table("orders>", "quantity>", "buy>", "sell", "quantity>", "orders>", title=title)
+        for level in range(max(len(buy), len(sell))):
+            _row(
+                table,
+                *_level(buy, level, "green"),
+                *reversed(_level(sell, level, "red")),
+            )
+        ladders.append(table)
+    return Group(*ladders)
+
+
+def _level(side: Sequence[Level], at: int, style: str) -> tuple[str, str, RenderableType]:
+    if at >= len(side):
+        return "", "", ""
+    level = side[at]
+    orders = _grouped(level.orders) if level.orders is not None else ""
+    return orders, _grouped(level.quantity), Text(rupees(level.price), style=style)
+
+
+def candles(candles: Sequence[Candle]) -> RenderableType:
+    if not candles:
+        return Text("no candles")
+    interest = any(one.oi is not None for one in candles)
+    table = _table(
+        "time", "open>", "high>", "low>", "close>", "volume>", "interest>" if interest else None
+    )
+    for one in candles:
+        _row(
+            table,
+            _day_and_minute(one.at),
+            rupees(one.open),
+            rupees(one.high),
+            rupees(one.low),
+            rupees(one.close),
+            _grouped(one.volume),
+            _grouped(one.oi) if interest else None,
+        )
+    return table
+
+
+def instruments(found: Sequence[Instrument]) -> RenderableType:
+    if not found:
+        return Text("nothing found")
+    table = _table("symbol", "kind", "name", "lot>", "tick>", "expiry", "strike>", "freeze>")
+    for one in found:
+        _row(
+            table,
+            one.symbol,
+            one.kind,
+            one.name,
+            _grouped(one.lot_size),
+            rupees(one.tick_size),
+            f"{one.expiry:%d %b %Y}" if one.expiry else "",
+            rupees(one.strike) if one.strike is not None else "",
+            _grouped(one.freeze_quantity) if one.freeze_quantity is not None else "",
+        )
+    return table
+
+
+# GTT
+
+
+def gtts(found: Sequence[Gtt]) -> RenderableType:
+    if not found:
+        return Text("no GTTs")
+    table = _table(
+        "key or id",
+        "symbol",
+        "status",
+        "side",
+        "quantity>",
+        "trigger>",
+        "price>",
+        "product",
+        "note~",
+    )
+    for one in found:
+        for number, leg in enumerate(one.legs):
+            _row(
+                table,
+                (one.key or one.gtt_id or one.broker_gtt_id or NOTHING) if not number else "",
+                one.symbol if not number else "",
+                _word(one.status) if not number else "",
+                _word(leg.side),
+                str(leg.quantity),
+                rupees(leg.trigger_price),
+                rupees(leg.price),
+                leg.product,
+                (one.status_message or "") if not number else "",
+            )
+    return table
+
+
+def gtt_change(change: GttChange) -> RenderableType:
+    outcome = _word(change.change, {"done": "green", "in_doubt": "bold yellow"})
+    return Group(outcome, gtts([change.gtt])) if change.gtt else outcome
+
+
+# Accounts, kill, journal
+
+
+def status(status: Status) -> RenderableType:
+    journal = status.journal
+    facts = [f"ordod {status.version}".strip(), status.state]
+    if status.started_at:
+        facts.append(f"since {when(status.started_at)}")
+    if journal and journal.seq is not None:
+        facts.append(f"journal at {journal.seq}:{journal.hash or ''}".rstrip(":"))
+    parts: list[RenderableType] = [_text(" · ".join(facts))]
+    if journal and journal.failed:
+        why = f": {journal.failed}" if isinstance(journal.failed, str) else ""
+        parts.append(
+            _text(
+                f"THE DISK FAILED{why}. Nothing more is sent; cancels and kill go on.", "bold red"
+            )
+        )
+    if status.kill and status.kill.engaged:
+        parts.append(_kill(status.kill))
+    parts.append(_accounts(status.accounts))
+    doubts = status.doubts if isinstance(status.doubts, int) else len(status.doubts)
+    if doubts:
+        which = "" if isinstance(status.doubts, int) else ": "
+        names = (
+            "" if isinstance(status.doubts, int) else ", ".join(o.order_id for o in status.doubts)
+        )
+        words = "1 order is" if doubts == 1 else f"{doubts} orders are"
+        parts.append(_text(f"{words} in doubt{which}{names}", "bold yellow"))
+    if status.todo:
+        parts.append(_text(f"→ {status.todo}", "bold"))
+    return Group(*parts)
+
+
+def _accounts(accounts: Sequence[Account]) -> RenderableType:
+    if not accounts:
+        return Text("no accounts")
+    table = _table("account", "broker", "user", "session", "until", "trades", "why not~", "to do~")
+    for one in accounts:
+        trades = {True: "yes", False: "NO", None: NOTHING}[one.can_trade]
+        _row(
+            table,
+            one.account,
+            one.broker,
+            one.user or NOTHING,
+            _word(one.state),
+            when(one.expires_at),
+            _word(trades, {"yes": "green", "NO": "bold red"}),
+            one.why or "",
+            one.todo or "",
+        )
+    return table
+
+
+def _kill(kill: KillStatus) -> RenderableType:
+    lines = [_text(f"KILLED: {_scope(scope)}", "bold red") for scope in kill.scopes]
+    if not lines:
+        lines = [_text("KILLED", "bold red")]
+    if kill.sweep and kill.sweep.running:
+        lines.append(_text(f"cancelling goes on: {_flat(_told(kill.sweep))}", "yellow"))
+    return Group(*lines)
+
+
+def _scope(scope: KillScope) -> str:
+    where = [f"account {scope.account}"] if scope.account else []
+    where += [f"strategy {scope.strategy}"] if scope.strategy else []
+    by = [f"by {scope.caller}"] if scope.caller else []
+    by += [f"at {when(scope.at)}"] if scope.at else []
+    why = f" ({scope.reason})" if scope.reason else ""
+    return f"{', '.join(where) or 'everything'}{why} {' '.join(by)}".rstrip()
+
+
+def killed(answer: KillAnswer) -> RenderableType:
+    told = _told(answer)
+    del told["durable"]
+    took = f" in {answer.took_ms} ms" if told.pop("took_ms", None) is not None else ""
+    return Group(
+        _text(f"KILLED{took}", "bold red"), *(_text(f"  {_counted(n, v)}") for n, v in told.items())
+    )
+
+
+def _counted(name: str, value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"{name}: {len(value)}" + "".join(f"\n    {_flat(one)}" for one in value)
+    return f"{name}: {value}"
+
+
+def released(answer: Mapping[str, Any]) -> RenderableType:
+    return _text(f"released: {_flat(answer)}")
+
+
+def login(state: LoginState) -> RenderableType:
+    line = Text.assemble(f"{state.account}: ", _word(state.state))
+    return Group(line, _text(state.message)) if state.message else line
+
+
+def journal(report: "Report") -> RenderableType:
+    seq, digest = report.head
+    parts = [
+        _text(f"{report.records} records in {report.segments} files, head {seq}:{digest}"),
+    ]
+    if report.torn:
+        parts.append(
+            _text(f"unfinished at its end (a power cut leaves this): {report.torn}", "yellow")
+        )
+    parts += [_text(f"set aside: {lost}", "yellow") for lost in report.lost]
+    parts += [_text(str(bad), "bold red") for bad in (report.damage, report.tampered) if bad]
+    if report.is_good:
+        parts.append(_text("whole", "green"))
+    return Group(*parts)
+
+
+# Words and numbers
+
+
+def rupees(amount: Decimal | None) -> str:
+    """12,34,567.50: grouped as in India, two decimals, more where there are more."""
+    if amount is None:
+        return NOTHING
+    sign, text = ("-" if amount < 0 else ""), f"{abs(amount):f}"
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0")[:4].ljust(2, "0")
+    return f"{sign}{_in_groups(whole)}.{fraction}"
+
+
+def when(at: datetime | None, *, exactly: bool = False) -> str:
+    """IST; the day only where it is not today."""
+    if at is None:
+        return NOTHING
+    there = at.astimezone(IST)
+    clock = f"{there:%H:%M:%S}" + (f".{there.microsecond // 1000:03d}" if exactly else "")
+    today = datetime.now(UTC).astimezone(IST).date()
+    return clock if there.date() == today else f"{there:%d %b} {clock}"
+
+
+def _written_when(text: str) -> str:
+    try:
+        return when(datetime.fromisoformat(text).astimezone(IST), exactly=True)
+    except (ValueError, OverflowError):
+        return text
+
+
+def _day_and_minute(at: datetime) -> str:
+    there = at.astimezone(IST)
+    is_day = (there.hour, there.minute) == (0, 0)
+    return f"{there:%d %b %Y}" if is_day else f"{there:%d %b %H:%M}"
+
+
+def _in_groups(digits: str) -> str:
+    head, tail = digits[:-3], digits[-3:]
+    groups = [head[max(end - 2, 0) : end] for end in range(len(head), 0, -2)]
+    return ",".join([*reversed(groups), tail])
+
+
+def _grouped(number: int | None) -> str:
+    if number is None:
+        return NOTHING
+    return ("-" if number < 0 else "") + _in_groups(str(abs(number)))
+
+
+def _gain(amount: Decimal | None) -> Text:
+    if amount is None:
+        return Text(NOTHING)
+    shown = round(amount, 2)
+    style = "green" if shown > 0 else "red" if shown < 0 else ""
+    return Text(f"{'+' if shown > 0 else ''}{rupees(shown)}", style=style)
+
+
+def _what(order: Order) -> Text:
+    terms = [order.product, order.validity, order.variety]
+    return Text.assemble(
+        _word(order.side),
+        _plain(f" {order.quantity} {order.symbol} {_price_asked(order)} "),
+        _plain(" ".join(term for term in terms if term and term != "REGULAR")),
+    )
+
+
+def _price_asked(order: Order) -> str:
+    price = rupees(order.price) if order.price else order.type
+    return f"{price} at {rupees(order.trigger_price)}" if order.trigger_price else price
+
+
+def _filled(order: Order) -> str:
+    if not order.filled_quantity:
+        return ""
+    return f"{order.filled_quantity} of {order.quantity} at {rupees(order.average_price)}"
+
+
+def _failure(failure: Failure) -> str:
+    kind = failure.data.get("kind", failure.code)
+    return f"{kind}: {failure.message}"
+
+
+def _told(value: Any) -> dict[str, Any]:
+    told = {name: getattr(value, name) for name in value.__struct_fields__}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _flat(value: Any) -> str:
+    """A value in one line: `a=1 b=x`, nested objects by dotted names."""
+    if isinstance(value, Mapping):
+        return " ".join(
+            _flat_item(str(name), one) for name, one in value.items() if one is not None
+        )
+    if isinstance(value, list | tuple):
+        return ", ".join(_flat(one) for one in value)
+    return str(value)
+
+
+def _flat_item(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(
+            _flat_item(f"{name}.{inner}", one) for inner, one in value.items() if one is not None
+        )
+    return f"{name}={_flat(value)}"
+
+
+def _several(things: Iterable[Any]) -> bool:
+    return len({one.account for one in things}) > 1
+
+
+def _by_account(accounts: Sequence[Any], what: str, table: Any) -> RenderableType:
+    """One table an account, with the time of reading; or why there is none."""
+    if not accounts:
+        return Text("no accounts")
+    parts: list[RenderableType] = []
+    for number, one in enumerate(accounts):
+        if number:
+            parts.append(Text(""))
+        read = f", read at {when(one.read_at)}" if one.read_at else ""
+        parts.append(_text(f"{one.account}{read}", "bold"))
+        if one.error:
+            parts.append(_text(f"{what} could not be read: {_failure(one.error)}", "red"))
+        else:
+            parts.append(table(one))
+    return Group(*parts)
+
+
+# Cells
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a broker's words must not steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text("\n".join(_plain(line) for line in text.split("\n")), style=style)
+
+
+def _word(word: str, styles: Mapping[str, str] = STYLES) -> Text:
+    return _text(word, styles.get(word, ""))
+
+
+def _table(
+    *columns: str | None,
+    title: str | None = None,
+    footer: Mapping[str, RenderableType] | None = None,
+) -> Table:
+    """A column's name ends in `>` for numbers, in `~` where it may fold; None is left out."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        header_style="dim",
+        footer_style="bold",
+        title=_text(title, "bold") if title else None,
+        title_justify="left",
+        show_footer=footer is not None,
+    )
+    for column in columns:
+        if column is None:
+            continue
+        name = column.rstrip(">~")
+        table.add_column(
+            Text(name),
+            footer=(footer or {}).get(name, ""),
+            justify="right" if column.endswith(">") else "left",
+            no_wrap=not column.endswith("~"),
+            overflow="fold",
+        )
+    return table
+
+
+def _row(table: Table, *cells: RenderableType | None) -> None:
+    table.add_row(
+        *(_text(cell) if isinstance(cell, str) else cell for cell in cells if cell is not None)
+    )
