@@ -53,16 +53,16 @@ def _run(module: str, function: str, args: argparse.Namespace) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The grammar. `run` of what it parses is (module of `commands`, function)."""
-    common = _common()
     parser = argparse.ArgumentParser(
         prog="ordoctl",
         description="Talk to ordod, the daemon between trading bots and brokers.",
         epilog="Exit status: 0 done, 1 the daemon said no, 2 usage, 3 no daemon, 4 in doubt.",
-        parents=[common],
+        parents=[_common()],
     )
     parser.add_argument("--version", action=_Version, help="print the version")
     parser.set_defaults(run=None, json=False, socket=None, account=None, timeout=30.0)
-    grammar = _Grammar(parser, common)
+    # A parser of their own: argparse shares actions with parents, and with them the defaults just set.
+    grammar = _Grammar(parser, _common())
     _accounts(grammar)
     _orders(grammar)
     _portfolio(grammar)

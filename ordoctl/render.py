@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -68,6 +68,7 @@ __all__ = [
 ]
 
 NOTHING = "-"
+FOLDED_COLUMNS = 20  # a column that may fold gets at least so many
 PIPE_COLUMNS = 1000  # into a file or a pipe nothing is cut or folded
 STYLES = {
     "BUY": "green",
@@ -92,7 +93,13 @@ STYLES = {
 def console(file: TextIO) -> Console:
     """Where tables go. A pipe gets them whole and plain."""
     width = None if file.isatty() else PIPE_COLUMNS
-    return Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+    return _Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Left to `main`, as with everything else that is printed; rich would exit with 1, the daemon's no."""
+        raise BrokenPipeError
 
 
 # Orders
@@ -132,65 +139,61 @@ def orders(page: OrderPage) -> RenderableType:
     if not page.orders:
         return Text("no orders")
     several, strategies = _several(page), any(one.strategy for one in page)
-    notes = any(one.status_message for one in page)
-    table = _table(
-        "time",
-        "account" if several else None,
+    table = _Grid(
+        "time?",
+        "account?" if several else None,
         "order",
-        "strategy" if strategies else None,
+        "strategy?" if strategies else None,
         "side",
         "quantity>",
         "symbol",
         "price>",
-        "product",
+        "product?",
         "status",
-        "average>",
-        "note~" if notes else None,
+        "average>?",
     )
     for one in page:
-        _row(
-            table,
-            when(one.placed_at),
+        table.row(
+            _day_or_clock(one.placed_at),
             one.account if several else None,
             one.order_id,
             (one.strategy or "") if strategies else None,
             _word(one.side),
-            f"{one.filled_quantity}/{one.quantity}" if one.filled_quantity else str(one.quantity),
+            _filled_of(one),
             one.symbol,
             _price_asked(one),
             one.product or NOTHING,
             _word(one.status),
             rupees(one.average_price),
-            (one.status_message or "") if notes else None,
         )
-    return table
+    notes = [_text(f"{o.order_id}: {o.status_message}", "dim") for o in page if o.status_message]
+    return Group(table, *notes)
 
 
 def trades(page: TradePage) -> RenderableType:
     if not page.trades:
         return Text("no trades")
     several = _several(page)
-    table = _table(
-        "time",
-        "account" if several else None,
-        "trade",
+    table = _Grid(
+        "time?",
+        "account?" if several else None,
+        "trade?",
         "order",
         "side",
         "quantity>",
         "symbol",
         "price>",
-        "value>",
-        "product",
+        "value>?",
+        "product?",
     )
     for one in page:
-        _row(
-            table,
-            when(one.at),
+        table.row(
+            _day_or_clock(one.at),
             one.account if several else None,
             one.trade_id,
             one.order_id or one.broker_order_id or NOTHING,
             _word(one.side),
-            str(one.quantity),
+            _grouped(one.quantity),
             one.symbol,
             rupees(one.price),
             rupees(one.price * one.quantity),
@@ -202,11 +205,10 @@ def trades(page: TradePage) -> RenderableType:
 def cancelled(results: Sequence[CancelResult]) -> RenderableType:
     if not results:
         return Text("nothing was open")
-    table = _table("order", "account", "cancel", "status", "note~")
+    table = _Grid("order", "account", "cancel", "status", "note~")
     for one in results:
         outcome = "refused" if one.error else (one.change or NOTHING)
-        _row(
-            table,
+        table.row(
             one.order_id,
             one.account,
             _word(outcome, {"done": "green", "in_doubt": "bold yellow", "refused": "red"}),
@@ -220,14 +222,13 @@ def history(records: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Records or journal entries: what all have in columns, the rest in words."""
     if not records:
         return Text("nothing")
-    table = _table("seq>", "time", "type", "what~")
+    table = _Grid("seq>", "time", "type", "what~")
     for one in records:
         rest = {
             name: value for name, value in one.items() if name not in ("seq", "at", "type", "hash")
         }
         at = one.get("at")
-        _row(
-            table,
+        table.row(
             str(one.get("seq", NOTHING)),
             _written_when(at) if isinstance(at, str) else NOTHING,
             str(one.get("type", NOTHING)),
@@ -247,15 +248,20 @@ def _positions(account: AccountPositions) -> RenderableType:
     if not account.positions:
         return Text("no positions")
     total = sum((one.pnl for one in account.positions if one.pnl is not None), Decimal(0))
-    table = _table(
-        "symbol", "product", "quantity>", "average>", "last>", "P&L>", footer={"P&L": _gain(total)}
+    table = _Grid(
+        "symbol",
+        "product",
+        "quantity>",
+        "average>",
+        "last>",
+        "P&L>",
+        footer={"symbol": "total", "P&L": _gain(total)},
     )
     for one in account.positions:
-        _row(
-            table,
+        table.row(
             one.symbol,
             one.product or NOTHING,
-            str(one.quantity),
+            _grouped(one.quantity),
             rupees(one.average_price),
             rupees(one.last_price),
             _gain(one.pnl),
@@ -276,22 +282,21 @@ def _holdings(account: AccountHoldings) -> RenderableType:
     ]
     total = sum((value for value in values if value is not None), Decimal(0))
     gain = sum((one.pnl for one in account.holdings if one.pnl is not None), Decimal(0))
-    table = _table(
+    table = _Grid(
         "symbol",
         "quantity>",
-        "T1>",
-        "pledged>",
+        "T1>?",
+        "pledged>?",
         "average>",
         "last>",
         "value>",
         "P&L>",
-        footer={"value": _text(rupees(total)), "P&L": _gain(gain)},
+        footer={"symbol": "total", "value": _text(rupees(total)), "P&L": _gain(gain)},
     )
     for one, value in zip(account.holdings, values, strict=True):
-        _row(
-            table,
+        table.row(
             one.symbol,
-            str(one.quantity),
+            _grouped(one.quantity),
             str(one.t1_quantity or ""),
             str(one.collateral_quantity or ""),
             rupees(one.average_price),
@@ -307,10 +312,9 @@ def funds(accounts: Sequence[AccountFunds]) -> RenderableType:
 
 
 def _funds(account: AccountFunds) -> RenderableType:
-    table = _table("segment", "available>", "used>", "cash>", "collateral>", "opening>")
+    table = _Grid("segment", "available>", "used>", "cash>", "collateral>?", "opening>?")
     for one in account.funds:
-        _row(
-            table,
+        table.row(
             one.segment,
             Text(rupees(one.available), style="bold"),
             rupees(one.used),
@@ -325,14 +329,22 @@ def _funds(account: AccountFunds) -> RenderableType:
 
 
 def quotes(answer: Quotes) -> RenderableType:
-    table = _table(
-        "symbol", "last>", "change>", "%>", "open>", "high>", "low>", "close>", "volume>", "time"
+    table = _Grid(
+        "symbol",
+        "last>",
+        "change>",
+        "%>",
+        "open>?",
+        "high>?",
+        "low>?",
+        "close>?",
+        "volume>?",
+        "time?",
     )
     for symbol, one in answer.quotes.items():
         moved = one.last_price - one.close_price if one.last_price and one.close_price else None
         percent = moved / one.close_price * 100 if moved is not None and one.close_price else None
-        _row(
-            table,
+        table.row(
             symbol,
             Text(rupees(one.last_price), style="bold"),
             _gain(moved),
@@ -352,10 +364,9 @@ def depth(answer: Quotes) -> RenderableType:
     for symbol, one in answer.quotes.items():
         buy, sell = (one.depth.buy, one.depth.sell) if one.depth else (one.buy, one.sell)
         title = f"{symbol}  {rupees(one.last_price)}" if one.last_price else symbol
-        table = _table("orders>", "quantity>", "buy>", "sell", "quantity>", "orders>", title=title)
+        table = _Grid("orders>", "quantity>", "buy>", "sell", "quantity>", "orders>", title=title)
         for level in range(max(len(buy), len(sell))):
-            _row(
-                table,
+            table.row(
                 *_level(buy, level, "green"),
                 *reversed(_level(sell, level, "red")),
             )
@@ -375,12 +386,11 @@ def candles(candles: Sequence[Candle]) -> RenderableType:
     if not candles:
         return Text("no candles")
     interest = any(one.oi is not None for one in candles)
-    table = _table(
+    table = _Grid(
         "time", "open>", "high>", "low>", "close>", "volume>", "interest>" if interest else None
     )
     for one in candles:
-        _row(
-            table,
+        table.row(
             _day_and_minute(one.at),
             rupees(one.open),
             rupees(one.high),
@@ -395,10 +405,9 @@ def candles(candles: Sequence[Candle]) -> RenderableType:
 def instruments(found: Sequence[Instrument]) -> RenderableType:
     if not found:
         return Text("nothing found")
-    table = _table("symbol", "kind", "name", "lot>", "tick>", "expiry", "strike>", "freeze>")
+    table = _Grid("symbol", "kind?", "name~", "lot>", "tick>?", "expiry", "strike>", "freeze>?")
     for one in found:
-        _row(
-            table,
+        table.row(
             one.symbol,
             one.kind,
             one.name,
@@ -417,7 +426,7 @@ def instruments(found: Sequence[Instrument]) -> RenderableType:
 def gtts(found: Sequence[Gtt]) -> RenderableType:
     if not found:
         return Text("no GTTs")
-    table = _table(
+    table = _Grid(
         "key or id",
         "symbol",
         "status",
@@ -430,13 +439,12 @@ def gtts(found: Sequence[Gtt]) -> RenderableType:
     )
     for one in found:
         for number, leg in enumerate(one.legs):
-            _row(
-                table,
+            table.row(
                 (one.key or one.gtt_id or one.broker_gtt_id or NOTHING) if not number else "",
                 one.symbol if not number else "",
                 _word(one.status) if not number else "",
                 _word(leg.side),
-                str(leg.quantity),
+                _grouped(leg.quantity),
                 rupees(leg.trigger_price),
                 rupees(leg.price),
                 leg.product,
@@ -487,11 +495,12 @@ def status(status: Status) -> RenderableType:
 def _accounts(accounts: Sequence[Account]) -> RenderableType:
     if not accounts:
         return Text("no accounts")
-    table = _table("account", "broker", "user", "session", "until", "trades", "why not~", "to do~")
+    table = _Grid(
+        "account", "broker?", "user?", "session", "until?", "trades", "why not~", "to do~"
+    )
     for one in accounts:
         trades = {True: "yes", False: "NO", None: NOTHING}[one.can_trade]
-        _row(
-            table,
+        table.row(
             one.account,
             one.broker,
             one.user or NOTHING,
@@ -509,7 +518,8 @@ def _kill(kill: KillStatus) -> RenderableType:
     if not lines:
         lines = [_text("KILLED", "bold red")]
     if kill.sweep and kill.sweep.running:
-        lines.append(_text(f"cancelling goes on: {_flat(_told(kill.sweep))}", "yellow"))
+        sofar = {name: count for name, count in _told(kill.sweep).items() if name != "running"}
+        lines.append(_text(f"cancelling goes on: {_flat(sofar)}", "yellow"))
     return Group(*lines)
 
 
@@ -585,6 +595,14 @@ def when(at: datetime | None, *, exactly: bool = False) -> str:
     return clock if there.date() == today else f"{there:%d %b} {clock}"
 
 
+def _day_or_clock(at: datetime | None) -> str:
+    """In lists: the time for today, the day and minute for others."""
+    if at is None:
+        return NOTHING
+    there, today = at.astimezone(IST), datetime.now(UTC).astimezone(IST).date()
+    return f"{there:%H:%M:%S}" if there.date() == today else f"{there:%d %b %H:%M}"
+
+
 def _written_when(text: str) -> str:
     try:
         return when(datetime.fromisoformat(text).astimezone(IST), exactly=True)
@@ -630,6 +648,12 @@ def _what(order: Order) -> Text:
 def _price_asked(order: Order) -> str:
     price = rupees(order.price) if order.price else order.type
     return f"{price} at {rupees(order.trigger_price)}" if order.trigger_price else price
+
+
+def _filled_of(order: Order) -> str:
+    if not order.filled_quantity:
+        return _grouped(order.quantity)
+    return f"{_grouped(order.filled_quantity)}/{_grouped(order.quantity)}"
 
 
 def _filled(order: Order) -> str:
@@ -704,37 +728,88 @@ def _word(word: str, styles: Mapping[str, str] = STYLES) -> Text:
     return _text(word, styles.get(word, ""))
 
 
-def _table(
-    *columns: str | None,
-    title: str | None = None,
-    footer: Mapping[str, RenderableType] | None = None,
-) -> Table:
-    """A column's name ends in `>` for numbers, in `~` where it may fold; None is left out."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        header_style="dim",
-        footer_style="bold",
-        title=_text(title, "bold") if title else None,
-        title_justify="left",
-        show_footer=footer is not None,
-    )
-    for column in columns:
-        if column is None:
-            continue
-        name = column.rstrip(">~")
-        table.add_column(
-            Text(name),
-            footer=(footer or {}).get(name, ""),
-            justify="right" if column.endswith(">") else "left",
-            no_wrap=not column.endswith("~"),
-            overflow="fold",
+class _Grid:
+    """A table that leaves columns out where it would not fit, and says so.
+
+    A column's name ends in `>` for numbers, in `~` where it may fold, in `?` where it may be left out, from the right. A column None
+    is not there; then its cells are None too.
+    """
+
+    def __init__(
+        self,
+        *columns: str | None,
+        title: str | None = None,
+        footer: Mapping[str, RenderableType] | None = None,
+    ) -> None:
+        self._columns = [column for column in columns if column is not None]
+        self._rows: list[list[RenderableType]] = []
+        self._title = title
+        self._footer = footer
+
+    def row(self, *cells: RenderableType | None) -> None:
+        row: list[RenderableType] = [
+            _text(cell) if isinstance(cell, str) else cell for cell in cells if cell is not None
+        ]
+        assert len(row) == len(self._columns), "a cell for each column"
+        self._rows.append(row)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = list(range(len(self._columns)))
+        spare = [at for at in reversed(shown) if self._columns[at].endswith("?")]
+        table = self._table(shown)
+        while (
+            spare
+            and table.__rich_measure__(console, _unlimited(options)).maximum > options.max_width
+        ):
+            shown.remove(spare.pop(0))
+            table = self._table(shown)
+        # What cannot be left out is not cut either (half an order_id is of no use): the terminal folds such lines.
+        width = max(options.max_width, self._least_width(shown))
+        yield from console.render(table, options.update(max_width=width))
+        left_out = [_name(name) for at, name in enumerate(self._columns) if at not in shown]
+        if left_out:
+            yield Text(f"no room for: {', '.join(left_out)}", style="dim")
+
+    def _least_width(self, shown: Sequence[int]) -> int:
+        widths = [
+            FOLDED_COLUMNS
+            if "~" in self._columns[at]
+            else max(
+                len(str(cell)) for cell in (_name(self._columns[at]), *(r[at] for r in self._rows))
+            )
+            for at in shown
+        ]
+        return sum(widths) + 2 * len(widths)
+
+    def _table(self, shown: Sequence[int]) -> Table:
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+            header_style="dim",
+            footer_style="bold",
+            title=_text(self._title, "bold") if self._title else None,
+            title_justify="left",
+            show_footer=self._footer is not None,
         )
-    return table
+        for at in shown:
+            column = self._columns[at]
+            table.add_column(
+                Text(_name(column)),
+                footer=(self._footer or {}).get(_name(column), ""),
+                justify="right" if ">" in column else "left",
+                no_wrap="~" not in column,
+                overflow="fold",
+            )
+        for row in self._rows:
+            table.add_row(*(row[at] for at in shown))
+        return table
 
 
-def _row(table: Table, *cells: RenderableType | None) -> None:
-    table.add_row(
-        *(_text(cell) if isinstance(cell, str) else cell for cell in cells if cell is not None)
-    )
+def _name(column: str) -> str:
+    return column.rstrip(">~?")
+
+
+def _unlimited(options: ConsoleOptions) -> ConsoleOptions:
+    return options.update(max_width=PIPE_COLUMNS)

@@ -20,10 +20,10 @@ def tail(terminal: Terminal) -> int:
 
 
 def verify(terminal: Terminal) -> int:
-    from ordoctl import offline
-
     args = terminal.args
     state, head, key = _state(terminal), _head(args.head), _key(args.hash_key)
+    from ordoctl import offline
+
     try:
         return _told(terminal, offline.verify(state, head=head, key=key))
     except offline.OfflineError as why:
@@ -32,9 +32,9 @@ def verify(terminal: Terminal) -> int:
 
 
 def repair(terminal: Terminal) -> int:
+    state, key = _state(terminal), _key(terminal.args.hash_key)
     from ordoctl import offline
 
-    state, key = _state(terminal), _key(terminal.args.hash_key)
     try:
         return _told(terminal, offline.repair(state, key=key))
     except offline.OfflineError as why:

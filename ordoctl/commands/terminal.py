@@ -107,7 +107,7 @@ class Terminal:
     def print(self, what: "RenderableType") -> None:
         from ordoctl.render import console
 
-        console(sys.stdout).print(what)
+        console(sys.stdout).print(what, crop=False)
 
     def say(self, words: str) -> None:
         """Talk: to stderr, so that it never mixes with data."""
