@@ -48,7 +48,7 @@ def _opens(terminal: Terminal) -> bool:
 
 def _told(terminal: Terminal, state: LoginState) -> int:
     if terminal.is_json:
-        terminal.print_struct(state)
+        terminal.print_value(state)
     else:
         terminal.print(tables.login(state))
     return DONE if state.state == "ACTIVE" else NO

@@ -1,7 +1,7 @@
 """journal verify, repair, tail. The first two read the disk, with or without a daemon."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordoctl import requests
 from ordoctl.commands import tables
@@ -44,10 +44,29 @@ def repair(terminal: Terminal) -> int:
 
 def _told(terminal: Terminal, report: "offline.Report") -> int:
     if terminal.is_json:
-        terminal.print_struct(report)
+        terminal.print_value(_as_data(report))
     else:
         terminal.print(tables.journal(report))
     return DONE if report.is_good else NO
+
+
+def _as_data(report: "offline.Report") -> dict[str, Any]:
+    """Stable for programs, whatever the daemon's own type becomes."""
+    bad = report.damage
+    return {
+        "good": report.is_good,
+        "segments": report.segments,
+        "records": report.records,
+        "head": f"{report.head[0]}:{report.head[1]}",
+        "sealed": report.sealed,
+        "epoch": report.epoch,
+        "torn": report.torn,
+        "damage": None
+        if bad is None
+        else {"why": bad.why, "path": bad.path, "line": bad.line, "seq": bad.seq},
+        "tampered": report.tampered,
+        "lost": report.lost,
+    }
 
 
 def _state(terminal: Terminal) -> Path:

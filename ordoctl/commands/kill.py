@@ -59,7 +59,7 @@ def _kill_locally(terminal: Terminal) -> int:
         terminal.say(f"ordoctl: {why}")
         return NO
     if terminal.is_json:
-        terminal.print_struct(closed)
+        terminal.print_value(closed)
     else:
         terminal.say(
             f"{closed.gate} is closed: no new order leaves. Open orders are NOT cancelled."

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from ordoctl import requests
 from ordoctl.client import Client
@@ -100,7 +100,7 @@ class Terminal:
         """As it came, number for number, on one line or indented."""
         sys.stdout.buffer.write(msgspec.json.format(raw, indent=indent) + b"\n")
 
-    def print_struct(self, value: Struct) -> None:
+    def print_value(self, value: object) -> None:
         """One of our own values, for programs."""
         sys.stdout.buffer.write(_encoder.encode(value) + b"\n")
 
