@@ -589,29 +589,36 @@ def when(at: datetime | None, *, exactly: bool = False) -> str:
     """IST; the day only where it is not today."""
     if at is None:
         return NOTHING
-    there = at.astimezone(IST)
+    there = _in_ist(at)
     clock = f"{there:%H:%M:%S}" + (f".{there.microsecond // 1000:03d}" if exactly else "")
     today = datetime.now(UTC).astimezone(IST).date()
     return clock if there.date() == today else f"{there:%d %b} {clock}"
+
+
+def _in_ist(at: datetime) -> datetime:
+    try:
+        return at.astimezone(IST)
+    except OverflowError:  # the first or the last day there is
+        return at
 
 
 def _day_or_clock(at: datetime | None) -> str:
     """In lists: the time for today, the day and minute for others."""
     if at is None:
         return NOTHING
-    there, today = at.astimezone(IST), datetime.now(UTC).astimezone(IST).date()
+    there, today = _in_ist(at), datetime.now(UTC).astimezone(IST).date()
     return f"{there:%H:%M:%S}" if there.date() == today else f"{there:%d %b %H:%M}"
 
 
 def _written_when(text: str) -> str:
     try:
-        return when(datetime.fromisoformat(text).astimezone(IST), exactly=True)
-    except (ValueError, OverflowError):
+        return when(datetime.fromisoformat(text), exactly=True)
+    except ValueError:
         return text
 
 
 def _day_and_minute(at: datetime) -> str:
-    there = at.astimezone(IST)
+    there = _in_ist(at)
     is_day = (there.hour, there.minute) == (0, 0)
     return f"{there:%d %b %Y}" if is_day else f"{there:%d %b %H:%M}"
 
@@ -631,7 +638,7 @@ def _grouped(number: int | None) -> str:
 def _gain(amount: Decimal | None) -> Text:
     if amount is None:
         return Text(NOTHING)
-    shown = round(amount, 2)
+    shown = Decimal(f"{amount:.2f}")
     style = "green" if shown > 0 else "red" if shown < 0 else ""
     return Text(f"{'+' if shown > 0 else ''}{rupees(shown)}", style=style)
 

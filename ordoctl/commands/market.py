@@ -51,6 +51,8 @@ def _instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise Misuse(f"{text!r} is no time: 2026-11-23 or 2026-11-23T09:15") from None
+    if not 1900 < instant.year < 2200:
+        raise Misuse(f"{text!r}: there are no prices of that year")
     return instant if instant.tzinfo else instant.replace(tzinfo=IST)
 
 

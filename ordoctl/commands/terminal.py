@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from ordoctl import requests
 from ordoctl.client import Client
-from ordoctl.errors import CallError, NoDaemon, TryAgain
+from ordoctl.errors import UNREADABLE, CallError, NoDaemon, TryAgain
 from ordoctl.models import Account
 from ordoctl.requests import ONCE, Request
 
@@ -86,7 +86,12 @@ class Terminal:
             self.print_json(raw)
             return request.read(raw)
         result = request.read(raw)
-        self.print(table(result))
+        try:
+            self.print(table(result))
+        except ArithmeticError:
+            raise TryAgain(
+                UNREADABLE, f"{request.method}: the answer's numbers are beyond any price"
+            ) from None
         return result
 
     def show_json(self, request: Request[T]) -> T:
@@ -138,7 +143,11 @@ class Terminal:
 
     def _raw(self, request: Request[T]) -> Raw:
         self.calling = request
-        return self.client.send_raw(request)
+        try:
+            return self.client.send_raw(request)
+        except (UnicodeEncodeError, RecursionError) as why:
+            # A text that is no UTF-8, JSON nested without end: refused before a byte is sent.
+            raise Misuse(f"this cannot be sent: {why}") from None
 
 
 def run(command: Callable[[Terminal], int], args: argparse.Namespace) -> int:

@@ -207,6 +207,8 @@ def test_the_exit_status_of(
         ["kill", "--local", "--strategy", "x"],
         ["call", "system.ping", "nonsense"],
         ["journal", "verify", "/nonexistent"],
+        ["candles", "NSE:INFY", "1d", "--to", "0001-01-01"],
+        ["quote", "NSE:\udcff"],
         ["--timeout", "0", "status"],
     ],
 )
@@ -290,6 +292,24 @@ def test_call_reads_standard_input(
 
     assert run("call", "a.b", "-") == status
     assert daemon.calls("a.b") == ([{"n": 3}] if status == 0 else [])
+
+
+def test_a_terminal_that_knows_little_is_no_reason_to_fall_over(daemon: ScriptedDaemon) -> None:
+    daemon.on("system.status", {"state": "läuft", "todo": "→ log in"})
+
+    with ordoctl(daemon, "status", env={**os.environ, "PYTHONIOENCODING": "ascii"}) as process:
+        shown, said = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert b"l\\xe4uft" in shown
+    assert said == b""
+
+
+def test_the_last_day_there_is_can_be_shown(daemon: ScriptedDaemon, run: Run) -> None:
+    far = order(placed_at="9999-12-31T23:59:59-10:00", average_price=10**30)
+    daemon.on("order.list", {"orders": [far]})
+
+    assert run("orders") == 0
 
 
 def ordoctl(daemon: ScriptedDaemon, *argv: str, **how: Any) -> subprocess.Popen[bytes]:
