@@ -20,6 +20,7 @@ PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
 INTERVALS = ("1m", "3m", "5m", "10m", "15m", "30m", "1h", "1d")
 
 USAGE = 2
+BUG = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # as a shell has it for SIGINT
 PIPE_CLOSED = 141  # and for SIGPIPE
 
@@ -47,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ordoctl: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Exception as bug:  # noqa: BLE001 - the program's edge: people are told, not shown a traceback
+        place = import_module("traceback").extract_tb(bug.__traceback__)[-1]
+        where = f"{place.filename}:{place.lineno}"
+        print(f"ordoctl: a bug of ordoctl's own, at {where}: {bug!r}", file=sys.stderr)
+        return BUG
     return status
 
 
@@ -139,6 +145,7 @@ def _accounts(grammar: _Grammar) -> None:
         "status", "the daemon, its accounts, and what to do next", ("accounts", "status")
     )
     login = grammar.command("login", "log in at the broker", ("accounts", "login"))
+    _which_account(login)
     login.add_argument(
         "--listen",
         metavar="PORT",
@@ -146,7 +153,14 @@ def _accounts(grammar: _Grammar) -> None:
         help="catch the broker's redirect on 127.0.0.1:PORT (the app's redirect address must be that)",
     )
     login.add_argument("--no-browser", action="store_true", help="print the page's address only")
-    grammar.command("logout", "end the broker's session", ("accounts", "logout"))
+    _which_account(grammar.command("logout", "end the broker's session", ("accounts", "logout")))
+
+
+def _which_account(parser: argparse.ArgumentParser) -> None:
+    """An account by its name alone, as the daemon's own hints say it (`ordoctl login main`)."""
+    parser.add_argument(
+        "account", nargs="?", default=argparse.SUPPRESS, metavar="ACCOUNT", help="the account"
+    )
 
 
 def _orders(grammar: _Grammar) -> None:
@@ -196,13 +210,14 @@ def _orders(grammar: _Grammar) -> None:
     for listing in (orders, trades):
         listing.add_argument("--strategy")
         listing.add_argument("--symbol")
-        listing.add_argument("--status", type=str.upper)
         listing.add_argument("--limit", type=_count, default=200)
         listing.add_argument("--after", help="go on behind an earlier page")
+    orders.add_argument("--status", type=str.upper)
 
     resolve = grammar.command(
         "resolve", "end an order's doubt by what you saw at the broker", ("orders", "resolve")
     )
+    _which_account(resolve)
     resolve.add_argument("key")
     resolve.add_argument("outcome", choices=("placed", "not_placed"))
     resolve.add_argument("--broker-order-id", metavar="ID", help="with placed")
@@ -231,7 +246,6 @@ def _market(grammar: _Grammar) -> None:
     candles.add_argument("--to", dest="end", metavar="TIME", help="IST; else now")
     search = grammar.command("search", "find instruments", ("market", "search"))
     search.add_argument("words", nargs="+")
-    search.add_argument("--exchange", type=str.upper)
     search.add_argument("--limit", type=_count, default=20)
 
 
@@ -240,10 +254,10 @@ def _gtt(grammar: _Grammar) -> None:
     gtt.command("list", "those the broker has", ("gtt", "listing"))
     place = gtt.command("place", "one leg, or stop and target", ("gtt", "place"))
     place.add_argument("symbol")
-    place.add_argument("--key", help="to ask again after one; else a new one is made")
     place.add_argument("--yes", "-y", action="store_true", help="do not ask first")
     modify = gtt.command("modify", "give one other legs", ("gtt", "modify"))
-    modify.add_argument("key")
+    modify.add_argument("gtt_id", metavar="GTT", help="its gtt_id")
+    modify.add_argument("symbol")
     for parser in (place, modify):
         parser.add_argument(
             "--leg",
@@ -254,9 +268,10 @@ def _gtt(grammar: _Grammar) -> None:
             dest="legs",
         )
         parser.add_argument("--product", type=str.upper, choices=PRODUCTS, default="CNC")
-        parser.add_argument("--last-price", type=_price, help="the price now; some brokers want it")
     cancel = gtt.command("cancel", "cancel one", ("gtt", "cancel"))
-    cancel.add_argument("key")
+    cancel.add_argument("gtt_id", metavar="GTT", help="its gtt_id")
+    for parser in (place, modify, cancel):
+        parser.add_argument("--key", help="to ask again after one; else a new one is made")
 
 
 def _kill(grammar: _Grammar) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "Change",
     "Conversion",
     "Depth",
+    "Doubt",
     "Event",
     "Failure",
     "Funds",
@@ -67,7 +68,10 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """An order as it stands (WIRE 2). `replayed`: this call's key had made it before."""
+    """An order as it stands (WIRE 2).
+
+    `replayed`: this call's key had made it before. `unchecked`: risk limits that it passed because they lacked a fresh price.
+    """
 
     order_id: str
     account: str
@@ -97,6 +101,7 @@ class Order(Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = None
     seq: int | None = None
     replayed: bool = False
+    unchecked: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:
@@ -202,15 +207,13 @@ class GttLeg(Struct, frozen=True, kw_only=True):
 
 
 class Gtt(Struct, frozen=True, kw_only=True):
-    """A good-till-triggered order."""
+    """A good-till-triggered order. `gtt_id` is the broker's; None while its answer is not known."""
 
     symbol: str
     status: str
     legs: tuple[GttLeg, ...] = ()
     gtt_id: str | None = None
     account: str | None = None
-    key: str | None = None
-    broker_gtt_id: str | None = None
     placed_order_ids: tuple[str, ...] = ()
     status_message: str | None = None
     created_at: datetime | None = None
@@ -219,10 +222,11 @@ class Gtt(Struct, frozen=True, kw_only=True):
 
 
 class GttChange(Struct, frozen=True, kw_only=True):
-    """A GTT's change and its end, `done` or `in_doubt`. `gtt` is None where the broker has not shown it yet."""
+    """A GTT's change and its end, `done` or `in_doubt`. `gtt` is None after a cancel."""
 
     change: str
     gtt: Gtt | None = None
+    replayed: bool = False
 
 
 # Portfolio
@@ -300,10 +304,10 @@ class AccountFunds(Struct, frozen=True, kw_only=True):
 
 
 class Conversion(Struct, frozen=True, kw_only=True):
-    """A conversion's end: `change` as of an order; `orders` it took, mostly none."""
+    """A conversion's end, `done` or `in_doubt`."""
 
-    change: str = "done"
-    orders: tuple[Order, ...] = ()
+    change: str
+    replayed: bool = False
 
 
 # Market
@@ -388,7 +392,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """An account and its session. `why` it cannot trade and what to do (`todo`) are for people."""
+    """An account and its session. `why` it cannot trade and what to do (`todo`) are for people. `is_real`: orders cost money."""
 
     account: str
     broker: str = ""
@@ -398,6 +402,7 @@ class Account(Struct, frozen=True, kw_only=True):
     can_trade: bool | None = None
     why: str | None = None
     todo: str | None = None
+    is_real: bool | None = None
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -461,7 +466,15 @@ class JournalHead(Struct, frozen=True, kw_only=True):
     epoch: str | None = None
     seq: int | None = None
     hash: str | None = None
-    failed: bool | str | None = None
+    failed: bool | None = None
+    why: str | None = None
+
+
+class Doubt(Struct, frozen=True, kw_only=True):
+    """An order in doubt, and why it is not settled yet."""
+
+    order: Order
+    why: str = ""
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -471,7 +484,7 @@ class Status(Struct, frozen=True, kw_only=True):
     version: str = ""
     started_at: datetime | None = None
     accounts: tuple[Account, ...] = ()
-    doubts: int | tuple[Order, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
     kill: KillStatus | None = None
     journal: JournalHead | None = None
     todo: str | None = None
@@ -481,10 +494,10 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """How things stood at the event's `seq`: live orders, positions, accounts, the kill switch."""
+    """How things stood at the event's `seq`: live orders, positions by account (of those that could be read), the kill switch."""
 
     orders: tuple[Order, ...] = ()
-    positions: tuple[AccountPositions, ...] = ()
+    positions: dict[str, tuple[Position, ...]] = {}
     accounts: tuple[Account, ...] = ()
     kill: KillStatus | None = None
 

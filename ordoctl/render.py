@@ -70,6 +70,13 @@ __all__ = [
 NOTHING = "-"
 FOLDED_COLUMNS = 20  # a column that may fold gets at least so many
 PIPE_COLUMNS = 1000  # into a file or a pipe nothing is cut or folded
+_OF_THE_JOURNAL = (
+    "seq",
+    "at",
+    "type",
+    "hash",
+    "batch",
+)  # in a column of their own, or of no interest
 STYLES = {
     "BUY": "green",
     "SELL": "red",
@@ -224,9 +231,7 @@ def history(records: Sequence[Mapping[str, Any]]) -> RenderableType:
         return Text("nothing")
     table = _Grid("seq>", "time", "type", "what~")
     for one in records:
-        rest = {
-            name: value for name, value in one.items() if name not in ("seq", "at", "type", "hash")
-        }
+        rest = {name: value for name, value in one.items() if name not in _OF_THE_JOURNAL}
         at = one.get("at")
         table.row(
             str(one.get("seq", NOTHING)),
@@ -427,7 +432,7 @@ def gtts(found: Sequence[Gtt]) -> RenderableType:
     if not found:
         return Text("no GTTs")
     table = _Grid(
-        "key or id",
+        "gtt",
         "symbol",
         "status",
         "side",
@@ -440,7 +445,7 @@ def gtts(found: Sequence[Gtt]) -> RenderableType:
     for one in found:
         for number, leg in enumerate(one.legs):
             table.row(
-                (one.key or one.gtt_id or one.broker_gtt_id or NOTHING) if not number else "",
+                (one.gtt_id or NOTHING) if not number else "",
                 one.symbol if not number else "",
                 _word(one.status) if not number else "",
                 _word(leg.side),
@@ -470,7 +475,7 @@ def status(status: Status) -> RenderableType:
         facts.append(f"journal at {journal.seq}:{journal.hash or ''}".rstrip(":"))
     parts: list[RenderableType] = [_text(" · ".join(facts))]
     if journal and journal.failed:
-        why = f": {journal.failed}" if isinstance(journal.failed, str) else ""
+        why = f": {journal.why}" if journal.why else ""
         parts.append(
             _text(
                 f"THE DISK FAILED{why}. Nothing more is sent; cancels and kill go on.", "bold red"
@@ -479,14 +484,10 @@ def status(status: Status) -> RenderableType:
     if status.kill and status.kill.engaged:
         parts.append(_kill(status.kill))
     parts.append(_accounts(status.accounts))
-    doubts = status.doubts if isinstance(status.doubts, int) else len(status.doubts)
-    if doubts:
-        which = "" if isinstance(status.doubts, int) else ": "
-        names = (
-            "" if isinstance(status.doubts, int) else ", ".join(o.order_id for o in status.doubts)
-        )
-        words = "1 order is" if doubts == 1 else f"{doubts} orders are"
-        parts.append(_text(f"{words} in doubt{which}{names}", "bold yellow"))
+    for doubt in status.doubts:
+        order = doubt.order
+        words = f"IN DOUBT: {order.order_id} {order.side} {order.quantity} {order.symbol} at {order.account}"
+        parts.append(_text(f"{words}: {doubt.why}" if doubt.why else words, "bold yellow"))
     if status.todo:
         parts.append(_text(f"→ {status.todo}", "bold"))
     return Group(*parts)

@@ -62,7 +62,17 @@ ONCE = frozenset(
 )
 """Methods that are not sent again after a lost connection: the second one could do what nobody asked for."""
 
-TIMED = frozenset({"order.place", "order.modify", "order.cancel"})
+TIMED = frozenset(
+    {
+        "order.place",
+        "order.modify",
+        "order.cancel",
+        "gtt.place",
+        "gtt.modify",
+        "gtt.cancel",
+        "portfolio.convert",
+    }
+)
 """Methods with a `timeout_ms`."""
 
 DAEMON_TIMEOUT_MS = 10_000  # WIRE 3: what the daemon takes where none is given
@@ -146,6 +156,7 @@ def _as_it_is(result: T) -> T:
 class _OneOrder(Struct, frozen=True):
     order: Order
     replayed: bool = False
+    unchecked: tuple[str, ...] = ()
 
 
 class _Placed(Struct, frozen=True):
@@ -197,9 +208,11 @@ class _Instruments(Struct, frozen=True):
 
 
 def _placed(result: _OneOrder) -> Order:
-    if result.replayed:
-        return msgspec.structs.replace(result.order, replayed=True)
-    return result.order
+    if not (result.replayed or result.unchecked):
+        return result.order
+    return msgspec.structs.replace(
+        result.order, replayed=result.replayed, unchecked=result.unchecked
+    )
 
 
 _order: Callable[[_OneOrder], Order] = attrgetter("order")
@@ -263,9 +276,9 @@ def otp(account: str, otp: str) -> Request[LoginState]:
     return Request("account.otp", {"account": account, "otp": otp}, LoginState, _as_it_is)
 
 
-def logout(account: str) -> Request[Object]:
+def logout(account: str) -> Request[LoginState]:
     """End the broker's session."""
-    return call("account.logout", account=account)
+    return Request("account.logout", {"account": account}, LoginState, _as_it_is)
 
 
 # Orders
@@ -462,14 +475,11 @@ def order_trades(
     account: str | None = None,
     strategy: str | None = None,
     symbol: str | None = None,
-    status: str | None = None,
     limit: int | None = None,
     after: str | int | None = None,
 ) -> Request[TradePage]:
     """Executions, also of orders placed elsewhere."""
-    params = _given(
-        account=account, strategy=strategy, symbol=symbol, status=status, limit=limit, after=after
-    )
+    params = _given(account=account, strategy=strategy, symbol=symbol, limit=limit, after=after)
     return Request("order.trades", params, TradePage, _as_it_is)
 
 
@@ -509,8 +519,8 @@ def gtt_place(
     symbol: str,
     legs: Sequence[GttLeg | Mapping[str, Any]],
     *,
-    last_price: Price | None = None,
     key: str | None = None,
+    timeout_ms: int | None = None,
 ) -> Request[GttChange]:
     """One leg, or two: stop and target. A key is made where none is given, as in `place`."""
     params = _given(
@@ -518,40 +528,43 @@ def gtt_place(
         key=key or new_key(),
         symbol=symbol,
         legs=list(legs),
-        last_price=last_price,
+        timeout_ms=timeout_ms,
     )
     return Request("gtt.place", params, GttChange, _as_it_is)
 
 
 def gtt_modify(
     account: str,
-    key: str,
-    symbol: str | None = None,
-    legs: Sequence[GttLeg | Mapping[str, Any]] | None = None,
+    gtt_id: str,
+    symbol: str,
+    legs: Sequence[GttLeg | Mapping[str, Any]],
     *,
-    last_price: Price | None = None,
-    change_key: str | None = None,
+    key: str | None = None,
+    timeout_ms: int | None = None,
 ) -> Request[GttChange]:
-    """Give the GTT of this key other legs."""
+    """Give a GTT other legs. The key is this change's; one is made where none is given."""
     params = _given(
         account=account,
-        key=key,
-        change_key=change_key or new_key(),
+        key=key or new_key(),
+        gtt_id=gtt_id,
         symbol=symbol,
-        legs=None if legs is None else list(legs),
-        last_price=last_price,
+        legs=list(legs),
+        timeout_ms=timeout_ms,
     )
     return Request("gtt.modify", params, GttChange, _as_it_is)
 
 
-def gtt_cancel(account: str, key: str) -> Request[GttChange]:
-    """Cancel the GTT of this key."""
-    return Request("gtt.cancel", {"account": account, "key": key}, GttChange, _as_it_is)
+def gtt_cancel(
+    account: str, gtt_id: str, *, key: str | None = None, timeout_ms: int | None = None
+) -> Request[GttChange]:
+    """Cancel a GTT. The key is this change's; one is made where none is given."""
+    params = _given(account=account, key=key or new_key(), gtt_id=gtt_id, timeout_ms=timeout_ms)
+    return Request("gtt.cancel", params, GttChange, _as_it_is)
 
 
-def gtt_list(account: str | None = None) -> Request[tuple[Gtt, ...]]:
+def gtt_list(account: str) -> Request[tuple[Gtt, ...]]:
     """The GTTs the broker has."""
-    return Request("gtt.list", _given(account=account), _Gtts, attrgetter("gtts"))
+    return Request("gtt.list", {"account": account}, _Gtts, attrgetter("gtts"))
 
 
 # Portfolio
@@ -584,6 +597,7 @@ def convert(
     *,
     overnight: bool | None = None,
     key: str | None = None,
+    timeout_ms: int | None = None,
 ) -> Request[Conversion]:
     """Change a position's product; `side` is the position's. A key is made where none is given, as in `place`."""
     params = _given(
@@ -595,6 +609,7 @@ def convert(
         from_product=from_product,
         to_product=to_product,
         overnight=overnight,
+        timeout_ms=timeout_ms,
     )
     return Request("portfolio.convert", params, Conversion, _as_it_is)
 
@@ -635,14 +650,10 @@ def instrument_get(symbol: str, account: str | None = None) -> Request[Instrumen
 
 
 def instrument_search(
-    query: str,
-    *,
-    exchange: str | None = None,
-    account: str | None = None,
-    limit: int | None = None,
+    text: str, *, account: str | None = None, limit: int | None = None
 ) -> Request[tuple[Instrument, ...]]:
-    """Contracts whose symbol or name holds these words."""
-    params = _given(query=query, exchange=exchange, account=account, limit=limit)
+    """Contracts whose symbol or name holds these words or begins so."""
+    params = _given(text=text, account=account, limit=limit)
     return Request("instrument.search", params, _Instruments, attrgetter("instruments"))
 
 
@@ -708,9 +719,8 @@ def risk_check(
     validity: str | None = None,
     variety: str | None = None,
     strategy: str | None = None,
-    key: str | None = None,
 ) -> Request[Object]:
-    """What the risk limits would say of this order; nothing is placed."""
+    """What validation, kill switch and limits would say of this order; nothing is stored or placed."""
     one = place(
         account,
         symbol,
@@ -723,9 +733,9 @@ def risk_check(
         validity=validity,
         variety=variety,
         strategy=strategy,
-        key=key,
     )
-    return Request("risk.check", one.params, Object, _as_it_is)
+    params = {name: value for name, value in one.params.items() if name != "key"}
+    return Request("risk.check", params, Object, _as_it_is)
 
 
 def journal_tail(limit: int | None = None) -> Request[list[Object]]:
@@ -733,6 +743,6 @@ def journal_tail(limit: int | None = None) -> Request[list[Object]]:
     return Request("journal.tail", _given(limit=limit), _Entries, attrgetter("entries"))
 
 
-def journal_verify() -> Request[Object]:
-    """Whether the whole journal holds together, read by the daemon."""
-    return call("journal.verify")
+def journal_verify(head: str | None = None) -> Request[Object]:
+    """Whether the whole journal holds together, read by the daemon; `head`: SEQ:HASH as its log kept it."""
+    return Request("journal.verify", _given(head=head), Object, _as_it_is)

@@ -37,8 +37,8 @@ def login(terminal: Terminal) -> int:
 
 
 def logout(terminal: Terminal) -> int:
-    account = terminal.account()
-    terminal.show(requests.logout(account), lambda _result: f"{account} is logged out")
+    request = requests.logout(terminal.account())
+    terminal.show(request, lambda result: tables.login(result))
     return DONE
 
 

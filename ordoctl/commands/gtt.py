@@ -8,12 +8,13 @@ from ordoctl.commands import tables
 from ordoctl.commands.orders import is_agreed
 from ordoctl.commands.terminal import DONE, IN_DOUBT, NO, Misuse, Terminal
 from ordoctl.models import GttChange, GttLeg
+from ordoctl.requests import Request
 
 __all__ = ["cancel", "listing", "modify", "place"]
 
 
 def listing(terminal: Terminal) -> int:
-    terminal.show(requests.gtt_list(terminal.args.account), lambda result: tables.gtts(result))
+    terminal.show(requests.gtt_list(terminal.account()), lambda result: tables.gtts(result))
     return DONE
 
 
@@ -27,25 +28,26 @@ def place(terminal: Terminal) -> int:
     if not is_agreed(terminal, account, f"GTT of {args.symbol}: {said}"):
         terminal.say("nothing was placed")
         return NO
-    request = requests.gtt_place(
-        account, args.symbol, legs, last_price=args.last_price, key=args.key
-    )
-    if args.key is None and not terminal.is_json:
-        terminal.say(f"key {request.key}")
-    return _status(terminal.show(request, lambda result: tables.gtt_change(result)))
+    return _changed(terminal, requests.gtt_place(account, args.symbol, legs, key=args.key))
 
 
 def modify(terminal: Terminal) -> int:
     args = terminal.args
-    request = requests.gtt_modify(
-        terminal.account(), args.key, legs=_legs(args), last_price=args.last_price
-    )
-    return _status(terminal.show(request, lambda result: tables.gtt_change(result)))
+    account, legs = terminal.account(), _legs(args)
+    request = requests.gtt_modify(account, args.gtt_id, args.symbol, legs, key=args.key)
+    return _changed(terminal, request)
 
 
 def cancel(terminal: Terminal) -> int:
-    request = requests.gtt_cancel(terminal.account(), terminal.args.key)
-    return _status(terminal.show(request, lambda result: tables.gtt_change(result)))
+    args = terminal.args
+    return _changed(terminal, requests.gtt_cancel(terminal.account(), args.gtt_id, key=args.key))
+
+
+def _changed(terminal: Terminal, request: Request[GttChange]) -> int:
+    if terminal.args.key is None and not terminal.is_json:
+        terminal.say(f"key {request.key}")
+    change = terminal.show(request, lambda result: tables.gtt_change(result))
+    return IN_DOUBT if change.change == "in_doubt" else DONE
 
 
 def _legs(args: argparse.Namespace) -> list[GttLeg]:
@@ -75,7 +77,3 @@ def _rupees(text: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise Misuse(f"--leg: {text!r} is not an amount in rupees")
     return amount
-
-
-def _status(change: GttChange) -> int:
-    return IN_DOUBT if change.change == "in_doubt" else DONE

@@ -37,9 +37,7 @@ def candles(terminal: Terminal) -> int:
 def search(terminal: Terminal) -> int:
     args = terminal.args
     found = terminal.show(
-        requests.instrument_search(
-            " ".join(args.words), exchange=args.exchange, account=args.account, limit=args.limit
-        ),
+        requests.instrument_search(" ".join(args.words), account=args.account, limit=args.limit),
         lambda result: tables.instruments(result),
     )
     return DONE if found else NO

@@ -38,7 +38,10 @@ def place(terminal: Terminal) -> int:
         return NO
     if args.key is None and not terminal.is_json:
         terminal.say(f"key {request.key}")
-    return _status(terminal.show(request, lambda result: tables.order(result)))
+    placed = terminal.show(request, lambda result: tables.order(result))
+    if placed.unchecked and not terminal.is_json:
+        terminal.say(f"passed for want of a fresh price: {', '.join(placed.unchecked)}")
+    return _status(placed)
 
 
 def modify(terminal: Terminal) -> int:
@@ -108,9 +111,7 @@ def orders(terminal: Terminal) -> int:
 def trades(terminal: Terminal) -> int:
     args = terminal.args
     page = terminal.show(
-        requests.order_trades(
-            args.account, args.strategy, args.symbol, args.status, args.limit, args.after
-        ),
+        requests.order_trades(args.account, args.strategy, args.symbol, args.limit, args.after),
         lambda result: tables.trades(result),
     )
     _say_more(terminal, page.next)
@@ -135,10 +136,10 @@ def is_agreed(terminal: Terminal, account: str, what: str) -> bool:
     """Whether it may go out: asked only of a person, and only where it costs money."""
     if terminal.args.yes or terminal.is_json or not terminal.is_interactive:
         return True
-    broker = next((a.broker for a in terminal.accounts() if a.account == account), "")
-    if broker == "paper":
+    known = next((one for one in terminal.accounts() if one.account == account), None)
+    if known is not None and known.is_real is False:
         return True
-    return terminal.confirm(f"{what}, at {account} ({broker or 'unknown broker'})?")
+    return terminal.confirm(f"{what}, at {account} ({known.broker if known else 'unknown'})?")
 
 
 def _type_of(price: str | None, trigger_price: str | None) -> str:

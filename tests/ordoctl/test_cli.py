@@ -22,8 +22,8 @@ from tests.ordoctl.scripted import HANG_UP, SILENCE, Fail, Line, ScriptedDaemon,
 
 ACCOUNTS = {
     "accounts": [
-        {"account": "main", "broker": "zerodha", "state": "ACTIVE", "can_trade": True},
-        {"account": "toy", "broker": "paper", "state": "ACTIVE", "can_trade": True},
+        {"account": "main", "broker": "zerodha", "state": "ACTIVE", "is_real": True},
+        {"account": "toy", "broker": "paper", "state": "ACTIVE", "is_real": False},
     ]
 }
 PLACED = {"order": order(), "replayed": False}
@@ -86,6 +86,24 @@ def test_the_only_account_needs_no_name_and_of_several_one_must_be_named(
     assert daemon.calls("order.place")[0]["account"] == "main"
     assert run(*PLACE) == 2
     assert "main, toy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv", [["a", "k1", "not_placed"], ["k1", "not_placed", "--account", "a"]]
+)
+def test_an_account_may_be_named_as_the_daemons_hints_do(
+    daemon: ScriptedDaemon, run: Run, argv: list[str]
+) -> None:
+    daemon.on("order.resolve", PLACED)
+    daemon.on("account.logout", {"account": "a", "state": "NEW"})
+
+    run("resolve", *argv, "--reason", "seen")
+    run("logout", "a")
+
+    assert daemon.calls("order.resolve") == [
+        {"account": "a", "key": "k1", "outcome": "not_placed", "reason": "seen"}
+    ]
+    assert daemon.calls("account.logout") == [{"account": "a"}]
 
 
 def test_json_is_what_the_daemon_said_number_for_number(
@@ -164,7 +182,8 @@ def test_a_look_that_gets_no_answer_leaves_nothing_in_doubt(
         ),
         (["kill"], "kill.engage", {"durable": True, "cancelled": 1}, 0),
         (["release", "--reason", "x"], "kill.release", {"state": {"engaged": False}}, 0),
-        (["gtt", "cancel", "k", "--account", "a"], "gtt.cancel", {"change": "in_doubt"}, 4),
+        (["resolve", "a", "k", "not_placed", "--reason", "x"], "order.resolve", PLACED, 0),
+        (["gtt", "cancel", "7", "--account", "a"], "gtt.cancel", {"change": "in_doubt"}, 4),
         (["call", "order.get"], "order.get", {"order": {"status": "IN_DOUBT"}}, 4),
         (["call", "order.modify"], "order.modify", {"change": "in_doubt"}, 4),
     ],
@@ -474,7 +493,7 @@ COMMANDS: list[tuple[list[str], str]] = [
     (["quote", "X", "--depth"], "market.depth"),
     (["candles", "X", "1d"], "market.candles"),
     (["search", "x"], "instrument.search"),
-    (["gtt", "list"], "gtt.list"),
+    (["gtt", "list", "--account", "a"], "gtt.list"),
     (["kill"], "kill.engage"),
     (["release", "--reason", "x"], "kill.release"),
     (["journal", "tail"], "journal.tail"),

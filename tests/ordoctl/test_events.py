@@ -27,7 +27,13 @@ TRADE = {
 
 
 def started(seq: int, *, reset: bool = False, orders: list[Any] | None = None) -> dict[str, Any]:
-    snapshot = {"orders": orders, "positions": [], "accounts": [], "kill": {"engaged": False}}
+    positions = {"main": [{"symbol": "NSE:INFY", "product": "CNC", "quantity": 10}]}
+    snapshot = {
+        "orders": orders,
+        "positions": positions,
+        "accounts": [],
+        "kill": {"engaged": False},
+    }
     return {
         "subscription": "s1",
         "epoch": "e1",
@@ -68,6 +74,7 @@ def test_it_begins_with_a_snapshot_and_goes_on_with_whole_objects(daemon: Script
 
     assert snapshot.topic == "snapshot"
     assert snapshot.snapshot.orders[0].order_id == "o1"
+    assert snapshot.snapshot.positions["main"][0].quantity == 10
     assert not snapshot.reset
     assert event.order.seq == 6
     assert trade.trade.trade_id == "t1"
