@@ -558,17 +558,17 @@ def login(state: LoginState) -> RenderableType:
 
 
 def journal(report: "Report") -> RenderableType:
-    seq, digest = report.head
-    parts = [
-        _text(f"{report.records} records in {report.segments} files, head {seq}:{digest}"),
-    ]
+    parts = [_text(f"{report.records} records in {report.segments} files, head {report.head}")]
     if report.torn:
         parts.append(
             _text(f"unfinished at its end (a power cut leaves this): {report.torn}", "yellow")
         )
     parts += [_text(f"set aside: {lost}", "yellow") for lost in report.lost]
-    parts += [_text(str(bad), "bold red") for bad in (report.damage, report.tampered) if bad]
-    if report.is_good:
+    if report.damage:
+        parts.append(_text(report.damage.message, "bold red"))
+    if report.tampered:
+        parts.append(_text(report.tampered, "bold red"))
+    if report.good:
         parts.append(_text("whole", "green"))
     return Group(*parts)
 

@@ -1,15 +1,11 @@
 """journal verify, repair, tail. The first two read the disk, with or without a daemon."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ordoctl import requests
+from ordoctl import offline, requests
 from ordoctl.commands import tables
 from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
 from ordoctl.discovery import default_state_dir
-
-if TYPE_CHECKING:
-    from ordoctl import offline
 
 __all__ = ["repair", "tail", "verify"]
 
@@ -22,8 +18,6 @@ def tail(terminal: Terminal) -> int:
 def verify(terminal: Terminal) -> int:
     args = terminal.args
     state, head, key = _state(terminal), _head(args.head), _key(args.hash_key)
-    from ordoctl import offline
-
     try:
         return _told(terminal, offline.verify(state, head=head, key=key))
     except offline.OfflineError as why:
@@ -33,8 +27,6 @@ def verify(terminal: Terminal) -> int:
 
 def repair(terminal: Terminal) -> int:
     state, key = _state(terminal), _key(terminal.args.hash_key)
-    from ordoctl import offline
-
     try:
         return _told(terminal, offline.repair(state, key=key))
     except offline.OfflineError as why:
@@ -42,31 +34,12 @@ def repair(terminal: Terminal) -> int:
         return NO
 
 
-def _told(terminal: Terminal, report: "offline.Report") -> int:
+def _told(terminal: Terminal, report: offline.Report) -> int:
     if terminal.is_json:
-        terminal.print_value(_as_data(report))
+        terminal.print_value(report)
     else:
         terminal.print(tables.journal(report))
-    return DONE if report.is_good else NO
-
-
-def _as_data(report: "offline.Report") -> dict[str, Any]:
-    """Stable for programs, whatever the daemon's own type becomes."""
-    bad = report.damage
-    return {
-        "good": report.is_good,
-        "segments": report.segments,
-        "records": report.records,
-        "head": f"{report.head[0]}:{report.head[1]}",
-        "sealed": report.sealed,
-        "epoch": report.epoch,
-        "torn": report.torn,
-        "damage": None
-        if bad is None
-        else {"why": bad.why, "path": bad.path, "line": bad.line, "seq": bad.seq},
-        "tampered": report.tampered,
-        "lost": report.lost,
-    }
+    return DONE if report.good else NO
 
 
 def _state(terminal: Terminal) -> Path:
