@@ -76,9 +76,8 @@ def verify(state: Path, *, head: tuple[int, str] | None, key: bytes | None) -> R
     Raises:
         OfflineError: the directory cannot be read.
     """
-    from ordod.io.files import Files, StateError
-
     from ordod.core.orders import checking
+    from ordod.io.files import Files, StateError
 
     try:
         files = Files(state, exclusive=False)
@@ -97,10 +96,10 @@ def repair(state: Path, *, key: bytes | None) -> Report:
         OfflineError: a daemon holds the directory, or the disk refused a step (nothing is lost).
     """
     import anyio
-    from ordod.io.clock import SystemClock, SystemRandom
 
     from ordod.core.orders import checking
     from ordod.io import files
+    from ordod.io.clock import SystemClock, SystemRandom
 
     try:
         disk = files.Files(state)
