@@ -272,6 +272,13 @@ class SessionKeeper:
             self._move(SessionState.EXPIRED, "the journal failed, and a TOTP is not used unwritten")
         else:
             await self._welcome(session)
+        finally:
+            if self.state in (
+                SessionState.LOGGING_IN,
+                SessionState.WAITING_OTP,
+            ):  # a bug, or the end
+                self._failures += 1
+                self._move(SessionState.EXPIRED, "the login broke off")
 
     async def _converse(self, now: datetime) -> Session:
         self._is_counted = False

@@ -261,6 +261,15 @@ class Desk:
     def _replay(self, known: OrderState | ChangeState | None, wanted: WantedOrder) -> PlaceResult:
         if isinstance(known, OrderState):
             differs = differing(known, wanted.terms, wanted.strategy)
+            if not differs and known.sent == "rejected":
+                raise OrdoError(  # as the first call was told: no order of this key exists
+                    Kind[known.error_kind],
+                    known.message or "the broker refused it",
+                    key=wanted.key,
+                    account=wanted.account,
+                    broker_message=known.message,
+                    broker_code=known.code or None,
+                )
             if not differs:
                 return PlaceResult(self._book.view(known), replayed=True)
             raise OrdoError(
@@ -316,7 +325,7 @@ class Desk:
         try:
             intent = self._intent(account, user, wanted, instrument, call)
             await self._ledger.store(intent)
-            self._sent(account, wanted)
+            self._count(account.name, wanted.strategy, self._clock.boot())
             order = new_order(account, wanted.terms, instrument, intent.tag)
             outcome: Outcome[Placed] = await self._sender.send_once(
                 account,
@@ -357,10 +366,18 @@ class Desk:
             order=replace(wanted.terms, symbol=instrument.symbol),
         )
 
-    def _sent(self, account: Account, wanted: WantedOrder) -> None:
-        now = self._clock.boot()
-        for scope in self._scopes(account.name, wanted.strategy):
-            self._rates.setdefault(scope, OrderRate()).add(now)
+    def remember_rates(self) -> None:
+        """Count what the journal tells of earlier lives against the limits on orders per time."""
+        now, boot = self._clock.now(), self._clock.boot()
+        sent = [order for order in self._book.orders.values() if order.key is not None]
+        for order in sorted(sent, key=lambda order: order.placed_at):
+            self._count(
+                order.account, order.strategy, boot - (now - order.placed_at).total_seconds()
+            )
+
+    def _count(self, account: str, strategy: str | None, at: float) -> None:
+        for scope in self._scopes(account, strategy):
+            self._rates.setdefault(scope, OrderRate()).add(at)
 
     async def _conclude(self, call: Call, intent: Intent, outcome: Outcome[Placed]) -> None:
         """The outcome on disk, then known to those who wait. What cannot be stored is answered as IN_DOUBT."""

@@ -6,18 +6,20 @@ waits for a person, and says so. Nothing is ever sent again.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import anyio
 import structlog
 
-from ordod.adapter import Fill, supports
+from ordod.adapter import BrokerOrder, Fill, supports
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import tag_prefix
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.reconcile import (
     Reading,
+    appeared_doubts,
     change_shows,
     found,
     fresh_fills,
@@ -84,6 +86,9 @@ class Reader:
             str, float
         ] = {}  # doubt -> boot time of the first reading for absence
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
+        self.unstored: list[
+            tuple[OrderState, BrokerOrder]
+        ] = []  # on a dead disk: doubts that appeared, for the kill sweep
 
     def look(self) -> None:
         """Something may have moved: look soon."""
@@ -151,7 +156,7 @@ class Reader:
             await self._take_in(reading)
         except JournalFailed:
             log.warning("reading_not_stored", account=self._account.name)
-            return
+            self.unstored = appeared_doubts(self._book, reading)
         if reading.is_whole:
             self._begun = reading.begun
         if reading.shows_ours:
@@ -159,6 +164,8 @@ class Reader:
         read, self._read = self._read, anyio.Event()
         read.set()
         self._took_s = self._clock.boot() - began
+        next_check = self._clock.now() + timedelta(seconds=self._pause_s())
+        self._book.note_next_check(self._account.name, next_check)
         await self._appeared(self._account.name)
 
     async def _look(self) -> Reading:
