@@ -53,10 +53,10 @@ class Checks:
         self._heard: dict[str, Heard] = {}
         self._heard_events: dict[str, Heard] = {}
         self._refused: dict[str, float] = {}  # keys of which a client was told: no order, ever
-        self._denied: list[Heard] = []  # orders told as NOT_PLACED
+        self._denied: dict[str, Heard] = {}  # orders told as NOT_PLACED
         self._hands: dict[int, deque[float]] = defaultdict(deque)
-        self._modifies = 0
-        self._cancels = 0
+        self._modified: set[tuple[str, str]] = set()
+        self._cancelled: set[str] = set()
         self._head_seq = 0
         self._backup_head = 0
         self._uncounted = False
@@ -77,12 +77,13 @@ class Checks:
             if b'"tag":"%b"' % handed.json["tag"].encode() not in synced(disk):
                 world.broken("I2", f"order {handed.json['tag']} was handed over before its intent was on disk")
         elif handed.method == "PUT" and is_first:
-            self._modifies += 1
-            if self._modifies > synced(disk).count(b'"type":"modify"') and not world.was_restored:
+            # The same may go twice: what the broker surely did not take is sent again, under the same record.
+            self._modified.add((handed.path, repr(handed.json)))
+            if len(self._modified) > synced(disk).count(b'"type":"modify"') and not world.was_restored:
                 world.broken("I2", f"modify of {handed.path} was handed over before it was on disk")
         elif handed.is_cancel and is_first and not self._disk_is_bad():
-            self._cancels += 1
-            if self._cancels > synced(disk).count(b'"type":"cancel"') and not world.was_restored:
+            self._cancelled.add(handed.path)  # after a start it may be sent again, under the same record
+            if len(self._cancelled) > synced(disk).count(b'"type":"cancel"') and not world.was_restored:
                 world.broken("I2", f"cancel of {handed.path} was handed over before it was on disk")
 
     def _disk_is_bad(self) -> bool:
@@ -150,6 +151,8 @@ class Checks:
 
     def _follows(self, order_id: str, before: Heard, now: Heard, method: str) -> None:
         says = f"{order_id} was {before.status} (seq {before.seq}, filled {before.filled}), now {now.status} (seq {now.seq}, filled {now.filled}) by {method}"
+        if now.key is None and now.status is Status.NOT_PLACED:
+            return  # listed without its tag, it turned out to be one of ours
         if now.seq < before.seq or now.filled < before.filled:
             self.world.broken("I6", f"older than before: {says}")
         elif now.seq == before.seq and now.status != before.status:
@@ -166,7 +169,7 @@ class Checks:
         if now.key is None:
             return
         if now.status is Status.NOT_PLACED:
-            self._denied.append(now)
+            self._denied[order_id] = now
         if now.status not in PLACED:
             return
         placement = self._placement_of(now)
@@ -197,6 +200,7 @@ class Checks:
     def restored(self) -> None:
         """The state is older than what was told, and nobody but the daemon can find out."""
         self.restored_at = self.world.time
+        self.world.kill_stands = False  # an old copy of everything forgets a kill, too
         self._heard.clear()
         self._heard_events.clear()
         self._refused.clear()
@@ -406,8 +410,10 @@ class Checks:
             number = int(key[1:])
             if found := self.world.far.of(account, lambda q, n=number: mark_of(q) == n):  # type: ignore[misc]
                 self.world.broken("I3", f"{key} was refused for good, yet there is {found[0]}")
-        for heard in self._denied:
-            if self._placement_of(heard) is not None:
+        for order_id, heard in self._denied.items():
+            # What was unsent may have been sent with the same key later, by another call, as another order.
+            settled = b'"type":"settled","id":"%b","outcome":"not_placed"' % order_id.encode()
+            if self._placement_of(heard) is not None and settled in synced(self.world.disk):
                 self.world.broken("I3", f"{heard.key} was told as NOT_PLACED, yet there is {self._placement_of(heard)}")
 
     def _journal(self) -> None:

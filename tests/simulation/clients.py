@@ -366,13 +366,14 @@ class Person:
 async def engage(life: "Life", *, cancel_open: bool = True) -> None:
     """Pull the kill switch; from its answer on nothing new may leave."""
     world = life.world
-    begun = world.time
+    begun, releases = world.time, world.releases
     answer = await call(life, "kill.engage", reason="test", cancel_open=cancel_open)
     if answer.result is None:
         if answer.error is not None:
             world.broken("I11", f"kill.engage failed: {answer.error.message}")
         return
-    world.killed(answer.result.durable)
+    if releases == world.releases:  # else a person let go meanwhile
+        world.killed(answer.result.durable)
     if world.time - begun > 60:
         world.broken("I11", f"kill.engage took {world.time - begun:.1f} s")
 

@@ -8,6 +8,7 @@ any step nothing of it runs any more, no `finally` either.
 import asyncio
 import contextvars
 import heapq
+import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -17,7 +18,8 @@ from anyio import CancelScope as AnyScope
 
 __all__ = ["Deadlock", "Dead", "VirtualLoop", "bury", "repeatable"]
 
-STEPS_MAX = 2_000_000  # of one life; a world needs some ten thousand: more is a loop that spins
+QUANTUM_S = 1e-6
+STEPS_MAX = 300_000  # of one life; a world needs some ten thousand: more is a loop that spins
 
 
 class Deadlock(AssertionError):
@@ -102,6 +104,10 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
     def time(self) -> float:
         return self.now
 
+    def call_later(self, delay: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        """Time moves, however little was asked for: a real clock does, too."""
+        return super().call_later(max(delay, QUANTUM_S) if delay > 0 else delay, *args, **kwargs)
+
     def die(self) -> None:
         """Now: the step that calls this is the last to run, and even it ends at its next await."""
         if not self.is_dead:
@@ -156,6 +162,7 @@ def bury(loop: VirtualLoop) -> None:
     """Let the tasks of a dead or finished loop end, after nothing they do matters any more, and close it."""
     loop.is_dead = False
     loop.dies_at = None
+    loop.steps = 0
     loop._stopping = False  # type: ignore[attr-defined]
     loop.set_exception_handler(lambda _, __: None)
 
@@ -166,7 +173,8 @@ def bury(loop: VirtualLoop) -> None:
             if not others:
                 return
             for task in sorted(others, key=hash):
-                task.cancel()
+                if inspect.getcoroutinestate(task.get_coro()) != inspect.CORO_CREATED:  # type: ignore[arg-type]
+                    task.cancel()
             await asyncio.sleep(10)
 
     try:

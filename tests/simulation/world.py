@@ -267,6 +267,7 @@ class World:
         self.kill_stands = False  # acknowledged, and no release was asked for
         self.kill_is_durable = False
         self.kill_since = 0.0
+        self.releases = 0
         self.checks = checks.Checks(self)
         self.backup: TearingDisk | None = None
         self.was_restored = False
@@ -410,6 +411,7 @@ class World:
 
     def released(self) -> None:
         self.kill_stands = self.kill_is_durable = False
+        self.releases += 1
 
     def may_release(self) -> bool:
         """A person lets go when enough time has passed, and at the end when the sweep is through."""
