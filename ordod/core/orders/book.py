@@ -68,6 +68,7 @@ class Book:
         self._keys: dict[tuple[str, str], str] = {}  # (user, key) -> id of an order or change
         self._tags: dict[tuple[str, str], str] = {}
         self._broker_ids: dict[tuple[str, str], str] = {}
+        self._twins: dict[str, str] = {}  # listed without a key -> the order of ours it turned out to be
         self._open: dict[str, dict[str, OrderState]] = {}  # account -> live or in doubt
         self._open_changes: dict[str, dict[str, ChangeState]] = {}
         self._archive: dict[str, tuple[str, str, str, bytes, datetime]] = {}
@@ -100,6 +101,11 @@ class Book:
     def by_broker_id(self, user: str, broker_order_id: str) -> OrderState | None:
         found = self._broker_ids.get((user, broker_order_id))
         return self.orders.get(found) if found else None
+
+    def twins(self, account: str) -> list[tuple[OrderState, str]]:
+        """Orders that were listed without a key, and the id of the order of ours that each turned out to be."""
+        twins = [(self.orders[twin], first) for twin, first in self._twins.items()]
+        return [(twin, first) for twin, first in twins if twin.account == account]
 
     def open_orders(self, account: str | None = None) -> list[OrderState]:
         """Live or in doubt, oldest first."""
@@ -318,6 +324,8 @@ class Book:
             order.sent, order.status = "unsent", Status.NOT_PLACED
             order.error_kind, order.message = record.kind, record.message or None
             self._free_key(order.user, order.key, order.id)
+            if self._tags.get((order.user, order.tag or "")) == order.id:
+                del self._tags[order.user, order.tag or ""]  # it was on no order: the key's next try has it again
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
@@ -366,6 +374,8 @@ class Book:
             else:
                 order.sent, order.status = "not_placed", Status.NOT_PLACED
                 order.message = record.reason or None
+                if self._twins.pop(order.id, None):
+                    order.broker_order_id, order.row, order.fills = None, None, {}
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
@@ -424,9 +434,18 @@ class Book:
             self._open_changes.get(change.account, {}).pop(change.id, None)
 
     def _bind(self, order: OrderState, broker_order_id: str) -> None:
-        if broker_order_id and order.broker_order_id != broker_order_id:
-            order.broker_order_id = broker_order_id
-            self._broker_ids[order.user, broker_order_id] = order.id
+        """The broker's id is this order's. One that was listed under it without a key was the same: it is a twin now."""
+        if not broker_order_id:
+            return
+        name = (order.user, broker_order_id)
+        order.broker_order_id = broker_order_id
+        bound = self.orders.get(self._broker_ids.get(name, ""))
+        if bound is None or bound is order or (bound.key is None) == (order.key is None):
+            self._broker_ids[name] = order.id
+            return
+        first, twin = (order, bound) if order.key is not None else (bound, order)
+        self._broker_ids[name] = first.id
+        self._twins[twin.id] = first.id
 
     def _free_key(self, user: str, key: str | None, owner: str) -> None:
         if key is not None and self._keys.get((user, key)) == owner:
@@ -457,8 +476,9 @@ class Book:
         ]
         for order in old:
             del self.orders[order.id]
-            self._tags.pop((order.user, order.tag or ""), None)
-            self._broker_ids.pop((order.user, order.broker_order_id or ""), None)
+            for index, name in ((self._tags, order.tag), (self._broker_ids, order.broker_order_id)):
+                if index.get((order.user, name or "")) == order.id:
+                    del index[order.user, name or ""]
             if order.key is not None and self._keys.get((order.user, order.key)) == order.id:
                 del self._keys[order.user, order.key]
                 self._archive_keys[order.user, order.key] = order.id
@@ -501,10 +521,10 @@ class Book:
             raise ValueError(str(error)) from error
         for order in dump.orders:
             self.orders[order.id] = order
-            if order.tag:
+            if order.tag and order.sent != "unsent":
                 self._tags[order.user, order.tag] = order.id
             if order.broker_order_id:
-                self._broker_ids[order.user, order.broker_order_id] = order.id
+                self._bind(order, order.broker_order_id)
             if order.key is not None and order.sent != "unsent":
                 self._keys[order.user, order.key] = order.id
             self._file(order)

@@ -178,7 +178,10 @@ class Desk:
             await self._ready(account, user, deadline)
             adopted = self._adopted(account, user, wanted)
             if adopted is not None:
-                return self._replay_adopted(adopted, wanted)
+                result = self._replay_adopted(adopted, wanted)
+                call.order_id = adopted.id
+                self._end(user, wanted.key, call)
+                return result
             instrument, unchecked = self.check(wanted)
         except BaseException as error:
             call.error = error if isinstance(error, OrdoError) else None

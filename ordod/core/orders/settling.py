@@ -302,10 +302,10 @@ class Reader:
         records: list[Record] = []
         for change in self._book.open_changes(self._account.name):
             order = self._book.orders.get(change.order_id or "")
-            if order is None or change.state == "intent" or reading.begun_at < change.at:
+            waited_s = reading.begun - self._count_from(change)
+            if order is None or change.state == "intent" or waited_s < 0:
                 continue
             outcome = change_shows(change, order)
-            waited_s = reading.begun - self._count_from(change)
             is_over = waited_s >= self._account.rules.doubt_horizon_s
             if not outcome and order.is_live and reading.is_whole and is_over:
                 outcome = "not_done"
