@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ordod.domain.instruments import Exchange
 from ordod.domain.money import canonical
-from ordod.domain.orders import OrderTerms
+from ordod.domain.orders import OrderTerms, Variety
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
@@ -123,7 +123,8 @@ def _broken(
     if limits.look_alike_s and facts.look_alike and facts.look_alike[1] < limits.look_alike_s:
         twin, age = facts.look_alike
         yield "look_alike_s", f"order {twin} on the same terms was sent {age:.1f} s ago", twin
-    if limits.market_hours and not is_market_open(order.symbol, facts.now):
+    is_for_now = order.variety is not Variety.AMO  # that one is meant for closed hours
+    if limits.market_hours and is_for_now and not is_market_open(order.symbol, facts.now):
         yield "market_hours", f"{symbol.partition(':')[0]} is closed at {facts.now:%H:%M}", symbol
 
 
