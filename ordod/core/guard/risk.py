@@ -6,6 +6,7 @@ price passes, and is named in what the check returns, so that the answer can say
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, time
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -18,7 +19,7 @@ from ordod.domain.orders import OrderTerms, Variety
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Facts", "OrderRate", "check", "is_market_open"]
+__all__ = ["DAY_S", "Facts", "OrderRate", "check", "is_market_open"]
 
 DAY_S = 86_400.0
 
@@ -57,6 +58,11 @@ class OrderRate:
 
     def add(self, at: float) -> None:
         self._sent.append(at)
+
+    def forget(self, at: float) -> None:
+        """What was added at this time was not sent after all."""
+        with suppress(ValueError):  # a day old, and gone
+            self._sent.remove(at)
 
     def counts(self, now: float) -> tuple[int, int, int]:
         while self._sent and now - self._sent[0] >= DAY_S:
