@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import anyio._backends._asyncio as backend
 from anyio import CancelScope as AnyScope
 
-__all__ = ["Deadlock", "Dead", "VirtualLoop", "bury", "repeatable"]
+__all__ = ["Dead", "Deadlock", "VirtualLoop", "bury", "repeatable"]
 
 QUANTUM_S = 1e-6
 STEPS_MAX = 300_000  # of one life; a world needs some ten thousand: more is a loop that spins

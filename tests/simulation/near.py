@@ -195,9 +195,7 @@ class HostileBrokers:
         return line
 
 
-def draw(
-    world: "World", user: str, request: HttpRequest, flying: _Flying
-) -> None:
+def draw(world: "World", user: str, request: HttpRequest, flying: _Flying) -> None:
     """What becomes of a request that was handed over, from the world's fates."""
     chance, fates = world.chance, world.fates
     roll = chance.random() / (1.0 if request.writes else max(fates.reads, 1e-9))
@@ -222,7 +220,17 @@ def draw(
     def nobody(_: HttpResponse) -> None:
         pass
 
-    for name in ("lost_request", "lost_answer", "late_answer", "slow", "held", "garbage", "refused", "busy", "dead_session"):
+    for name in (
+        "lost_request",
+        "lost_answer",
+        "late_answer",
+        "slow",
+        "held",
+        "garbage",
+        "refused",
+        "busy",
+        "dead_session",
+    ):
         share: float = getattr(fates, name)
         if roll >= share:
             roll -= share
@@ -284,7 +292,14 @@ class _MemoryMaster(Master):
         return [row for name, row in self.rows.items() if text.upper() in name][:limit]
 
     def by_broker_symbol(self, exchange: Exchange, broker_symbol: str) -> Instrument | None:
-        return next((r for r in self.rows.values() if r.exchange is exchange and r.broker_symbol == broker_symbol), None)
+        return next(
+            (
+                r
+                for r in self.rows.values()
+                if r.exchange is exchange and r.broker_symbol == broker_symbol
+            ),
+            None,
+        )
 
 
 class MemoryTables:

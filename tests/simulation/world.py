@@ -38,7 +38,6 @@ from tests.simulation.clients import (
     Person,
     Plan,
     Told,
-    call,
     engage,
     mark_of,
 )
@@ -61,7 +60,9 @@ __all__ = ["ACCOUNT", "Broken", "Life", "Profile", "World", "run"]
 ACCOUNT = "paper"
 WINDOWS = (Window("orders", count=4, seconds=1), Window("orders", count=20, seconds=20))
 HORIZON_S = 60.0
-HELD_S = 30.0  # the latest arrival after a hand-over; with the book's lag it stays below the horizon
+HELD_S = (
+    30.0  # the latest arrival after a hand-over; with the book's lag it stays below the horizon
+)
 LAG_S = 12.0
 STALE_S = 8.0
 RICH = Decimal(10**9)
@@ -230,9 +231,7 @@ class Life:
 class World:
     """All of it. `story`: what happened, for people, where `is_told`."""
 
-    def __init__(
-        self, seed: int, *, profile: Profile | None = None, is_told: bool = False
-    ) -> None:
+    def __init__(self, seed: int, *, profile: Profile | None = None, is_told: bool = False) -> None:
         self.seed = seed
         self.chance = random.Random(seed)
         self.profile = profile or profile_of(self.chance)
@@ -384,7 +383,10 @@ class World:
         response = self.far.carry_out(user, request)
         if request.writes:
             what = request.json.get("quantity", "") if isinstance(request.json, dict) else ""
-            self.tell("broker", f"{request.method} {request.path} {what}: {response.status} {response.body[:80]!r}")
+            self.tell(
+                "broker",
+                f"{request.method} {request.path} {what}: {response.status} {response.body[:80]!r}",
+            )
         answer(response)
 
     def answers(self, flying: Any, response: HttpResponse) -> None:
@@ -488,7 +490,9 @@ class World:
         loop = self.loop = VirtualLoop(self.still, dies_at=dies_at)
         self.agenda.arm()
         loop.on_death = lambda: self._ended(life)
-        self.tell("life", f"{life.number} begins" + (f", dies at step {dies_at}" if dies_at else ""))
+        self.tell(
+            "life", f"{life.number} begins" + (f", dies at step {dies_at}" if dies_at else "")
+        )
         try:
             loop.live(self._run(life, is_last=is_last))
         except Dead:
