@@ -38,6 +38,10 @@ Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
 Symbol: TypeAlias = Annotated[
     str, Meta(min_length=3, max_length=64, description="EXCHANGE:SYMBOL, such as NSE:INFY")
 ]
+OrderId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Cursor: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=128, description="the `next` of the page before")
+]
 WAIT_MS_MAX = 60_000
 
 PLACE_KINDS = (
@@ -116,7 +120,7 @@ class PlaceAnswer(Struct, frozen=True, kw_only=True):
 class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An order by `order_id`, or by `account` and `key`."""
 
-    order_id: str | None = None
+    order_id: OrderId | None = None
     account: AccountName | None = None
     key: Key | None = None
 
@@ -152,7 +156,7 @@ class Filter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     symbol: Symbol | None = None
     status: Status | None = None
     limit: Limit = 100
-    after: str | None = None
+    after: Cursor | None = None
 
 
 class TradeFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,7 +164,7 @@ class TradeFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     strategy: Label | None = None
     symbol: Symbol | None = None
     limit: Limit = 100
-    after: str | None = None
+    after: Cursor | None = None
 
 
 class Resolve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -433,7 +437,8 @@ class _Orders:
     async def history(self, _: Call, params: Reference) -> History:
         order = self._find(params)
         changes = [c.id for c in self._book.changes.values() if c.order_id == order.id]
-        return History(await records_of(self._parts.disk, {order.id, *changes}, order.first_seq))
+        synced = range(order.first_seq, self._parts.journal.head[0] + 1)
+        return History(await records_of(self._parts.disk, {order.id, *changes}, synced))
 
     async def margin(self, _: Call, params: MarginOf) -> Margin:
         account: Account = self._desk.account(params.account)

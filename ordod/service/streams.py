@@ -15,6 +15,7 @@ from ordod.errors import Kind, OrdoError
 from ordod.service.accounts import AccountStatus, account_status
 from ordod.service.encoding import plain
 from ordod.service.methods import Call, Example, Method, Outbox, Role
+from ordod.service.orders import Symbol
 from ordod.service.params import AccountName, Label
 
 __all__ = ["methods"]
@@ -36,13 +37,13 @@ class Subscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     topics: Annotated[list[Topic], Meta(min_length=1, max_length=10)]
     accounts: Annotated[list[AccountName], Meta(min_length=1, max_length=64)] | None = None
     strategy: Label | None = None
-    symbols: Annotated[list[str], Meta(min_length=1, max_length=1000)] | None = None
+    symbols: Annotated[list[Symbol], Meta(min_length=1, max_length=1000)] | None = None
     since: Annotated[int, Meta(ge=0)] | None = None
-    epoch: str | None = None
+    epoch: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
 class Unsubscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    subscription: str
+    subscription: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
