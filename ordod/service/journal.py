@@ -93,7 +93,7 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         result=Entries,
         run=journal.tail,
         accounts=lambda _: (None,),
-        example=Example({"limit": 5}, {}),
+        examples=(Example({"limit": 5}, {}),),
     )
     yield Method(
         name="journal.verify",
@@ -103,5 +103,5 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         result=Verified,
         run=journal.verify,
         accounts=lambda _: (None,),
-        example=Example({}, {"is_good": True}),
+        examples=(Example({}, {"is_good": True}),),
     )

@@ -69,7 +69,11 @@ class Call(Struct, frozen=True):
 
 
 class Example(Struct, frozen=True):
-    """A call that works against the paper broker of `ordod.conf.example`, and what it answers (ids and times apart)."""
+    """A call that works against the paper broker of `ordod.conf.example`, and a part of what it answers.
+
+    Those of all methods tell one story: they work in the document's order on a fresh daemon, over one connection; only
+    system.shutdown comes last.
+    """
 
     params: Mapping[str, Any]
     result: Mapping[str, Any]
@@ -99,4 +103,4 @@ class Method(Struct, frozen=True, kw_only=True):
     changes: bool = False
     urgent: bool = False
     errors: tuple[Kind, ...] = ()
-    example: Example | None = None
+    examples: tuple[Example, ...] = ()

@@ -504,7 +504,9 @@ def methods(parts: Parts) -> Iterable[Method]:
         "type": "MARKET",
         "product": "CNC",
     }
+    stop = {**example, "key": "stop-1", "side": "SELL", "type": "SL-M", "trigger_price": 1000}
     reference = {"account": "paper", "key": "first-1"}
+    stop_reference = {"account": "paper", "key": "stop-1"}
     change_kinds = (*PLACE_KINDS, Kind.UNKNOWN_ORDER, Kind.ORDER_IN_DOUBT)
     yield Method(
         name="order.place",
@@ -516,7 +518,11 @@ def methods(parts: Parts) -> Iterable[Method]:
         accounts=lambda params: tuple(params.accounts or (params.account,)),
         changes=True,
         errors=PLACE_KINDS,
-        example=Example(example, {"replayed": False}),
+        examples=(
+            Example(example, {"order": {"key": "first-1", "quantity": 1}, "replayed": False}),
+            Example(stop, {"order": {"key": "stop-1", "trigger_price": 1000}, "replayed": False}),
+            Example(stop, {"order": {"key": "stop-1", "trigger_price": 1000}, "replayed": True}),
+        ),
     )
     yield Method(
         name="order.modify",
@@ -528,6 +534,12 @@ def methods(parts: Parts) -> Iterable[Method]:
         accounts=account_of,
         changes=True,
         errors=change_kinds,
+        examples=(
+            Example(
+                {**stop_reference, "trigger_price": 1010},
+                {"order": {"key": "stop-1", "trigger_price": 1010}, "change": "done"},
+            ),
+        ),
     )
     yield Method(
         name="order.cancel",
@@ -540,6 +552,12 @@ def methods(parts: Parts) -> Iterable[Method]:
         changes=True,
         urgent=True,
         errors=change_kinds,
+        examples=(
+            Example(
+                stop_reference,
+                {"order": {"key": "stop-1", "status": "CANCELLED"}, "change": "done"},
+            ),
+        ),
     )
     yield Method(
         name="order.cancel_all",
@@ -551,7 +569,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         changes=True,
         urgent=True,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        example=Example({"account": "paper"}, {}),
+        examples=(Example({"account": "paper"}, {"results": []}),),
     )
     yield Method(
         name="order.get",
@@ -562,7 +580,11 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=orders.get,
         accounts=account_of,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT),
-        example=Example(reference, {}),
+        examples=(
+            Example(
+                {**reference, "wait_ms": 1000}, {"order": {"key": "first-1", "status": "FILLED"}}
+            ),
+        ),
     )
     yield Method(
         name="order.list",
@@ -572,7 +594,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Orders,
         run=orders.list_orders,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        example=Example({"account": "paper", "limit": 10}, {"next": None}),
+        examples=(Example({"account": "paper", "limit": 10}, {"next": None}),),
     )
     yield Method(
         name="order.trades",
@@ -582,7 +604,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Trades,
         run=orders.trades,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        example=Example({"account": "paper", "limit": 10}, {"next": None}),
+        examples=(Example({"account": "paper", "limit": 10}, {"next": None}),),
     )
     yield Method(
         name="order.history",
@@ -593,7 +615,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=orders.history,
         accounts=account_of,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT),
-        example=Example(reference, {}),
+        examples=(Example(reference, {}),),
     )
     yield Method(
         name="order.margin",
@@ -603,17 +625,19 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Margin,
         run=orders.margin,
         errors=(Kind.UNKNOWN_ACCOUNT, Kind.UNSUPPORTED, Kind.UNKNOWN_INSTRUMENT),
-        example=Example(
-            {
-                "account": "paper",
-                "orders": [
-                    {
-                        name: example[name]
-                        for name in ("symbol", "side", "quantity", "type", "product")
-                    }
-                ],
-            },
-            {},
+        examples=(
+            Example(
+                {
+                    "account": "paper",
+                    "orders": [
+                        {
+                            name: example[name]
+                            for name in ("symbol", "side", "quantity", "type", "product")
+                        }
+                    ],
+                },
+                {},
+            ),
         ),
     )
     yield Method(
@@ -625,4 +649,10 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=orders.resolve,
         changes=True,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT, Kind.JOURNAL_FAILED),
+        examples=(
+            Example(
+                {**reference, "outcome": "placed", "reason": "seen in the broker's app"},
+                {"order": {"key": "first-1", "status": "FILLED"}},
+            ),
+        ),
     )

@@ -269,7 +269,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=streams.subscribe,
         accounts=lambda params: tuple(params.accounts or (None,)),
         errors=(Kind.UNKNOWN_ACCOUNT, Kind.INVALID_REQUEST),
-        example=Example({"topics": ["orders", "trades"]}, {"reset": False}),
+        examples=(Example({"topics": ["orders", "trades"]}, {"reset": False}),),
     )
     yield Method(
         name="events.unsubscribe",
@@ -279,4 +279,5 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Unsubscribed,
         run=streams.unsubscribe,
         accounts=lambda _: (),
+        examples=(Example({"subscription": "s1"}, {"subscription": "s1"}),),
     )

@@ -356,13 +356,19 @@ class Changes:
     async def resolve(
         self, order: OrderState, *, outcome: str, broker_order_id: str, reason: str, caller: str
     ) -> Order:
-        """End a doubt by what a person found at the broker. Raises OrdoError: INVALID_PARAMS where there is no doubt."""
+        """End a doubt by what a person found at the broker. Where it has ended so already, nothing is left to do.
+
+        Raises:
+            OrdoError: INVALID_PARAMS where there is no doubt and the order stands otherwise.
+        """
         if not order.is_open_doubt:
+            if _is_so(order, outcome, broker_order_id):
+                return self._book.view(order)
             raise OrdoError(
                 Kind.INVALID_PARAMS,
-                f"order {order.id} is {order.status}, not in doubt",
-                field="key",
-                value=order.key,
+                f"order {order.id} is {order.status}, not in doubt; what the broker shows stands, {outcome} does not",
+                field="outcome",
+                value=outcome,
                 order=self._book.view(order),
             )
         if outcome == "placed" and not broker_order_id:
@@ -437,6 +443,13 @@ class Changes:
         kind = Kind[change.error_kind] if change.error_kind else Kind.ORDER_REJECTED
         message = change.message or f"it did not happen; order {order.id} is {order.status}"
         raise OrdoError(kind, message, account=order.account, order=view)
+
+
+def _is_so(order: OrderState, outcome: str, broker_order_id: str) -> bool:
+    """Whether the order stands as a person says."""
+    if outcome == "not_placed":
+        return order.status is Status.NOT_PLACED
+    return order.sent == "placed" and broker_order_id in ("", order.broker_order_id)
 
 
 def row_of(order: OrderState) -> BrokerOrder:
