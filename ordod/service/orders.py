@@ -15,6 +15,7 @@ from ordod.core.orders.history import records_of
 from ordod.core.orders.states import OrderState
 from ordod.core.parts import Parts
 from ordod.domain.orders import (
+    FINAL,
     Order,
     OrderChanges,
     OrderTerms,
@@ -284,7 +285,10 @@ class _Orders:
         )
 
     def _dry_run(self, wanted: WantedOrder) -> PlaceAnswer:
-        """All that would be checked, and nothing stored or sent. The order has no id and no status of a broker."""
+        """All that would be looked at, and nothing stored or sent. An order that would be has no id yet."""
+        known = self._desk.known(wanted)
+        if known is not None:
+            return PlaceAnswer(order=known.order, replayed=True, dry_run=True)
         instrument, unchecked = self._desk.check(wanted)
         now = self._parts.clock.now()
         terms = wanted.terms
@@ -386,9 +390,9 @@ class _Orders:
     # Look
 
     async def get(self, _: Call, params: Get) -> OrderAnswer:
-        """At once, or as soon as the order changes, `wait_ms` at most."""
+        """At once, or as soon as the order changes, `wait_ms` at most. What is final is not waited for."""
         order = self._find(params)
-        if params.wait_ms:
+        if params.wait_ms and order.status not in FINAL:
             changed = anyio.Event()
             stop = self._parts.events.listen(
                 lambda event: (
