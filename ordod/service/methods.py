@@ -61,11 +61,19 @@ class Outbox(Protocol):
         ...
 
 
+def _at_once(react: Callable[[], None]) -> None:
+    react()
+
+
 class Call(Struct, frozen=True):
-    """One call's surroundings. `outbox` is None over HTTP."""
+    """One call's surroundings. `outbox` is None over HTTP.
+
+    `on_answered` takes what is to be done right after the answer is queued; of a batch it is one, after the last member.
+    """
 
     caller: Caller
     outbox: Outbox | None = None
+    on_answered: Callable[[Callable[[], None]], None] = _at_once
 
 
 class Example(Struct, frozen=True):

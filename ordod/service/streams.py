@@ -156,7 +156,7 @@ class _Streams:
         self._of[id(outbox)] = self._of.get(id(outbox), 0) + 1
         outbox.on_close(lambda: self._gone(*key))
         snapshot = None if missed is not None else self._snapshot(params, positions)
-        self._parts.tasks.start_soon(self._open, subscription)
+        call.on_answered(subscription.open)
         return Subscribed(
             subscription=subscription.name,
             epoch=epoch,
@@ -164,11 +164,6 @@ class _Streams:
             reset=is_reset,
             snapshot=snapshot,
         )
-
-    @staticmethod
-    async def _open(subscription: _Subscription) -> None:
-        await anyio.lowlevel.checkpoint()
-        subscription.open()
 
     def _missed(self, params: Subscribe) -> list[Event] | None:
         """The events after `since`; None: not asked for, or no longer kept."""
