@@ -100,7 +100,8 @@ class _Subscription:
             return False
         if params.accounts is not None and event.account not in (None, *params.accounts):
             return False
-        if params.strategy is not None and event.strategy not in (None, params.strategy):
+        is_of_order = event.topic in (Topic.ORDERS, Topic.TRADES)
+        if is_of_order and params.strategy not in (None, event.strategy):
             return False
         return params.symbols is None or event.symbol is None or event.symbol in params.symbols
 

@@ -76,7 +76,7 @@ def test_an_order_is_told_from_its_acceptance_to_its_end(
     client.ask("order.cancel", account="paper", key=key)
 
     events = stream.until_order(key, "CANCELLED")
-    assert [e["order"]["status"] for e in events if e["order"]["key"] == key][0] == "PENDING"
+    assert next(e["order"]["status"] for e in events if e["order"]["key"] == key) == "PENDING"
     assert events[-1]["order"] == client.ask("order.get", account="paper", key=key)["order"]
     assert events[-1]["order"]["seq"] == events[-1]["seq"]
 
@@ -190,7 +190,10 @@ def test_fifty_connections_miss_nothing_under_load_and_their_snapshots_join(
     for placer, number in asked:
         placer.answer(number)
     last = new_key()
-    client.ask("order.place", **TERMS, key=last)
+    client.ask("order.place", **TERMS, key=last, strategy="last")
+    Stream(
+        client, topics=["orders"], since=streams[0].seq, epoch=streams[0].answer["epoch"]
+    ).until_order(last, "FILLED")
 
     for stream in streams:
         state = {order["order_id"]: order for order in stream.answer["snapshot"]["orders"]}
@@ -387,7 +390,7 @@ def test_what_is_older_than_what_is_kept_is_a_reset_with_a_snapshot(own: Daemon)
         client.ask("order.place", **RESTING, key="rests")
         ioc = {**TERMS, "type": "LIMIT", "validity": "IOC", "price": client_price(client)}
         count = 0
-        while client.ask("system.status")["journal"]["seq"] < before["seq"] + 14_500:
+        while client.ask("system.status")["journal"]["seq"] < before["seq"] + 16_500:
             numbers = [client.begin("order.place", **ioc, key=f"k-{count + n}") for n in range(250)]
             count += 250
             for number in numbers:

@@ -200,6 +200,11 @@ class Book:
             at=fill.at,
         )
 
+    def note_next_check(self, account: str, at: datetime) -> None:
+        """When the account's doubts are looked at again: tells people, decides nothing, is not journaled."""
+        for order in self.doubts(account):
+            order.next_check = at
+
     # Folding
 
     def apply(self, entry: Entry) -> None:
@@ -357,7 +362,7 @@ class Book:
                     order.sent, order.status = "placed", Status.PENDING
                     order.error_kind, order.message = "", None
                 if order.key is not None:
-                    self._keys[order.user, order.key] = order.id
+                    self._keys.setdefault((order.user, order.key), order.id)
             else:
                 order.sent, order.status = "not_placed", Status.NOT_PLACED
                 order.message = record.reason or None
@@ -383,8 +388,12 @@ class Book:
 
     def _filled(self, seq: int, at: datetime, record: Filled) -> None:
         order = self.orders.get(record.id)
-        if order is not None:
-            order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        if order is None:
+            return
+        before = order.filled_quantity
+        order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        # What the row told already is no news of the order: its events and its `get` end with the same record.
+        if order.filled_quantity != before:
             self._touch(order, seq, at)
 
     def _change(self, seq: int, at: datetime, record: Modify | Cancel) -> None:
