@@ -115,6 +115,6 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=kill.release,
         accounts=lambda _: (None,),
         changes=True,
-        errors=(Kind.JOURNAL_FAILED,),
+        errors=(Kind.KILLED, Kind.JOURNAL_FAILED),
         examples=(Example({"reason": "example is over"}, {"state": "RELEASED"}),),
     )
