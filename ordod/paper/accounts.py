@@ -50,6 +50,11 @@ class Bucket(Struct, kw_only=True):
     def is_delivery(self) -> bool:
         return self.product is Product.CNC
 
+    @property
+    def is_position(self) -> bool:
+        """There is, or was today, something in it."""
+        return bool(self.net or self.carried or self.buy_quantity or self.sell_quantity)
+
     def ask(self, buy: bool, quantity: int, price: int) -> None:
         """An order asks for so much more, or (negative) for so much less."""
         if buy:
@@ -191,7 +196,7 @@ class Account(Struct):
         self.buckets[bucket.symbol + " " + bucket.product] = bucket
         self.settle(bucket)
 
-    def holdings(self, symbol: str, last: int, close: int) -> Holding:
+    def holding(self, symbol: str, last: int, close: int) -> Holding:
         held = self.held[symbol]
         bucket = self.buckets.get(f"{symbol} {Product.CNC}")
         used = min(held.quantity, max(0, -bucket.net)) if bucket else 0

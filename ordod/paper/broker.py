@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ordod.adapter import Fault, HttpRequest, HttpResponse
+from ordod.core.ports import DiskError
 from ordod.domain.gtt import NewGtt
 from ordod.domain.market import Interval, Quote
 from ordod.domain.orders import NewOrder, OrderChanges, OrderTerms
@@ -66,8 +67,7 @@ class PaperBroker:
         self._logged_out: set[str] = set()
         self._encode = msgspec.json.Encoder().encode
         self.exchange = self._made(self._head)
-        if not self._restore(saved):
-            self._before = self._head_line()
+        self._restore(saved)
         self._routes: dict[tuple[str, str], Callable[[str, str, HttpRequest, datetime], Any]] = {
             ("DELETE", "login"): self._logout,
             ("GET", "user"): self._user,
@@ -236,29 +236,28 @@ class PaperBroker:
             self._before = self._head_line()
             self.exchange.new_day(now, listings(day))
 
-    def _restore(self, saved: bytes) -> bool:
-        """Live again what was saved; False: there was nothing."""
-        whole, torn = saved.rpartition(b"\n")[0], saved.rpartition(b"\n")[2]
-        start = whole.rfind(b"\n" + _HEAD) + 1
-        lines = whole[start:].splitlines()
+    def _restore(self, saved: bytes) -> None:
+        """Live again what was saved, and go on behind it."""
+        whole, _, torn = saved.rpartition(b"\n")
+        lines, is_cut = _last_book(whole)
+        mend = b"\n" if torn else b""
         if not lines:
-            return False
+            self._before = mend + self._head_line()
+            return
         try:
             head = msgspec.convert(msgspec.json.decode(lines[0])[1], _Head)
-        except (msgspec.MsgspecError, IndexError, TypeError) as error:
+        except (msgspec.MsgspecError, LookupError, TypeError) as error:
             raise ValueError(f"not a paper broker's book: {error}") from None
         wanted = _Head(head.day, self._head.seed, self._head.market_hours)
         self.exchange = self._made(head)
         self.exchange.replay(lines[1:])
         self._head = wanted
+        dump = self.exchange.dump() if torn or is_cut or head != wanted else b""
         if head != wanted:
-            dump = self.exchange.dump()
             self.exchange = self._made(wanted)
             self.exchange.load(dump)
-        if torn or head != wanted:
-            state = b'["state",' + self.exchange.dump() + b"]\n"
-            self._before = (b"\n" if torn else b"") + self._head_line() + state
-        return True
+        if dump:
+            self._before = mend + self._head_line() + b'["state",' + dump + b"]\n"
 
     def _made(self, head: _Head) -> Exchange:
         return Exchange(
@@ -270,8 +269,13 @@ class PaperBroker:
         )
 
     def _keep(self, line: bytes) -> None:
+        """Save a line. Where the disk fails the exchange goes on without, so that orders can still be cancelled."""
         if self._write is not None:
-            self._write(self._before + line)
+            try:
+                self._write(self._before + line)
+            except DiskError:
+                self._write = None
+                raise
             self._before = b""
 
     def _head_line(self) -> bytes:
@@ -279,6 +283,18 @@ class PaperBroker:
 
 
 _JSON = (("content-type", "application/json"),)
+
+
+def _last_book(whole: bytes) -> tuple[list[bytes], bool]:
+    """The lines from the last head on that has something behind it, and whether a bare head, all that a crash left of a new
+    day, was passed over for it."""
+    end = len(whole)
+    while True:
+        start = whole.rfind(b"\n" + _HEAD, 0, end) + 1
+        lines = whole[start:end].splitlines()
+        if len(lines) > 1 or not start:
+            return lines, end < len(whole)
+        end = start - 1
 
 
 def _book_day(now: datetime) -> date:

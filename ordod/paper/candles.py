@@ -88,7 +88,7 @@ class DayRange:
         self._next = 0
         self._first = self._high = self._low = 0
 
-    def until(self, step: int, *, from_midnight: bool) -> tuple[int, int, int]:
+    def until(self, step: int, from_midnight: bool) -> tuple[int, int, int]:
         """Paise; the day begins at midnight, or when its market opens."""
         day = day_of(step)
         if day != self._day:

@@ -1,13 +1,14 @@
 """Paper accounts as the core sees them: the port `Brokers`, with the broker in the same process.
 
-Nothing can be lost on this way: a request is admitted and carried out without a turn of the event loop between.
+A request is admitted and carried out without a turn of the event loop between. Only where the broker's own book cannot be
+written is the answer lost.
 """
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 
 from ordod.adapter import BrokerSpec, HttpRequest, HttpResponse
-from ordod.core.ports import Admit, Clock, Line, LineSettings, Unsent
+from ordod.core.ports import Admit, Clock, DiskError, Line, LineSettings, Lost, Unsent
 from ordod.paper.broker import CASH, PaperBroker
 
 __all__ = ["PaperBrokers", "PaperLine", "paper_brokers"]
@@ -31,7 +32,10 @@ class PaperLine(Line):
         now = self._clock.now()
         if admit is not None:
             admit()
-        return self._broker.handle(self._user, request, now)
+        try:
+            return self._broker.handle(self._user, request, now)
+        except DiskError as error:
+            raise Lost(f"the paper broker's book: {error}", self._clock.boot()) from None
 
     async def warm(self) -> None:
         """There is no connection."""
@@ -86,7 +90,7 @@ def paper_brokers(
             cash[account] = Decimal(options.get("cash", CASH))
         except InvalidOperation:
             raise ValueError(f"accounts.{account}: cash {options['cash']!r} is no amount") from None
-        if not 0 <= cash[account] < 10**12:
+        if not (cash[account].is_finite() and 0 <= cash[account] < 10**12):
             raise ValueError(f"accounts.{account}: cash {cash[account]} is out of range")
         hours.add(options.get("hours", "always"))
     if unknown := hours - set(HOURS):

@@ -10,6 +10,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import partial
 from hashlib import blake2b
+from math import sqrt
 
 from msgspec import Struct
 
@@ -68,7 +69,7 @@ class Walk:
         if listing.volatility:
             for number in range(WAVES):
                 seconds = 4**number
-                height = listing.volatility * (seconds / TRADING_DAY_S) ** 0.5
+                height = listing.volatility * sqrt(seconds / TRADING_DAY_S)
                 self._waves.append((number, seconds * 4, height))
         self._ends: list[tuple[int, float, float]] = [(-1, 0.0, 0.0)] * len(self._waves)
         self._band: tuple[int, int, int, int] = (-1, 0, 0, 0)
@@ -194,7 +195,7 @@ COMMODITIES: tuple[tuple[str, str, str, int, int, int], ...] = (
     ("COPPER", "985", "0.05", 2_500, 70_000, 28),
 )
 CASH_FREEZE = 100_000
-CARRY = Decimal("0.006")  # what a future costs above its underlying, for each month
+CARRY = Decimal("0.0002")  # what a future costs above its underlying, for each day to its end
 
 
 def listings(on: date) -> tuple[Listing, ...]:
@@ -257,14 +258,14 @@ def _indices() -> Iterator[Listing]:
 
 def _futures(on: date) -> Iterator[Listing]:
     indices = {name for _, name, _ in INDICES}
-    for month, expiry in enumerate(_expiries(on, _last_tuesday)):
+    for expiry in _expiries(on, _last_tuesday):
         for number, (name, price, tick, lot, freeze) in enumerate(FUTURES):
             yield _future(
                 Exchange.NFO,
                 name,
                 expiry,
-                token=35_000 + number + 100 * month,
-                price=Decimal(price) * (1 + CARRY * (month + 1)),
+                token=35_000 + number + 100 * expiry.month,
+                price=Decimal(price) * (1 + CARRY * (expiry - on).days),
                 tick=Decimal(tick),
                 lot=lot,
                 freeze=freeze,
@@ -275,13 +276,13 @@ def _futures(on: date) -> Iterator[Listing]:
 
 def _commodities(on: date) -> Iterator[Listing]:
     for number, (name, price, tick, lot, freeze, latest) in enumerate(COMMODITIES):
-        for month, expiry in enumerate(_expiries(on, partial(_weekday_by, latest))):
+        for expiry in _expiries(on, partial(_weekday_by, latest)):
             yield _future(
                 Exchange.MCX,
                 name,
                 expiry,
-                token=420_000 + number + 100 * month,
-                price=Decimal(price) * (1 + CARRY * (month + 1)),
+                token=420_000 + number + 100 * expiry.month,
+                price=Decimal(price) * (1 + CARRY * (expiry - on).days),
                 tick=Decimal(tick),
                 lot=lot,
                 freeze=freeze,

@@ -20,7 +20,7 @@ def average(value: int, quantity: int) -> Decimal | None:
     return round(Decimal(value) / (100 * quantity), 4) if quantity else None
 
 
-class Mark(Struct, frozen=True, array_like=True):
+class Mark(Struct, frozen=True, array_like=True, gc=False):
     """How an order stood at one moment of its life. `value`: of what was filled, paise."""
 
     at: datetime
@@ -31,7 +31,7 @@ class Mark(Struct, frozen=True, array_like=True):
     message: str | None
 
 
-class Part(Struct, frozen=True, array_like=True):
+class Part(Struct, frozen=True, array_like=True, gc=False):
     """One execution of an order. `price` in paise."""
 
     number: int

@@ -21,7 +21,10 @@ PROTECTION = Decimal(
 ICEBERG_LEGS = range(2, 51)
 PRODUCTS = {
     InstrumentKind.EQUITY: frozenset({Product.CNC, Product.MIS}),
-    InstrumentKind.FUTURE: frozenset({Product.NRML, Product.MIS}),
+    **dict.fromkeys(
+        (InstrumentKind.FUTURE, InstrumentKind.CALL, InstrumentKind.PUT),
+        frozenset({Product.NRML, Product.MIS}),
+    ),
 }
 
 

@@ -230,6 +230,7 @@ FAULTS = Faults(
     (504, "", "", Fault.BROKER_UNAVAILABLE, ""),
     (None, "NetworkException", "", Fault.BROKER_UNAVAILABLE, ""),
     (None, "DataException", "", Fault.BROKER_UNAVAILABLE, ""),
+    (404, "GeneralException", "couldn't find that", Fault.NOT_FOUND, ""),  # the trail's answer
     (None, "GeneralException", "", Fault.BROKER_UNAVAILABLE, ""),
     (403, "TokenException", "", Fault.AUTH_EXPIRED, "zerodha.md 2.3"),
     (None, "TokenException", "", Fault.AUTH_EXPIRED, ""),  # by the type, whatever the status
