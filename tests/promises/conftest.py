@@ -1,6 +1,7 @@
 """Daemons and simulated brokers for the promises. Each test has a state directory of its own; simulators are shared."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,9 +23,10 @@ def folder() -> Iterator[Path]:
 def make(folder: Path) -> Iterator[Callable[..., Daemon]]:
     """Makes daemons, each in a folder of its own, with the arguments of `Daemon`; they end with the test."""
     made: list[Daemon] = []
+    numbers = count()
 
     def new(accounts: str | None = None, **more: Any) -> Daemon:
-        home = folder / str(len(made))
+        home = folder / str(next(numbers))
         home.mkdir()
         given = {} if accounts is None else {"accounts": accounts}
         made.append(Daemon(home, **given, **more))

@@ -28,6 +28,7 @@ __all__ = [
     "HORIZON_S",
     "PAPER",
     "READY_S",
+    "SHARES",
     "Client",
     "Daemon",
     "Refused",
@@ -41,6 +42,20 @@ READY_S = 15.0  # far more than a start takes: a loaded machine is not a failure
 ANSWER_S = 60.0
 LOOK_S = 0.02
 HORIZON_S = 1  # of doubt; short, because the simulator's books do not lag unless told to
+SHARES = (  # each below its market price, so that it stays open
+    {"symbol": "NSE:TCS", "price": 2950},
+    {"symbol": "NSE:HDFCBANK", "price": 930},
+    {"symbol": "NSE:ICICIBANK", "price": 1310},
+    {"symbol": "NSE:SBIN", "price": 820},
+    {"symbol": "NSE:ITC", "price": 385},
+    {"symbol": "NSE:BHARTIARTL", "price": 1900},
+    {"symbol": "NSE:HINDUNILVR", "price": 2350},
+    {"symbol": "NSE:LT", "price": 3600},
+    {"symbol": "NSE:AXISBANK", "price": 1150},
+    {"symbol": "NSE:KOTAKBANK", "price": 2000},
+    {"symbol": "NSE:TITAN", "price": 3550},
+    {"symbol": "NSE:WIPRO", "price": 230},
+)
 PAPER = '[accounts.paper]\nbroker = "paper"\n'
 
 
