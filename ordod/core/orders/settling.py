@@ -6,6 +6,7 @@ waits for a person, and says so. Nothing is ever sent again.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -84,6 +85,7 @@ class Reader:
         """Something may have moved: look soon."""
         self._looks = 0
         self._wanted.set()
+        self._promise(0.0)
 
     async def seen_since(self, boot: float, *, within_s: float) -> bool:
         """Wait for a whole reading begun at or after this boot time. False: there was none in time."""
@@ -99,7 +101,9 @@ class Reader:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            with anyio.move_on_after(self._pause_s()):
+            pause_s = self._pause_s()
+            self._promise(pause_s)
+            with anyio.move_on_after(pause_s):
                 await self._wanted.wait()
             self._wanted = anyio.Event()
             await self._turn()
@@ -117,6 +121,12 @@ class Reader:
         if self._book.live(name) or self._book.open_changes(name):
             return LIVE_PAUSES_S[self._looks] if self._looks < len(LIVE_PAUSES_S) else LIVE_PAUSE_S
         return IDLE_PAUSE_S
+
+    def _promise(self, pause_s: float) -> None:
+        """Let people who ask about a doubt know when the next look is."""
+        at = self._clock.now() + timedelta(seconds=pause_s)
+        for order in self._book.doubts(self._account.name):
+            order.next_check = at
 
     async def _turn(self) -> None:
         self._looks += 1
