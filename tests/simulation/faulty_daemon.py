@@ -12,7 +12,7 @@ answer is there; `replace`, `flush_gate`, `create`, `remove`, `truncate` before 
 | field | means |
 | --- | --- |
 | `do` | `kill` (SIGKILL), `fail` (DiskError), `hang` for `seconds` (the port hangs, the loop turns), `spin` (the loop itself is blocked, in Python), `none` (count only) |
-| `of` | the step; `any` for each of them |
+| `of` | the step; `disk` for each of the disk's, before and after; `any` for all |
 | `at` | the how manieth that fits, from 1, since the plan was read; 0: each |
 | `holding` | only steps of which this text is part: the bytes appended, the request's method and path |
 """
@@ -43,6 +43,10 @@ from ordod.core.ports import (
 from ordod.io.signals import Signals
 
 
+CHANGES = ("append", "create", "replace", "truncate", "remove", "flush_gate")
+DISK = frozenset((*CHANGES, "appended", *(f"{name}-d" for name in CHANGES)))
+
+
 class Plan:
     """What goes wrong, as the file says now."""
 
@@ -66,7 +70,9 @@ class Plan:
         """For how long this step hangs."""
         self._look()
         asked = self._asked
-        if not asked or asked["of"] not in ("any", name) or asked.get("holding", "") not in about:
+        if not asked or asked["of"] not in ("any", name, "disk" if name in DISK else ""):
+            return 0.0
+        if asked.get("holding", "") not in about:
             return 0.0
         self._count += 1
         if asked.get("at", 1) not in (0, self._count):
