@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
@@ -33,7 +34,6 @@ __all__ = [
     "Daemon",
     "Refused",
     "access_token",
-    "order",
     "until",
     "zerodha",
 ]
@@ -42,20 +42,7 @@ READY_S = 15.0  # far more than a start takes: a loaded machine is not a failure
 ANSWER_S = 60.0
 LOOK_S = 0.02
 HORIZON_S = 1  # of doubt; short, because the simulator's books do not lag unless told to
-SHARES = (  # each below its market price, so that it stays open
-    {"symbol": "NSE:TCS", "price": 2950},
-    {"symbol": "NSE:HDFCBANK", "price": 930},
-    {"symbol": "NSE:ICICIBANK", "price": 1310},
-    {"symbol": "NSE:SBIN", "price": 820},
-    {"symbol": "NSE:ITC", "price": 385},
-    {"symbol": "NSE:BHARTIARTL", "price": 1900},
-    {"symbol": "NSE:HINDUNILVR", "price": 2350},
-    {"symbol": "NSE:LT", "price": 3600},
-    {"symbol": "NSE:AXISBANK", "price": 1150},
-    {"symbol": "NSE:KOTAKBANK", "price": 2000},
-    {"symbol": "NSE:TITAN", "price": 3550},
-    {"symbol": "NSE:WIPRO", "price": 230},
-)
+SHARES = ("NSE:TCS", "NSE:SBIN", "NSE:ITC", "NSE:LT", "NSE:AXISBANK", "NSE:TITAN", "NSE:WIPRO")
 PAPER = '[accounts.paper]\nbroker = "paper"\n'
 
 
@@ -158,6 +145,8 @@ class Daemon:
         self.config = folder / "ordod.conf"
         self._plan = folder / "plan.json"
         self._faulty = faulty
+        self._prices: dict[str, int] = {}
+        self._pricing = Lock()
         self.process: subprocess.Popen[bytes] | None = None
         text = f'[daemon]\nstate_dir = "{self.state}"\nsocket = "{self.socket}"\n{accounts}'
         self.config.touch(0o600)
@@ -251,9 +240,31 @@ class Daemon:
         with self.client() as client:
             return client.call(method, **params)
 
+    def order(self, key: str, symbol: str = "NSE:INFY", **more: Any) -> dict[str, Any]:
+        """Parameters of `order.place`: a LIMIT below the market, which stays open; changed by what is named."""
+        usual = {
+            "account": "zerodha",
+            "side": "BUY",
+            "quantity": 1,
+            "type": "LIMIT",
+            "product": "CNC",
+        }
+        if "price" not in more:
+            account = more.get("account", "zerodha")
+            more["price"] = self._below(account, symbol)
+        return usual | {"key": key, "symbol": symbol} | more
+
+    def _below(self, account: str, symbol: str) -> int:
+        """Whole rupees some 3 % below the market: within the day's limits, and not filled in the life of a test."""
+        with self._pricing:
+            if symbol not in self._prices:
+                answer = self.call("market.ltp", symbols=[symbol], account=account)
+                self._prices[symbol] = int(float(answer["quotes"][symbol]["last_price"]) * 0.97)
+            return self._prices[symbol]
+
     def place(self, key: str, **more: Any) -> Any:
         """`order.place` of `order(key)`: the whole result."""
-        return self.call("order.place", **order(key, **more))
+        return self.call("order.place", **self.order(key, **more))
 
     def get(self, key: str, account: str = "zerodha") -> dict[str, Any]:
         found: dict[str, Any] = self.call("order.get", account=account, key=key)["order"]
@@ -315,20 +326,6 @@ class Daemon:
 
     def log_text(self) -> str:
         return self.log.read_text()
-
-
-def order(key: str, **more: Any) -> dict[str, Any]:
-    """Parameters of `order.place`: a LIMIT far below the market, which stays open; changed by what is named."""
-    return {
-        "account": "zerodha",
-        "key": key,
-        "symbol": "NSE:INFY",
-        "side": "BUY",
-        "quantity": 1,
-        "type": "LIMIT",
-        "product": "CNC",
-        "price": 1400,
-    } | more
 
 
 def zerodha(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ordod.sim.process import SimProcess
-from tests.promises.daemon import Daemon, Refused, order
+from tests.promises.daemon import Daemon, Refused
 
 Make = Callable[..., Daemon]
 
@@ -24,7 +24,7 @@ def test_no_byte_of_an_order_leaves_while_its_intent_is_not_synced(
     daemon.plan("hang", "append", seconds=0.6, holding='"intent"')
 
     with daemon.client() as client:
-        call = client.send("order.place", **order("slow"))
+        call = client.send("order.place", **daemon.order("slow"))
         time.sleep(0.4)
         sent_meanwhile = orders_sent(sim, before)
         answer = client.answer(call)

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from ordod.sim.process import SimProcess, running
-from tests.promises.daemon import Daemon, order, zerodha
+from tests.promises.daemon import Daemon, zerodha
 
 Make = Callable[..., Daemon]
 AT_ONCE = 5  # daemons side by side: a start is work, the rest waiting
@@ -110,7 +110,7 @@ def test_a_key_sent_again_while_the_daemon_dies_in_mid_call_makes_one_order(
     daemon = make(broker).ready()
     sim.fault("delay", "POST", "/orders", seconds=5)
     with daemon.client() as client:
-        client.send("order.place", **order("cut"))
+        client.send("order.place", **daemon.order("cut"))
         daemon.wait_status(lambda _: placements(sim, tags(daemon).get("cut", "-")))
 
     daemon.kill()

@@ -64,10 +64,10 @@ def test_what_is_refused_before_the_intent_stores_nothing_and_leaves_the_key_fre
     daemon = make(broker + "\n[risk]\nmax_quantity = 5\n").ready()
 
     refusals = [
-        refusal(daemon, "free", symbol="NSE:NOSUCH"),
+        refusal(daemon, "free", symbol="NSE:NOSUCH", price=100),
         refusal(daemon, "free", price=1400.013),
         refusal(daemon, "free", quantity=6),
-        refusal(daemon, "free", account="nobody"),
+        refusal(daemon, "free", account="nobody", price=1400),
         refusal(daemon, "free", side="HOLD"),
     ]
     stored = daemon.records("intent")
@@ -92,7 +92,7 @@ def test_a_key_with_another_order_is_key_reused_and_shows_the_order_that_exists(
     daemon = make(broker).ready()
     first = daemon.insist("mine")
 
-    error = refusal(daemon, "mine", quantity=2, price=1401)
+    error = refusal(daemon, "mine", quantity=2, price=first["price"] + 1)
 
     assert (error.kind, error.retry) == ("KEY_REUSED", "never")
     assert set(error.data["differs"]) == {"quantity", "price"}
@@ -109,9 +109,9 @@ def test_absence_needs_two_complete_readings_after_the_horizon_and_presence_beat
     sim.fault("late", "POST", "/orders", seconds=1.5)
     sim.fault("late", "POST", "/orders", seconds=11.0)
 
-    never = daemon.place("never", **SHARES[0])["order"]
-    soon = daemon.place("soon", **SHARES[1])["order"]
-    much_later = daemon.place("much-later", **SHARES[2])["order"]
+    never = daemon.place("never", symbol=SHARES[0])["order"]
+    soon = daemon.place("soon", symbol=SHARES[1])["order"]
+    much_later = daemon.place("much-later", symbol=SHARES[2])["order"]
     early = daemon.settled("soon")
     ends = [daemon.settled("never"), daemon.settled("much-later")]
     until(lambda: daemon.get("much-later")["status"] == "OPEN")

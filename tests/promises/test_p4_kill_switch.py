@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ordod.sim.process import SimProcess
-from tests.promises.daemon import SHARES, Daemon, Refused, order, until, zerodha
+from tests.promises.daemon import SHARES, Daemon, Refused, until, zerodha
 from tests.promises.gateway import gateway
 
 Make = Callable[..., Daemon]
@@ -96,7 +96,7 @@ def test_a_blocked_event_loop_does_not_let_an_order_pass_a_closed_gate(
     daemon.plan("spin", "admit", seconds=1.0, holding="POST /orders")
 
     with daemon.client() as client:
-        call = client.send("order.place", **order("late"))
+        call = client.send("order.place", **daemon.order("late"))
         until(lambda: daemon.records("intent", key="late"))
         WAYS[way](daemon)
         with pytest.raises(Refused) as refused:
@@ -116,7 +116,7 @@ def test_under_load_no_new_order_arrives_after_the_answer_and_every_order_is_can
 
     with ThreadPoolExecutor(60) as pool:
         calls = [
-            pool.submit(outcome, daemon, f"load-{n}", **SHARES[n % len(SHARES)]) for n in range(60)
+            pool.submit(outcome, daemon, f"load-{n}", symbol=SHARES[n % len(SHARES)]) for n in range(60)
         ]
         until(lambda: len(open_at_broker(sim) - already) >= 5)
         answer = daemon.call("kill.engage", reason="load")
@@ -162,7 +162,7 @@ def test_an_order_that_waits_for_its_connection_or_its_handshake_is_not_sent_aft
 
         way.cut()
         with daemon.client() as client:
-            call = client.send("order.place", **order("handshake"))
+            call = client.send("order.place", **daemon.order("handshake"))
             assert way.held.wait(10)
             until(lambda: daemon.records("intent", key="handshake"))
             daemon.call("kill.engage", reason="test", cancel_open=False)
