@@ -28,6 +28,7 @@ __all__ = ["BOOK_DAY", "CASH", "PaperBroker"]
 BOOK_DAY = time(6, 0)  # IST; the book of a day is emptied at this time of the next
 CASH = Decimal(1_000_000)
 SEED = 7
+TAG_LENGTH = 20
 _STATUS = {Fault.AUTH_EXPIRED: 401, Fault.NOT_FOUND: 404}
 _HEAD = b'["exchange",'
 
@@ -101,7 +102,7 @@ class PaperBroker:
         self._turn(now)
         _, resource, *rest = request.path.split("/", 2)
         try:
-            if resource == "login" and request.method == "POST":
+            if resource == "login" and request.method == "GET":
                 return self._yes(self._login(user))
             if user in self._logged_out or not _is_authorized(request, user):
                 return self._no(Fault.AUTH_EXPIRED, "not logged in")
@@ -118,7 +119,7 @@ class PaperBroker:
 
     def _login(self, user: str) -> Any:
         self._logged_out.discard(user)
-        return {"user_id": user, "access_token": user}
+        return {"user_id": user, "access_token": _token(user)}
 
     def _logout(self, user: str, _name: str, _request: HttpRequest, _now: datetime) -> Any:
         self._logged_out.add(user)
@@ -131,6 +132,8 @@ class PaperBroker:
 
     def _place(self, user: str, _name: str, request: HttpRequest, now: datetime) -> Any:
         order = msgspec.convert(request.json, NewOrder)
+        if order.tag is not None and len(order.tag) > TAG_LENGTH:
+            raise Refusal(Fault.INVALID_INPUT, f"a tag has at most {TAG_LENGTH} characters")
         return {"order_id": self.exchange.place(user, order, now).order_id}
 
     def _modify(self, user: str, name: str, request: HttpRequest, now: datetime) -> Any:
@@ -307,4 +310,9 @@ def _gtt(request: HttpRequest) -> NewGtt:
 
 
 def _is_authorized(request: HttpRequest, user: str) -> bool:
-    return ("authorization", f"paper {user}") in request.headers
+    return ("authorization", f"paper {_token(user)}") in request.headers
+
+
+def _token(user: str) -> str:
+    """No secret, but a word of its own: what logs hide of it must not be the user's name."""
+    return f"session-of-{user}"

@@ -86,6 +86,7 @@ class Clearing:
         account = self.account(user)
         buckets: dict[str, Bucket] = {}
         for terms, listing, blocked in orders:
+            assert terms.product is not None  # only an order placed elsewhere may lack one
             key = terms.symbol + " " + terms.product
             if key not in buckets:
                 buckets[key] = copy(account.bucket(listing, terms.product))

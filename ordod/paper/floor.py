@@ -104,7 +104,7 @@ class Floor:
             order.remaining = order.leg = 0
             order.mark(Status.REJECTED, at, outside(book, step))
         elif terms.variety is Variety.AMO:
-            book.held.append(order)
+            book.hold(order)
             self.wake(terms.symbol)
         else:
             self._enter(book, order, at, step)
@@ -116,7 +116,7 @@ class Floor:
             order.exchange_order_id = str(1_100_000_000_000_000 + order.number)
         if order.waits_for_trigger:
             if not is_reached(order, book.walk.price(step)):
-                book.stops.append(order)
+                book.watch(order)
                 order.mark(Status.TRIGGER_PENDING, at)
                 self.wake(order.terms.symbol)
                 return
@@ -184,7 +184,7 @@ class Floor:
         order.remaining, order.leg_size = remaining, way.leg_size
         order.leg = min(way.leg_size, remaining)
         if order.status is Status.PENDING:
-            book.held.append(order)
+            book.hold(order)
             order.mark(Status.PENDING, at)
         else:
             self._enter(book, order, at, step)
@@ -279,8 +279,7 @@ class Floor:
             self._active.pop(symbol, None)
 
     def _trade(self, book: Book, at: datetime, step: int) -> None:
-        held, book.held = book.held, []
-        for order in held:
+        for order in book.release():
             self._enter(book, order, at, step)
         for order in book.triggered(step):
             order.triggered = True
@@ -338,7 +337,7 @@ class Floor:
         self.orders = {}
         for order in held:
             self.orders.setdefault(order.user, {})[order.order_id] = order
-            self.books[order.terms.symbol].held.append(order)
+            self.books[order.terms.symbol].hold(order)
         self._active = {
             symbol: book
             for symbol, book in self.books.items()

@@ -104,12 +104,20 @@ class Book:
         else:
             insort(self._sells, (-order.limit, -order.priority, order))
 
+    def hold(self, order: PaperOrder) -> None:
+        """Keep an after-market order until the open."""
+        insort(self.held, order, key=_priority)
+
+    def watch(self, order: PaperOrder) -> None:
+        """Keep a stop until its trigger."""
+        insort(self.stops, order, key=_priority)
+
     def put_back(self, order: PaperOrder) -> None:
         """Let a living order wait where it waited, after a restart. Oldest first."""
         if order.status is Status.PENDING:
-            self.held.append(order)
+            self.hold(order)
         elif order.waits_for_trigger:
-            self.stops.append(order)
+            self.watch(order)
         else:
             self.rest(order)
 
@@ -141,6 +149,11 @@ class Book:
                 _use(levels, quantity)
                 self._serve(queue, order, quantity, limit)
                 yield Execution(order, None, quantity, limit)
+
+    def release(self) -> list[PaperOrder]:
+        """The after-market orders, first come first; the market is open."""
+        held, self.held = self.held, []
+        return held
 
     def triggered(self, step: int) -> list[PaperOrder]:
         """The stops that this step's price releases, first come first; they leave the list."""
@@ -227,10 +240,17 @@ def is_reached(order: PaperOrder, price: int) -> bool:
 
 def _levels(queue: list[Place], maker: list[list[int]], sign: int) -> tuple[Level, ...]:
     """The five best levels, orders of users and market maker together."""
-    levels: dict[int, list[int]] = {price: [quantity, 1] for price, quantity in maker}
-    for place in queue[-200:]:
-        level = levels.setdefault(abs(place[0]), [0, 0])
-        level[0] += place[2].leg
+    levels: dict[int, list[int]] = {}
+    for limit, _, order in reversed(queue):
+        price = abs(limit)
+        if price not in levels and len(levels) == LEVELS:
+            break
+        level = levels.setdefault(price, [0, 0])
+        level[0] += order.leg
+        level[1] += 1
+    for price, quantity in maker:
+        level = levels.setdefault(price, [0, 0])
+        level[0] += quantity
         level[1] += 1
     best = sorted(levels.items(), key=lambda item: sign * item[0])[:LEVELS]
     return tuple(Level(rupees_of(price), quantity, count) for price, (quantity, count) in best)

@@ -62,6 +62,8 @@ def entry(book: Book, terms: OrderTerms, step: int) -> Entry:
         raise Refusal(
             Fault.INVALID_INPUT, f"quantity {terms.quantity} is no multiple of the lot of {lot}"
         )
+    if not 0 <= (terms.disclosed_quantity or 0) <= terms.quantity:
+        raise Refusal(Fault.INVALID_INPUT, "disclosed_quantity is above the quantity")
     leg_size = _leg_size(terms, lot)
     freeze = instrument.freeze_quantity
     if freeze is not None and leg_size > freeze:

@@ -177,10 +177,13 @@ def test_an_iceberg_goes_to_the_end_of_the_queue_after_each_leg() -> None:
     depth = market.quote(ROCK, MONDAY).depth
 
     market.place("ravi", buy(25, "100"), MONDAY)
+    after_a_leg = (iceberg.filled_quantity, plain.filled_quantity)
+    market.place("ravi", buy(20, "100"), MONDAY)
 
     assert depth is not None
     assert depth.sell[0].quantity == 40
-    assert (iceberg.filled_quantity, plain.filled_quantity) == (10, 15)
+    assert after_a_leg == (10, 15)
+    assert (iceberg.filled_quantity, plain.filled_quantity) == (15, 30)
 
 
 def test_a_stop_waits_for_its_trigger_and_then_takes_what_is_there() -> None:
@@ -224,6 +227,72 @@ def test_a_resting_order_fills_at_its_own_price_when_the_market_comes_to_it() ->
     assert (waiting.status, waiting.average_price) == (Status.FILLED, limit)
 
 
+def test_a_released_stop_stands_behind_those_who_waited_at_its_price_before() -> None:
+    restless = Listing(
+        instrument=listing(ROCK, depth=0).instrument,
+        last_price=Decimal(100),
+        volatility=0.05,
+        depth_quantity=0,
+    )
+    market = Exchange([restless], seed=1)
+    last = market.last_price(ROCK, MONDAY)
+    price, trigger = last - 5, last - Decimal("0.2")
+
+    stop = market.place(
+        "asha", sell(5, str(price), type=OrderType.SL, trigger_price=trigger), MONDAY
+    )
+    limit = market.place("bina", sell(5, str(price)), MONDAY)
+    market.advance(MONDAY + timedelta(hours=2))
+    was_released = stop.status
+    market.place("ravi", buy(5, str(price)), MONDAY + timedelta(hours=2))
+
+    assert was_released is Status.OPEN
+    assert (limit.status, stop.status) == (Status.FILLED, Status.OPEN)
+
+
+def test_what_was_taken_from_the_market_maker_stays_taken_in_a_dump() -> None:
+    lived = exchange()
+    lived.place("asha", buy(40, symbol=POOL), MONDAY)
+    loaded = exchange()
+    loaded.load(lived.dump())
+
+    prices = [
+        market.place("asha", buy(100, symbol=POOL), MONDAY).average_price
+        for market in (lived, loaded, exchange())
+    ]
+
+    assert prices[0] == prices[1]
+    assert prices[0] != prices[2]
+
+
+def test_looking_at_the_depth_takes_and_gives_nothing() -> None:
+    lines: list[bytes] = []
+    market = exchange(save=lines.append)
+    market.place("asha", buy(40, symbol=POOL), MONDAY)
+    market.quote(POOL, MONDAY + timedelta(seconds=1))
+    market.place("asha", buy(100, symbol=POOL), MONDAY)
+
+    again = exchange()
+    again.replay(lines)
+
+    assert again.dump() == market.dump()
+
+
+def test_the_depth_shows_five_levels_of_users_and_market_maker_together() -> None:
+    market = exchange()
+    alone = market.quote(POOL, MONDAY).depth
+    for ticks in range(1, 9):
+        market.place("asha", buy(7, str(Decimal(100) - ticks * Decimal("0.05")), POOL), MONDAY)
+
+    depth = market.quote(POOL, MONDAY).depth
+
+    assert alone is not None
+    assert depth is not None
+    assert [level.price for level in depth.buy] == [level.price for level in alone.buy]
+    assert [level.quantity for level in depth.buy] == [x.quantity + 7 for x in alone.buy]
+    assert {level.orders for level in depth.buy} == {2}
+
+
 # What is refused at the door
 
 
@@ -240,6 +309,7 @@ def test_a_resting_order_fills_at_its_own_price_when_the_market_comes_to_it() ->
         (buy(1, type=OrderType.SL_M), "trigger_price"),
         (buy(1, "99", type=OrderType.SL, trigger_price=Decimal(100)), "beyond its trigger"),
         (buy(1, "100", validity=Validity.TTL), "validity_minutes"),
+        (buy(1, "100", disclosed_quantity=2), "disclosed_quantity"),
         (buy(3, "100", variety=Variety.ICEBERG, iceberg_legs=4), "iceberg"),
     ],
 )
@@ -272,6 +342,17 @@ def test_each_refusal_names_its_fault(terms: NewOrder, fault: Fault) -> None:
         market.place("asha", terms, MONDAY)
 
     assert refusal.value.fault is fault
+
+
+def test_a_refusal_for_want_of_money_frees_what_it_had_tied_up() -> None:
+    market = exchange(cash=Decimal(1_000))
+    market.place("asha", buy(5, "100", product=Product.CNC), MONDAY)
+    before = market.dump()
+
+    with pytest.raises(Refusal, match=r"500\.00 available"):
+        market.place("asha", buy(6, "100", product=Product.CNC), MONDAY)
+
+    assert market.dump() == before
 
 
 def test_an_index_cannot_be_traded() -> None:
@@ -528,6 +609,16 @@ def test_the_legs_of_a_gtt_lie_on_both_sides_of_the_price() -> None:
 
 
 # Hours and days
+
+
+def test_a_clock_that_goes_back_does_not_take_the_exchange_with_it() -> None:
+    market = exchange()
+    market.place("asha", buy(1, "99"), MONDAY)
+    market.advance(MONDAY + timedelta(seconds=10))
+
+    late = market.place("asha", buy(1, "98"), MONDAY)
+
+    assert late.placed_at == MONDAY + timedelta(seconds=10)
 
 
 def test_a_closed_market_takes_after_market_orders_only_and_opens_with_them() -> None:

@@ -77,25 +77,25 @@ def test_a_hundred_clients_at_once_are_all_served(make: Make) -> None:
     assert len({order["order"]["broker_order_id"] for order in orders}) == 100
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"\x00\xff\xfe garbage\n" * 1000,
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
-        b"{" * 100_000 + b"\n",
-        b"[" * 100_000 + b"]" * 100_000 + b"\n",
-        b'{"jsonrpc":"2.0","id":1,"method":"system.ping","params":{"a":1}}\n' * 200,
-        b"[" + b",".join([request(1).strip()] * 65) + b"]\n",
-        b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{",
-        b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"system.ping"}\n',
-        b"x" * (LINE_BYTES_MAX + 10),
-    ],
-    ids=lambda garbage: repr(garbage[:20]),
-)
-def test_garbage_harms_nobody_else(garbage: bytes, patient: Daemon) -> None:
+GARBAGE = {
+    "no JSON": b"\x00\xff\xfe garbage\n" * 1000,
+    "a TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+    "open braces": b"{" * 100_000 + b"\n",
+    "deep lists": b"[" * 100_000 + b"]" * 100_000 + b"\n",
+    "one id two hundred times": request(1) * 200,
+    "unknown parameters": b'{"jsonrpc":"2.0","id":1,"method":"system.ping","params":{"a":1}}\n' * 200,
+    "a batch too long": b"[" + b",".join([request(1).strip()] * 65) + b"]\n",
+    "no such page": b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a body that never comes": b"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{",
+    "an id of 5000 digits": b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"system.ping"}\n',
+    "a line too long": b"x" * (LINE_BYTES_MAX + 10),
+}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_harms_nobody_else(kind: str, patient: Daemon) -> None:
     with connected(patient) as rude, suppress(OSError):
-        rude.sendall(garbage)
+        rude.sendall(GARBAGE[kind])
         rude.recv(1 << 16)
         answered = patient.call("system.ping")
         assert answered

@@ -24,6 +24,7 @@ __all__ = ["Outcome", "Sender", "error_of", "record_of"]
 
 T = TypeVar("T")
 
+FAIR_S = 2.0  # a caller who gives less time than this learns nothing of the broker by its passing
 RATE_PAUSE_S = 1.0  # after a broker's own "too many": its windows are not ours to know
 
 log = structlog.get_logger("sending")
@@ -106,6 +107,7 @@ class Sender:
             is_cancel: passes the gate and the breaker, and comes first in the windows.
         """
         has_renewed = False
+        began = self._clock.boot()
         while True:
             gate = None if is_cancel else self._gate
             hand = _Hand(self._clock, gate, account.name, strategy, deadline)
@@ -127,6 +129,8 @@ class Sender:
                     make(session), deadline=deadline, hand=hand, cancel=is_cancel
                 )
             except BrokerError as error:
+                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                    account.breaker.succeeded()  # it can be reached, whatever it says
                 outcome: Outcome[T] = self._answered(error, hand.passed_at)
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
                     account.keeper.died(session, error.message)
@@ -141,7 +145,9 @@ class Sender:
             except (Held, OrdoError) as error:
                 return _unsent(error.kind, str(error))
             except (NothingSent, Lost) as error:
-                account.breaker.failed(self._clock.boot())
+                now = self._clock.boot()
+                if isinstance(error, Lost) or now < deadline or deadline - began >= FAIR_S:
+                    account.breaker.failed(now)
                 if isinstance(error, Lost) and hand.passed_at:
                     return self._doubt(str(error), hand.passed_at)
                 return _unsent(
