@@ -329,6 +329,7 @@ async def _begin(parts: Parts, ports: Ports, tasks: Tasks) -> None:
     for order in parts.book.doubts():
         if order.account in parts.readers:
             parts.readers[order.account].count_from_now(order.id)
+    parts.desk.remember_rates()
     parts.changes.resume()
     for name, account in parts.accounts.items():
         for change in parts.book.open_changes(name):

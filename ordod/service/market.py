@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ordod.adapter import BrokerError, Depth, Instrument, Interval, Quote, supports
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
-from ordod.core.ports import DiskError
 from ordod.core.sessions import SessionState
+from ordod.domain.instruments import Instrument
+from ordod.domain.market import Depth, Interval, Quote
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role
 from ordod.service.orders import Symbol
@@ -109,14 +109,14 @@ class _Market:
         """The account asked for, or the first with a session whose broker can."""
         if name is not None:
             account = self._parts.desk.account(name)
-            if not supports(account.adapter, operation):
+            if not account.can(operation):
                 raise OrdoError(
                     Kind.UNSUPPORTED,
                     f"{account.spec.name} has no {operation} through Ordo",
                     account=name,
                 )
             return account
-        able = [a for a in self._parts.accounts.values() if supports(a.adapter, operation)]
+        able = [a for a in self._parts.accounts.values() if a.can(operation)]
         if not able:
             raise OrdoError(Kind.UNSUPPORTED, f"no configured broker has {operation}")
         return next((a for a in able if a.keeper.state is SessionState.ACTIVE), able[0])
@@ -202,7 +202,7 @@ class _Market:
         for one in wanted:
             try:
                 answers[one.spec.id] = await self._parts.masters[one.spec.id].refresh(one)
-            except (OrdoError, BrokerError, DiskError) as error:
+            except OrdoError as error:
                 answers[one.spec.id] = str(error)
         return Refreshed(answers)
 

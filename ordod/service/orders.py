@@ -7,7 +7,6 @@ import anyio
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
-from ordod.adapter import supports
 from ordod.core.account import Account
 from ordod.core.orders.changes import ChangeResult
 from ordod.core.orders.desk import WantedOrder
@@ -437,7 +436,7 @@ class _Orders:
 
     async def margin(self, _: Call, params: MarginOf) -> Margin:
         account: Account = self._desk.account(params.account)
-        if not supports(account.adapter, "margin"):
+        if not account.can("margin"):
             raise OrdoError(
                 Kind.UNSUPPORTED,
                 f"{account.spec.name} tells no margins through Ordo",

@@ -138,10 +138,12 @@ class _System:
         if stuck is not None:
             return (
                 f"look at the broker for order {stuck.order.key} (tag {stuck.order.tag}) and tell: "
-                f"ordoctl resolve {stuck.order.account} {stuck.order.key} placed|not_placed"
+                f"ordoctl resolve {stuck.order.account} {stuck.order.key} placed|not_placed --reason WHY"
             )
         if is_killed:
-            return "see ordoctl status for the reason; when it is gone: ordoctl release"
+            return (
+                "see ordoctl status for the reason; when it is gone: ordoctl release --reason WHY"
+            )
         return next((account.todo for account in accounts if account.todo), "")
 
     async def shutdown(self, call: Call, _: Nothing) -> Done:

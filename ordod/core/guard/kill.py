@@ -224,6 +224,14 @@ class KillSwitch:
         self._sweep.failed += failed
         return taken, failed
 
+    async def _cancel_unstored(self) -> None:
+        """On a dead disk the book cannot take in that an order in doubt has appeared; its row is enough to cancel it."""
+        for reader in self._readers.values():
+            found, reader.unstored = reader.unstored, []
+            for order, row in found:
+                what = await self._changes.cancel_unstored(order, row, CANCEL_S)
+                self._sweep.cancelled += what in ("accepted", "doubt")
+
     def _may_try(self, order: OrderState) -> bool:
         last = self._tried.get(order.id)
         if order.is_open_doubt:
@@ -245,6 +253,7 @@ class KillSwitch:
                     log.warning("swept", cancelled=self._sweep.cancelled)
                     return
                 await self._cancel_all()
+                await self._cancel_unstored()
                 await anyio.sleep(AGAIN_S / 2)
         finally:
             self._sweep.running = False

@@ -200,6 +200,11 @@ class Book:
             at=fill.at,
         )
 
+    def note_next_check(self, account: str, at: datetime) -> None:
+        """When the account's doubts are looked at again: tells people, decides nothing, is not journaled."""
+        for order in self.doubts(account):
+            order.next_check = at
+
     # Folding
 
     def apply(self, entry: Entry) -> None:
@@ -357,7 +362,7 @@ class Book:
                     order.sent, order.status = "placed", Status.PENDING
                     order.error_kind, order.message = "", None
                 if order.key is not None:
-                    self._keys[order.user, order.key] = order.id
+                    self._keys.setdefault((order.user, order.key), order.id)
             else:
                 order.sent, order.status = "not_placed", Status.NOT_PLACED
                 order.message = record.reason or None

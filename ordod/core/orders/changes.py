@@ -43,6 +43,7 @@ __all__ = ["ChangeResult", "Changes"]
 SYNC_S = 2.0
 SEEN_S = 2.0  # how long an acknowledged change is waited for in the order's row before the answer says in_doubt
 CANCEL_S = 10.0
+KILL_SYNC_S = 0.25  # in a kill a hanging disk is waited for no longer
 
 
 class ChangeResult(Struct, frozen=True):
@@ -148,6 +149,19 @@ class Changes:
             if is_durable:
                 await self._concluded(change_id, outcome)
         self._readers[order.account].count_from_now(change_id)
+        return outcome.what
+
+    async def cancel_unstored(self, order: OrderState, row: BrokerOrder, timeout_s: float) -> str:
+        """On a dead disk: cancel an order in doubt by the row in which it has appeared, which could not be stored."""
+        account = self._desk.account(order.account)
+        outcome = await self._sender.send_once(
+            account,
+            lambda session: account.adapter.cancel(session, row),
+            user=order.user,
+            strategy=order.strategy,
+            deadline=self._clock.boot() + timeout_s,
+            is_cancel=True,
+        )
         return outcome.what
 
     def _cancelled_or_refuse(self, order: OrderState) -> ChangeResult:
@@ -384,12 +398,11 @@ class Changes:
             self._locks = {name: lock for name, lock in self._locks.items() if lock.locked()}
         return self._locks.setdefault(order_id, anyio.Lock())
 
-    async def _stored(self, record: Cancel) -> bool:
-        """Whether a cancel is on disk; it is sent in any case."""
+    async def _stored(self, record: Cancel, within_s: float = SYNC_S) -> bool:
+        """Whether a cancel is on disk in time; it is sent in any case."""
         pending = self._ledger.write(record)
-        with suppress(JournalFailed), anyio.move_on_after(SYNC_S):
-            await pending.durable()
-            return True
+        with suppress(JournalFailed):
+            return await pending.durable(within_s=within_s)
         return False
 
     async def _concluded(self, change_id: str, outcome: Outcome[Any]) -> bool:

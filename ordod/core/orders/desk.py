@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import anyio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
@@ -31,6 +30,7 @@ from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.orders.validate import check_terms
 from ordod.core.ports import Clock, Random
 from ordod.core.tasks import Tasks
+from ordod.core.waiting import Once
 from ordod.domain.orders import Order, OrderType
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
@@ -42,17 +42,17 @@ LOOK_ALIKE_S_MAX = 3600.0
 
 
 class NewId:
-    """Ids of orders (`o`) and changes (`c`): sortable by time, never repeated."""
+    """Ids of orders (`o`) and changes (`c`): sortable by time, never repeated: each start has random digits of its own."""
 
     def __init__(self, clock: Clock, random: Random) -> None:
         self._clock = clock
-        self._random = random
+        self._start = random.token(4).hex()
         self._count = 0
 
     def __call__(self, prefix: str) -> str:
         self._count += 1
         millis = int(self._clock.now().timestamp() * 1000)
-        return f"{prefix}{millis:011x}{self._count & 0xFFFF:04x}{self._random.token(3).hex()}"
+        return f"{prefix}{millis:011x}{self._start}{self._count:04x}"
 
 
 class WantedOrder(Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class Call:
         self.symbols = {symbol}
         self.order_id = ""
         self.error: OrdoError | None = None
-        self.done = anyio.Event()
+        self.done = Once()
 
 
 class Desk:
@@ -261,6 +261,15 @@ class Desk:
     def _replay(self, known: OrderState | ChangeState | None, wanted: WantedOrder) -> PlaceResult:
         if isinstance(known, OrderState):
             differs = differing(known, wanted.terms, wanted.strategy)
+            if not differs and known.sent == "rejected":
+                raise OrdoError(  # as the first call was told: no order of this key exists
+                    Kind[known.error_kind],
+                    known.message or "the broker refused it",
+                    key=wanted.key,
+                    account=wanted.account,
+                    broker_message=known.message,
+                    broker_code=known.code or None,
+                )
             if not differs:
                 return PlaceResult(self._book.view(known), replayed=True)
             raise OrdoError(
@@ -316,7 +325,7 @@ class Desk:
         try:
             intent = self._intent(account, user, wanted, instrument, call)
             await self._ledger.store(intent)
-            self._sent(account, wanted)
+            self._count(account.name, wanted.strategy, self._clock.boot())
             order = new_order(account, wanted.terms, instrument, intent.tag)
             outcome: Outcome[Placed] = await self._sender.send_once(
                 account,
@@ -357,10 +366,18 @@ class Desk:
             order=replace(wanted.terms, symbol=instrument.symbol),
         )
 
-    def _sent(self, account: Account, wanted: WantedOrder) -> None:
-        now = self._clock.boot()
-        for scope in self._scopes(account.name, wanted.strategy):
-            self._rates.setdefault(scope, OrderRate()).add(now)
+    def remember_rates(self) -> None:
+        """Count what the journal tells of earlier lives against the limits on orders per time."""
+        now, boot = self._clock.now(), self._clock.boot()
+        sent = [order for order in self._book.orders.values() if order.key is not None]
+        for order in sorted(sent, key=lambda order: order.placed_at):
+            self._count(
+                order.account, order.strategy, boot - (now - order.placed_at).total_seconds()
+            )
+
+    def _count(self, account: str, strategy: str | None, at: float) -> None:
+        for scope in self._scopes(account, strategy):
+            self._rates.setdefault(scope, OrderRate()).add(at)
 
     async def _conclude(self, call: Call, intent: Intent, outcome: Outcome[Placed]) -> None:
         """The outcome on disk, then known to those who wait. What cannot be stored is answered as IN_DOUBT."""
@@ -383,8 +400,7 @@ class Desk:
 
     async def _answer(self, call: Call, deadline: float, *, replayed: bool) -> PlaceResult:
         """What the call came to, or, past the deadline, the order as it stands: perhaps sent, not yet answered."""
-        with anyio.move_on_after(max(0.0, deadline - self._clock.boot()) + GRACE_S):
-            await call.done.wait()
+        await call.done.wait(max(0.0, deadline - self._clock.boot()) + GRACE_S)
         if call.error is not None:
             raise OrdoError(call.error.kind, call.error.message, **call.error.data)
         order = self._book.by_id(call.order_id) if call.order_id else None

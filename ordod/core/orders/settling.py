@@ -6,18 +6,20 @@ waits for a person, and says so. Nothing is ever sent again.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import anyio
 import structlog
 
-from ordod.adapter import Fill, supports
+from ordod.adapter import BrokerOrder, Fill, supports
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import tag_prefix
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.reconcile import (
     Reading,
+    appeared_doubts,
     change_shows,
     found,
     fresh_fills,
@@ -34,11 +36,13 @@ __all__ = ["Reader"]
 
 DOUBT_PAUSES_S = (0.3, 0.7, 1.0, 2.0, 4.0)  # looks at 0.3, 1, 2, 4, 8 s, then every DOUBT_PAUSE_S
 DOUBT_PAUSE_S = 7.0
-LIVE_PAUSES_S = (0.3, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
+LIVE_PAUSES_S = (0.1, 0.2, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
 LIVE_PAUSE_S = 3.0
 IDLE_PAUSE_S = 15.0  # orders placed elsewhere are listed too
 APART_S = 5.0  # between the two readings that speak for absence
 READ_S = 8.0
+REST = 9.0  # times what a reading took, before the next: a book of thousands must not keep the loop from orders
+REST_S_MAX = 1.0
 FAILED_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
 
 log = structlog.get_logger("settling")
@@ -69,21 +73,27 @@ class Reader:
         self._new_id = new_id
         self._appeared = appeared
         self._adopted = adopted
-        self._wanted = anyio.Event()
+        self._nudged = anyio.Event()
+        self._is_wanted = False  # somebody waits for a reading begun now
+        self._ended = float("-inf")  # boot time of the end of the last turn
         self._read = anyio.Event()  # set and replaced after every reading
         self._looks = 0  # since something last moved or was asked for
         self._failures = 0
+        self._took_s = 0.0  # the last turn
         self._begun = float("-inf")  # of the last whole reading
         self._counted_from: dict[str, float] = {}  # doubt -> boot time its horizon counts from
         self._absent_since: dict[
             str, float
         ] = {}  # doubt -> boot time of the first reading for absence
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
+        self.unstored: list[
+            tuple[OrderState, BrokerOrder]
+        ] = []  # on a dead disk: doubts that appeared, for the kill sweep
 
     def look(self) -> None:
         """Something may have moved: look soon."""
         self._looks = 0
-        self._wanted.set()
+        self._nudged.set()
 
     async def seen_since(self, boot: float, *, within_s: float) -> bool:
         """Wait for a whole reading begun at or after this boot time. False: there was none in time."""
@@ -91,7 +101,8 @@ class Reader:
         with anyio.move_on_after(within_s):
             while self._begun < boot:
                 read = self._read
-                self._wanted.set()
+                self._is_wanted = True
+                self._nudged.set()
                 await read.wait()
             return True
         return False
@@ -99,12 +110,25 @@ class Reader:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            with anyio.move_on_after(self._pause_s()):
-                await self._wanted.wait()
-            self._wanted = anyio.Event()
+            await self._due()
+            self._is_wanted = False
             await self._turn()
+            self._ended = self._clock.boot()
+
+    async def _due(self) -> None:
+        """Until it is time for the next reading, reckoned from the end of the last: a stream of orders does not put it off."""
+        while not self._is_wanted:
+            left = self._ended + self._pause_s() - self._clock.boot()
+            if left <= 0:
+                return
+            self._nudged = anyio.Event()
+            with anyio.move_on_after(left):
+                await self._nudged.wait()
 
     def _pause_s(self) -> float:
+        return max(self._wanted_pause_s(), min(self._took_s * REST, REST_S_MAX))
+
+    def _wanted_pause_s(self) -> float:
         name = self._account.name
         if self._failures:
             return FAILED_PAUSES_S[min(self._failures, len(FAILED_PAUSES_S)) - 1]
@@ -120,6 +144,7 @@ class Reader:
 
     async def _turn(self) -> None:
         self._looks += 1
+        began = self._clock.boot()
         try:
             reading = await self._look()
         except OrdoError as error:
@@ -131,13 +156,16 @@ class Reader:
             await self._take_in(reading)
         except JournalFailed:
             log.warning("reading_not_stored", account=self._account.name)
-            return
+            self.unstored = appeared_doubts(self._book, reading)
         if reading.is_whole:
             self._begun = reading.begun
         if reading.shows_ours:
             self._account.is_read = True
         read, self._read = self._read, anyio.Event()
         read.set()
+        self._took_s = self._clock.boot() - began
+        next_check = self._clock.now() + timedelta(seconds=self._pause_s())
+        self._book.note_next_check(self._account.name, next_check)
         await self._appeared(self._account.name)
 
     async def _look(self) -> Reading:
