@@ -151,7 +151,7 @@ class Screen:
         self._pause(LINE_S)
 
     def _text(self, text: str) -> Text:
-        return Text(text.replace("✓", "ok").replace("–", "-") if self._is_plain else text)
+        return Text(text.replace("✓", "ok") if self._is_plain else text)
 
     def _indented(self, inner: RenderableType) -> None:
         outer = Table.grid(expand=True)

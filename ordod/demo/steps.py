@@ -19,8 +19,8 @@ RUSH_PAUSE_S = 0.002
 RUSHES_MAX = 5  # until one is caught between the broker and its answer
 MANY = 200
 LATE = "demo-late"  # the key that meets the kill switch, and goes through after its release
-FILL_MS = 10_000  # a market order fills at once, and is seen at the next look
-SETTLE_MS = 30_000  # two whole readings, 5 s apart, a second after the send
+FILL_S = 10.0  # a market order fills at once, and is seen at the next look
+SETTLE_S = 30.0  # two whole readings, 5 s apart, a second after the send
 SWEEP_S = 20.0
 BELOW = 0.95  # of the last price: within the day's limits, and not filled within half a minute
 
@@ -80,9 +80,7 @@ def first_order(stage: Stage) -> None:
             took=watch.seconds, found=placed["status"],
         )  # fmt: skip
         with screen.working("it fills") as watch:
-            order = connection.call(
-                "order.get", account=ACCOUNT, key="demo-first", wait_ms=FILL_MS
-            )["order"]
+            order = _when(connection, "demo-first", lambda status: status == "FILLED", FILL_S)
         screen.claim(
             f"filled: 10 at {screen.rupees(order['average_price'] or 0)}",
             order["status"] == "FILLED" and order["filled_quantity"] == 10,
@@ -279,7 +277,7 @@ def verified(stage: Stage) -> None:
     screen.ask("a copy of the state, with one bit flipped in the middle of the journal")
     damaged = Daemon(daemon.folder / "copy")
     shutil.copytree(daemon.state, damaged.state)
-    file = sorted((damaged.state / "journal").glob("*.ndjson"))[-1]
+    file = max((damaged.state / "journal").glob("*.ndjson"))
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
@@ -352,8 +350,21 @@ def _order(key: str, **terms: object) -> Json:
 
 
 def _settled(connection: Connection, key: str) -> Json:
-    order: Json = connection.call("order.get", account=ACCOUNT, key=key, wait_ms=SETTLE_MS)["order"]
-    return order
+    """The order as soon as it is not in doubt."""
+    return _when(connection, key, lambda status: status != "IN_DOUBT", SETTLE_S)
+
+
+def _when(connection: Connection, key: str, wanted: Callable[[str], bool], within_s: float) -> Json:
+    """The order as soon as its status is wanted, or at the end of that time. The daemon answers at each change."""
+    deadline = time.monotonic() + within_s
+    wait_ms = 0
+    while True:
+        order: Json = connection.call("order.get", account=ACCOUNT, key=key, wait_ms=wait_ms)[
+            "order"
+        ]
+        wait_ms = int(max(0.0, deadline - time.monotonic()) * 1000)
+        if wanted(order["status"]) or not wait_ms:
+            return order
 
 
 def _open(connection: Connection) -> list[Json]:
@@ -372,7 +383,7 @@ def _swept(connection: Connection) -> None:
         if sweep is not None and not sweep["running"]:
             return
         time.sleep(0.05)
-    raise Trouble(f"the sweep has not ended after {SWEEP_S:g} s: {sweep}")
+    raise Trouble(f"the sweep has not ended after {SWEEP_S:g} s")
 
 
 def _refused(stage: Stage, connection: Connection, claim: str) -> None:

@@ -14,6 +14,7 @@ from ordod.core.orders.history import records_of
 from ordod.core.orders.states import OrderState
 from ordod.core.parts import Parts
 from ordod.domain.orders import (
+    FINAL,
     Order,
     OrderChanges,
     OrderTerms,
@@ -381,9 +382,9 @@ class _Orders:
     # Look
 
     async def get(self, _: Call, params: Get) -> OrderAnswer:
-        """At once, or as soon as the order changes, `wait_ms` at most."""
+        """At once; with `wait_ms` as soon as the order changes. One that is final is not waited for."""
         order = self._find(params)
-        if params.wait_ms:
+        if params.wait_ms and self._book.view(order).status not in FINAL:
             changed = anyio.Event()
             stop = self._parts.events.listen(
                 lambda event: (
