@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -65,6 +66,10 @@ class Connection:
             raise Trouble(f"the daemon said no: {answer['error']['message']}")
         result: Json = answer["result"]
         return result
+
+    def is_answered(self) -> bool:
+        """Whether an answer, or the daemon's end, is there to be read."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def rest(self) -> list[Json]:
         """The whole answers that still came from a daemon that was killed."""

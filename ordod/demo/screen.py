@@ -7,16 +7,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 __all__ = ["Screen"]
 
 WIDTH_MAX = 92  # longer lines are hard to read
-LINE_S = 0.25  # on a terminal only
-STEP_S = 0.9
+LINE_S = 0.15  # on a terminal only
+STEP_S = 0.7
 
 
 class Screen:
@@ -28,6 +30,7 @@ class Screen:
         self._is_plain = self._console.options.ascii_only
         self._claims = 0
         self._false = 0
+        self._paused = 0.0
         self._steps: list[tuple[str, int, float]] = []
 
     @property
@@ -49,9 +52,10 @@ class Screen:
         """A step of the show; its claims are counted, and its time is what was measured of it."""
         self._console.print()
         self._console.print(Text.assemble((f"{number}  ", "bold cyan"), (title, "bold")))
-        before, self._worked = self._claims, 0.0
+        claims, paused, watch = self._claims, self._paused, Watch()
         yield
-        self._steps.append((title, self._claims - before, self._worked))
+        worked = watch.seconds - (self._paused - paused)
+        self._steps.append((title, self._claims - claims, worked))
         self._pause(STEP_S)
 
     @contextmanager
@@ -61,7 +65,6 @@ class Screen:
         with self._console.status(f"[dim]{what}[/]", spinner="line" if self._is_plain else "dots"):
             yield watch
         watch.stop()
-        self._worked += watch.seconds
 
     def ask(self, text: str) -> None:
         """What is done now."""
@@ -87,7 +90,8 @@ class Screen:
     def table(self, columns: list[str], rows: list[list[str]]) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
         for name in columns:
-            table.add_column(name, justify="right" if name in ("seq", "after") else "left")
+            justify: Literal["left", "right"] = "right" if name in ("seq", "after") else "left"
+            table.add_column(name, justify=justify, overflow="fold")
         for row in rows:
             table.add_row(*map(self._text, row))
         self._indented(table)
@@ -104,8 +108,10 @@ class Screen:
         """The summary, and what to do next. `command`: how `ordod` is called here."""
         self._console.print()
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-        for name, justify in (("", "left"), ("checked", "right"), ("time", "right")):
-            table.add_column(name, justify=justify)  # type: ignore[arg-type]  # rich spells them out
+        columns: tuple[tuple[str, Literal["left", "right"]], ...]
+        columns = (("", "left"), ("checked", "right"), ("time", "right"))
+        for name, justify in columns:
+            table.add_column(name, justify=justify, overflow="fold")
         for title, claims, worked in self._steps:
             table.add_row(title, str(claims), seconds_text(worked))
         self._console.print(table)
@@ -125,6 +131,8 @@ class Screen:
         self._console.print("[bold]What to do next[/]")
         ctl = f"{command.removesuffix('ordod')}ordoctl"
         following = Table.grid(padding=(0, 3, 0, 0))
+        for _ in range(2):
+            following.add_column(overflow="fold")
         for typed, about in (
             (f"{command} --config ordod.conf.example", "a daemon of your own, on the paper broker"),
             (f"{ctl} status", "in another terminal: how it is"),
@@ -140,7 +148,7 @@ class Screen:
     ) -> None:
         line = Table.grid(padding=(0, 1, 0, 0), expand=True)
         line.add_column(no_wrap=True)
-        line.add_column(ratio=1)
+        line.add_column(ratio=1, overflow="fold")
         line.add_column(justify="right", no_wrap=True)
         line.add_row(
             Text(plain_mark if self._is_plain else mark, style),
@@ -154,14 +162,11 @@ class Screen:
         return Text(text.replace("✓", "ok") if self._is_plain else text)
 
     def _indented(self, inner: RenderableType) -> None:
-        outer = Table.grid(expand=True)
-        outer.add_column(width=3)
-        outer.add_column(ratio=1)
-        outer.add_row("", inner)
-        self._console.print(outer)
+        self._console.print(Padding(inner, (0, 0, 0, 3)))
 
     def _pause(self, seconds: float) -> None:
         if self._console.is_terminal:
+            self._paused += seconds
             time.sleep(seconds)
 
 

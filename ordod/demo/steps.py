@@ -179,7 +179,7 @@ def crash(stage: Stage) -> None:
     absent = {one["key"] for one in orders if one["status"] == "NOT_PLACED"}
     if doubtful:
         screen.claim(
-            f"settled by reading the broker's book: {len(doubtful - absent)} placed, {len(absent)} NOT_PLACED",
+            f"settled by two whole readings of its book, 5 s apart: {len(doubtful - absent)} placed, {len(absent)} NOT_PLACED",
             absent <= doubtful and all(one["status"] != "IN_DOUBT" for one in orders),
             took=watch.seconds,
             found=str(Counter(one["status"] for one in orders)),
@@ -187,7 +187,7 @@ def crash(stage: Stage) -> None:
     after = Counter(stage.tags())
     expected = {one["tag"]: int(one["key"] not in absent) for one in orders}
     screen.claim(
-        f"the broker's own book: {sum(expected.values())} orders for {len(wanted)} keys, none of them twice",
+        f"the broker's own book has {sum(expected.values())} orders for {len(wanted)} keys, none of them twice",
         len(expected) == len(wanted) and all(after[tag] == n for tag, n in expected.items()),
         found=str({tag: after[tag] for tag in expected if after[tag] != expected[tag]}),
     )
@@ -277,7 +277,9 @@ def verified(stage: Stage) -> None:
     screen.ask("a copy of the state, with one bit flipped in the middle of the journal")
     damaged = Daemon(daemon.folder / "copy")
     shutil.copytree(daemon.state, damaged.state)
-    file = max((damaged.state / "journal").glob("*.ndjson"))
+    file = max(
+        (damaged.state / "journal").glob("*.ndjson"), key=lambda segment: segment.stat().st_size
+    )
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
@@ -285,7 +287,7 @@ def verified(stage: Stage) -> None:
     with screen.working("a daemon is to start on it") as watch, damaged:
         status, words = damaged.refuses_to_start()
     screen.claim(
-        f"the daemon does not start on it, and says where: line {line}",
+        f"the daemon does not start on it, and says where: {file.name}, line {line}",
         status == 1 and f"line {line}" in words and file.name in words,
         took=watch.seconds, found=f"exit status {status}: {words}",
     )  # fmt: skip
@@ -323,14 +325,16 @@ def _caught_in_the_middle(stage: Stage) -> tuple[list[Json], list[Json]]:
 
 
 def _killed_in_a_rush(stage: Stage, wanted: list[Json]) -> list[Json]:
-    """The orders that were answered before the kill came."""
+    """The orders that were answered before the kill came, some time between the first answer and the last."""
     enough = len(stage.placed()) + RUSH // 3
     with stage.daemon.connect() as connection:
         for first in range(0, RUSH, RUSH_WAVE):
             connection.send([("order.place", one) for one in wanted[first : first + RUSH_WAVE]])
             time.sleep(RUSH_PAUSE_S)
-            if len(stage.placed()) >= enough:
+            if connection.is_answered() and len(stage.placed()) >= enough:
                 break
+        while not connection.is_answered():
+            time.sleep(RUSH_PAUSE_S)
         stage.daemon.kill()
         return [answer["result"]["order"] for answer in connection.rest()]
 
