@@ -11,14 +11,16 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from benchmarks import paper
+from benchmarks import order_path, paper, startup
 from benchmarks.figures import Part
 from benchmarks.report import show
 
 __all__ = ["main"]
 
 PARTS: dict[str, Callable[..., Part]] = {
+    "order": order_path.measure,
     "paper": paper.measure,
+    "start": startup.measure,
 }
 
 
