@@ -381,9 +381,9 @@ class _Orders:
     # Look
 
     async def get(self, _: Call, params: Get) -> OrderAnswer:
-        """At once, or as soon as the order changes, `wait_ms` at most."""
+        """At once, or, while the order may still change, as soon as it does, `wait_ms` at most."""
         order = self._find(params)
-        if params.wait_ms:
+        if params.wait_ms and (order.is_live or order.is_open_doubt):
             changed = anyio.Event()
             stop = self._parts.events.listen(
                 lambda event: (
