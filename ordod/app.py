@@ -180,7 +180,13 @@ async def _wire(
         tasks=tasks,
     )
     keyed = KeyedChanges(
-        clock=clock, new_id=new_id, ledger=ledger, gate=gate, sender=sender, desk=desk
+        clock=clock,
+        new_id=new_id,
+        ledger=ledger,
+        gate=gate,
+        sender=sender,
+        desk=desk,
+        looked_for=lambda account: readers[account].look(),
     )
     kill = KillSwitch(
         clock=clock,
@@ -312,6 +318,7 @@ def _account(
 async def _begin(parts: Parts, ports: Ports, tasks: Tasks) -> None:
     """From the replayed state to one that may go on."""
     parts.kill.restore()
+    _fold(parts)  # a daemon that is started every morning never sees a day turn
     now = parts.clock.now()
     if parts.journal.reasons_behind:
         why = "the state may be behind: " + "; ".join(parts.journal.reasons_behind)
@@ -365,9 +372,13 @@ async def _keep_house(parts: Parts) -> None:
         now = parts.clock.now()
         if now.date() > turned_at and now.hour >= 6:
             turned_at = now.date()
-            parts.book.archive(now.replace(hour=0, minute=0, second=0) - KEEP_ORDERS)
+            _fold(parts)
             with suppress(JournalFailed, DiskError):
                 await _snapshot(parts.journal, parts.book)
+
+
+def _fold(parts: Parts) -> None:
+    parts.book.archive(parts.clock.now().replace(hour=0, minute=0, second=0) - KEEP_ORDERS)
 
 
 async def _snapshot(journal: Journal, book: Book) -> None:

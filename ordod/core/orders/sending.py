@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from ordod.adapter import BrokerError, Dialogue, Fault, Session
-from ordod.core.account import Account, Held
+from ordod.core.account import UNREACHED, Account, Held
 from ordod.core.guard.gate import Gate
 from ordod.core.orders.records import Accepted, Doubt, Record, Rejected, Unsent
 from ordod.core.ports import Clock, Lost
@@ -129,7 +129,7 @@ class Sender:
                     make(session), deadline=deadline, hand=hand, cancel=is_cancel
                 )
             except BrokerError as error:
-                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                if error.fault not in UNREACHED:
                     account.breaker.succeeded()  # it can be reached, whatever it says
                 outcome: Outcome[T] = self._answered(error, hand.passed_at)
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
