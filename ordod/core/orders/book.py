@@ -4,7 +4,7 @@
 whatever can be read here may be told. Nothing here awaits, measures time or decides what to do.
 
 A key belongs to a broker user. It is taken by an intent and freed only by `unsent` (nothing happened, nothing will). Orders
-of past days that are final are folded into one blob each: a bot may ask for them, nobody changes them.
+of past days that are final go into an archive: a bot may ask for them, nobody changes them.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ordod.adapter import Fill
+from ordod.core.orders.archive import Archive, ArchiveDump
 from ordod.core.orders.records import (
     Accepted,
     AccountNote,
@@ -50,7 +51,7 @@ class _Dump(Struct):
 
     orders: list[OrderState]
     changes: list[ChangeState]
-    archive: list[tuple[str, str, str, str, bytes, datetime]]
+    archive: ArchiveDump
     kills: list[KillNote]
     users: dict[str, str]
     accounts: list[tuple[str, AccountNote, datetime]]
@@ -70,8 +71,7 @@ class Book:
         self._broker_ids: dict[tuple[str, str], str] = {}
         self._open: dict[str, dict[str, OrderState]] = {}  # account -> live or in doubt
         self._open_changes: dict[str, dict[str, ChangeState]] = {}
-        self._archive: dict[str, tuple[str, str, str, bytes, datetime]] = {}
-        self._archive_keys: dict[tuple[str, str], str] = {}
+        self._archive = Archive()
         self._seq = 0
 
     # Looking
@@ -81,14 +81,13 @@ class Book:
         found = self._keys.get((user, key))
         if found is not None:
             return self.orders.get(found) or self.changes.get(found)
-        archived = self._archive_keys.get((user, key))
-        return self._thaw(archived) if archived else None
+        return self._archive.by_key(user, key)
 
     def key_is_spent(self, user: str, key: str) -> bool:
-        return (user, key) in self._keys or (user, key) in self._archive_keys
+        return (user, key) in self._keys or self._archive.holds_key(user, key)
 
     def by_id(self, order_id: str) -> OrderState | None:
-        return self.orders.get(order_id) or self._thaw(order_id)
+        return self.orders.get(order_id) or self._archive.by_id(order_id)
 
     def by_tag(self, user: str, tag: str) -> OrderState | None:
         found = self._tags.get((user, tag))
@@ -450,29 +449,20 @@ class Book:
             for o in self.orders.values()
             if o.updated_at < before and not (o.is_live or o.is_open_doubt)
         ]
+        kept = []
         for order in old:
             del self.orders[order.id]
             self._tags.pop((order.user, order.tag or ""), None)
             self._broker_ids.pop((order.user, order.broker_order_id or ""), None)
             if order.key is not None and self._keys.get((order.user, order.key)) == order.id:
                 del self._keys[order.user, order.key]
-                self._archive_keys[order.user, order.key] = order.id
-                blob = msgspec.msgpack.encode(order)
-                row = (order.user, order.key, order.fingerprint, blob, order.updated_at)
-                self._archive[order.id] = row
+                kept.append(order)
+        self._archive.add(kept)
+        self._archive.forget(before - KEEP)
         for change in [c for c in self.changes.values() if c.at < before and not c.is_open]:
             if change.key is None:
                 del self.changes[change.id]
-        for order_id, (user, key, fingerprint, blob, at) in self._archive.items():
-            if blob and at < before - KEEP:
-                self._archive[order_id] = (user, key, fingerprint, b"", at)
         return len(old)
-
-    def _thaw(self, order_id: str) -> OrderState | None:
-        archived = self._archive.get(order_id)
-        if archived is None or not archived[3]:
-            return None
-        return msgspec.msgpack.decode(archived[3], type=OrderState)
 
     def dump(self) -> bytes:
         """Everything, for a snapshot."""
@@ -480,7 +470,7 @@ class Book:
             _Dump(
                 orders=list(self.orders.values()),
                 changes=list(self.changes.values()),
-                archive=[(order_id, *row) for order_id, row in self._archive.items()],
+                archive=self._archive.dump(),
                 kills=list(self.kills.values()),
                 users=self.users,
                 accounts=self.account_notes,
@@ -509,9 +499,7 @@ class Book:
                 self._keys[change.user, change.key] = change.id
             if change.is_open:
                 self._open_changes.setdefault(change.account, {})[change.id] = change
-        for order_id, user, key, fingerprint, blob, at in dump.archive:
-            self._archive[order_id] = (user, key, fingerprint, blob, at)
-            self._archive_keys[user, key] = order_id
+        self._archive = Archive(dump.archive)
         self.kills = {(kill.account, kill.strategy): kill for kill in dump.kills}
         self.users = dump.users
         self.account_notes = dump.accounts
