@@ -78,6 +78,7 @@ def check_config(asked: Path | None) -> int:
 def run(asked: Path | None, signals: Signals) -> int:
     """Run until told to stop; 0 after an orderly end, 1 where it cannot start."""
     _forbid_core_dumps()
+    gc.disable()  # until the start is over: it makes much and drops little
     try:
         settings, adapters = _settings(asked)
         redactor = Redactor()
@@ -197,6 +198,7 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+    gc.enable()
 
 
 def _health(parts: Parts) -> Page:
