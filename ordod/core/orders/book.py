@@ -73,6 +73,7 @@ class Book:
             str, str
         ] = {}  # listed without a key -> the order of ours it turned out to be
         self._open: dict[str, dict[str, OrderState]] = {}  # account -> live or in doubt
+        self._doubts: dict[str, dict[str, OrderState]] = {}  # of them, those in doubt
         self._open_changes: dict[str, dict[str, ChangeState]] = {}
         self._archive = Archive()
         self._seq = 0
@@ -118,7 +119,12 @@ class Book:
         return [order for order in self.open_orders(account) if order.is_live]
 
     def doubts(self, account: str | None = None) -> list[OrderState]:
-        return [order for order in self.open_orders(account) if order.is_open_doubt]
+        if account is not None:
+            return list(self._doubts.get(account, {}).values())
+        return [order for orders in self._doubts.values() for order in orders.values()]
+
+    def has_live(self, account: str) -> bool:
+        return any(order.is_live for order in self._open.get(account, {}).values())
 
     def open_changes(self, account: str) -> list[ChangeState]:
         return list(self._open_changes.get(account, {}).values())
@@ -477,11 +483,9 @@ class Book:
         self._file(order)
 
     def _file(self, order: OrderState) -> None:
-        shelf = self._open.setdefault(order.account, {})
-        if order.is_live or order.is_open_doubt:
-            shelf[order.id] = order
-        else:
-            shelf.pop(order.id, None)
+        is_doubt = order.is_open_doubt
+        _keep(self._open, order, is_doubt or order.is_live)
+        _keep(self._doubts, order, is_doubt)
 
     # Keeping small
 
@@ -555,6 +559,13 @@ class Book:
         self.kills = {(kill.account, kill.strategy): kill for kill in dump.kills}
         self.users = dump.users
         self.account_notes = dump.accounts
+
+
+def _keep(shelves: dict[str, dict[str, OrderState]], order: OrderState, belongs: bool) -> None:
+    if belongs:
+        shelves.setdefault(order.account, {})[order.id] = order
+    elif order.account in shelves:
+        shelves[order.account].pop(order.id, None)
 
 
 def _foreign(seq: int, at: datetime, record: Update) -> OrderState:
