@@ -90,6 +90,7 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         through: what the ports are seen through; `tests/simulation/faulty_daemon.py` has some fail.
     """
     _forbid_core_dumps()
+    gc.disable()  # until the start is over: it makes much and drops little
     try:
         settings, adapters = _settings(asked)
         redactor = Redactor()
@@ -213,6 +214,7 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+    gc.enable()
 
 
 def _health(parts: Parts) -> Page:

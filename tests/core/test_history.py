@@ -25,7 +25,9 @@ async def test_every_record_about_an_order_is_found_across_segments(
 ) -> None:
     monkeypatch.setattr(history, "STEP_BYTES", step_bytes)
 
-    found = await records_of(written().disk, {"o1"}, 1)
+    scribe = written()
+
+    found = await records_of(scribe.disk, {"o1"}, range(1, scribe.head[0] + 1))
 
     assert [record["type"] for record in found] == ["intent", "accepted", "cancel"]
     assert "hash" not in found[0]
@@ -35,7 +37,7 @@ async def test_segments_before_its_first_record_are_not_read() -> None:
     scribe = written()
     scribe.disk.put("journal/" + scribe.disk.names("journal")[0], b"")
 
-    found = await records_of(scribe.disk, {"o1"}, scribe.head[0] - 1)
+    found = await records_of(scribe.disk, {"o1"}, range(scribe.head[0] - 1, scribe.head[0] + 1))
 
     assert [record["type"] for record in found] == ["accepted", "cancel"]
 
@@ -43,8 +45,19 @@ async def test_segments_before_its_first_record_are_not_read() -> None:
 async def test_the_newest_lines_come_oldest_first_across_segments() -> None:
     scribe = written()
 
-    lines = await last_lines(scribe.disk, 4)
+    lines = await last_lines(scribe.disk, 4, scribe.head[0])
 
     assert [line["type"] for line in lines] == ["seal", "open", "accepted", "cancel"]
-    assert len(await last_lines(scribe.disk, 1000)) == scribe.head[0]
-    assert await last_lines(TearingDisk(), 10) == []
+    assert len(await last_lines(scribe.disk, 1000, scribe.head[0])) == scribe.head[0]
+    assert await last_lines(TearingDisk(), 10, 0) == []
+
+
+async def test_what_is_not_synced_yet_is_not_told() -> None:
+    scribe = written()
+    head = scribe.head[0]
+
+    lines = await last_lines(scribe.disk, 3, head - 1)
+    found = await records_of(scribe.disk, {"o1"}, range(1, head))
+
+    assert [line["seq"] for line in lines] == [head - 3, head - 2, head - 1]
+    assert [record["type"] for record in found] == ["intent", "accepted"]

@@ -30,7 +30,6 @@ from ordod.core.ports import Admit, Line, Lost, Unsent
 from ordod.core.sessions import SessionKeeper, SessionState
 from ordod.core.tasks import Tasks
 from ordod.errors import Kind, OrdoError
-from ordod.paper import PAPER
 from tests.core.world import VIRTUAL, LoopClock, until, with_spec
 from tests.simulation.disk import TearingDisk
 from tests.simulation.ports import SeededRandom
@@ -348,17 +347,6 @@ async def test_a_login_a_person_asked_for_begins_a_new_budget_over_a_restart_too
         assert await bench.ensure()
 
 
-async def test_a_broker_that_needs_no_credentials_may_be_restarted_at_will() -> None:
-    bench = Bench()
-    bench.broker.__class__.spec = PAPER.spec
-    try:
-        for _ in range(6):
-            async with bench.life():
-                assert await bench.ensure()
-    finally:
-        bench.broker.__class__.spec = SPEC
-
-
 async def test_what_the_configuration_lacks_is_no_denial() -> None:
     bench = Bench()
     bench.credentials = {}
@@ -523,6 +511,7 @@ async def test_a_second_login_while_a_question_waits_asks_nothing_new() -> None:
 async def test_an_answer_to_no_question_is_refused() -> None:
     async with keeping() as bench:
         await bench.ensure()
+        await bench.keeper.logout()
 
         with pytest.raises(OrdoError) as raised:
             await bench.keeper.answer("123456")

@@ -17,6 +17,7 @@ import anyio
 import orjson
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate, Scope
@@ -324,7 +325,9 @@ class KillSwitch:
         )
         is_swept = bool(self._sweep.running or self._sweep.cancelled or self._sweep.failed)
         return KillStatus(
-            engaged=self._gate.is_closed, scopes=scopes, sweep=self._sweep if is_swept else None
+            engaged=self._gate.is_closed,
+            scopes=scopes,
+            sweep=replace(self._sweep) if is_swept else None,
         )
 
 
