@@ -128,9 +128,13 @@ def test_a_look_alike_is_refused_and_another_order_is_not(
     first = client.ask("order.place", **order, key=new_key())["order"]
 
     error = refused_by(client, new_key(), "account alike: look_alike_s", **order)
+    numbers = [
+        client.begin("order.place", **{**order, "quantity": 2}, key=new_key()) for _ in range(3)
+    ]
+    at_once = [client.answer(number) for number in numbers]
 
     assert error["data"]["value"] == first["order_id"]
-    assert client.ask("order.place", **{**order, "quantity": 2}, key=new_key())
+    assert sum("result" in answer for answer in at_once) == 1
 
 
 def test_a_price_far_from_the_last_is_refused_and_one_without_a_last_price_is_told(

@@ -74,15 +74,24 @@ class PlaceResult(Struct, frozen=True):
     unchecked: tuple[str, ...] = ()
 
 
+class Passed(Struct, frozen=True):
+    """What the limits let pass: they count it from then on, also while its intent waits for the disk."""
+
+    account: str
+    strategy: str | None
+    terms: OrderTerms
+
+
 class Call:
     """A first call with its key, under way. Whoever comes with the same key waits for `done`."""
 
-    __slots__ = ("done", "error", "fingerprint", "order_id", "symbols")
+    __slots__ = ("done", "error", "fingerprint", "order_id", "passed", "symbols")
 
     def __init__(self, print_: str, symbol: str) -> None:
         self.fingerprint = print_
         self.symbols = {symbol}
         self.order_id = ""
+        self.passed: Passed | None = None
         self.error: OrdoError | None = None
         self.done = Once()
 
@@ -185,6 +194,9 @@ class Desk:
             self._end(user, wanted.key, call)
             raise
         call.symbols.add(instrument.symbol)
+        terms = replace(wanted.terms, symbol=instrument.symbol)
+        call.passed = Passed(account.name, wanted.strategy, terms)
+        self._count(account.name, wanted.strategy, self._clock.boot())
         self._tasks.start_soon(self._carry, call, account, user, wanted, instrument, deadline)
         result = await self._answer(call, deadline, replayed=False)
         return replace(result, unchecked=unchecked)
@@ -336,7 +348,6 @@ class Desk:
         try:
             intent = self._intent(account, user, wanted, instrument, call)
             await self._ledger.store(intent)
-            self._count(account.name, wanted.strategy, self._clock.boot())
             order = new_order(account, wanted.terms, instrument, intent.tag)
             outcome: Outcome[Placed] = await self._sender.send_once(
                 account,
@@ -461,12 +472,21 @@ class Desk:
             scopes.append((scope, limits, facts))
         return check(terms, scopes) if scopes else ()
 
+    def _coming(self) -> list[Passed]:
+        """Orders that passed the limits and are not in the book yet: calls made at once must not pass together."""
+        return [
+            call.passed
+            for call in self.under_way.values()
+            if call.passed is not None and call.order_id not in self._book.orders
+        ]
+
     def _open_orders(self, scope: str, account: str, strategy: str | None) -> int:
+        orders: list[OrderState | Passed] = [*self._book.open_orders(), *self._coming()]
         if scope == "all":
-            return len(self._book.open_orders())
+            return len(orders)
         if scope.startswith("account "):
-            return len(self._book.open_orders(account))
-        return sum(order.strategy == strategy for order in self._book.open_orders())
+            return sum(order.account == account for order in orders)
+        return sum(order.strategy == strategy for order in orders)
 
     def _look_alike(
         self, account: str, terms: OrderTerms, within_s: float | None, now: datetime
@@ -474,6 +494,9 @@ class Desk:
         """The youngest order of this account on the same terms, and its age in seconds."""
         if not within_s:
             return None
+        for coming in self._coming():
+            if coming.account == account and coming.terms == terms:
+                return "under way", 0.0
         since = now - timedelta(seconds=min(within_s, LOOK_ALIKE_S_MAX))
         for order in reversed(self._book.orders.values()):
             if order.placed_at < since:
