@@ -15,11 +15,7 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from ordod.adapter import (
-    BrokerOrder,
-    OrderChanges,
-    Variety,
-)
+from ordod.adapter import BrokerOrder, Instrument, OrderChanges, Variety
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
 from ordod.core.orders.desk import Desk, NewId
@@ -30,6 +26,7 @@ from ordod.core.orders.records import (
     Admin,
     Cancel,
     Modify,
+    Record,
     Settled,
 )
 from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
@@ -144,8 +141,7 @@ class Changes:
             record = Cancel(id=change_id, order_id=order.id, caller=caller)
             is_durable = await self._stored(record)
             outcome = await self._send_cancel(order, deadline)
-            if is_durable:
-                is_durable = await self._concluded(change_id, outcome)
+            is_durable = await self._concluded(change_id, outcome) and is_durable
         if outcome.what in ("rejected", "unsent"):
             return await self._refused_cancel(order, outcome, deadline)
         if not is_durable:
@@ -162,10 +158,9 @@ class Changes:
             if not order.is_live:
                 return "accepted" if order.status is Status.CANCELLED else "rejected"
             change_id = self._new_id("c")
-            is_durable = await self._stored(Cancel(id=change_id, order_id=order.id, caller=caller))
+            await self._stored(Cancel(id=change_id, order_id=order.id, caller=caller))
             outcome = await self._send_cancel(order, deadline)
-            if is_durable:
-                await self._concluded(change_id, outcome)
+            await self._concluded(change_id, outcome)
         self._readers[order.account].count_from_now(change_id)
         return outcome.what
 
@@ -290,8 +285,11 @@ class Changes:
         if replayed is not None:
             return await self._seen(order, replayed.id, deadline)
         async with self._lock(order.id):
+            replayed = self._modified_before(order, change_key, print_)
+            if replayed is not None:
+                return await self._seen(order, replayed.id, deadline)
             account = self._desk.account(order.account)
-            self._check_modify(account, order, changes)
+            instrument = self._check_modify(account, order, changes)
             change_id = self._new_id("c")
             record = Modify(
                 id=change_id,
@@ -302,7 +300,6 @@ class Changes:
                 fingerprint=print_,
             )
             await self._ledger.store(record)
-            instrument = self._desk.instrument(account, order.terms.symbol)
             row = row_of(order)
             outcome = await self._sender.send_once(
                 account,
@@ -311,9 +308,9 @@ class Changes:
                 strategy=order.strategy,
                 deadline=deadline,
             )
-            await self._concluded(change_id, outcome)
+            is_durable = await self._concluded(change_id, outcome)
         error = error_of(outcome, account=order.account, order=self._book.view(order))
-        if error is not None:
+        if error is not None and (is_durable or outcome.what == "unsent"):
             raise error
         return await self._seen(order, change_id, deadline)
 
@@ -332,7 +329,9 @@ class Changes:
             order=self._book.view(order),
         )
 
-    def _check_modify(self, account: Account, order: OrderState, changes: OrderChanges) -> None:
+    def _check_modify(
+        self, account: Account, order: OrderState, changes: OrderChanges
+    ) -> Instrument:
         if order.is_open_doubt or any(
             c.operation == "modify" and c.is_open for c in self._book.open_changes_of(order.id)
         ):
@@ -364,6 +363,7 @@ class Changes:
                 account=order.account,
             )
         self._desk.check_modified(account, changed, order.strategy)
+        return instrument
 
     # A person's word
 
@@ -422,21 +422,16 @@ class Changes:
             self._locks = {name: lock for name, lock in self._locks.items() if lock.locked()}
         return self._locks.setdefault(order_id, anyio.Lock())
 
-    async def _stored(self, record: Cancel, within_s: float = SYNC_S) -> bool:
-        """Whether a cancel is on disk in time; it is sent in any case."""
+    async def _stored(self, record: Record, within_s: float = SYNC_S) -> bool:
+        """Whether a cancel, or a change's outcome, is on disk in time; it goes on in any case."""
         pending = self._ledger.write(record)
         with suppress(JournalFailed):
             return await pending.durable(within_s=within_s)
         return False
 
     async def _concluded(self, change_id: str, outcome: Outcome[Any]) -> bool:
-        """The outcome of a change on disk; whether it is."""
-        record = record_of(change_id, outcome)
-        try:
-            await self._ledger.record(record)
-        except JournalFailed:
-            return False
-        return True
+        """The outcome of a change on disk; whether it is. A disk that hangs has it in its queue and holds nobody up."""
+        return await self._stored(record_of(change_id, outcome))
 
     async def _seen(self, order: OrderState, change_id: str, deadline: float) -> ChangeResult:
         """Wait a little for the order's row to show the change. Raises OrdoError where it shows that it did not happen."""

@@ -25,7 +25,7 @@ __all__ = ["Outcome", "Sender", "error_of", "record_of"]
 T = TypeVar("T")
 
 RATE_PAUSE_S = 1.0  # after a broker's own "too many": its windows are not ours to know
-FAIR_S = 1.0  # a try that had less time than this to connect says nothing about the broker
+FAIR_S = 2.0  # a try that had less time than this to connect says nothing about the broker
 
 log = structlog.get_logger("sending")
 
@@ -129,6 +129,8 @@ class Sender:
                     make(session), deadline=deadline, hand=hand, cancel=is_cancel
                 )
             except BrokerError as error:
+                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                    account.breaker.succeeded()  # it can be reached, whatever it says
                 outcome: Outcome[T] = self._answered(error, hand.passed_at)
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
                     account.keeper.died(session, error.message)
