@@ -15,7 +15,7 @@ from ordod.core.orders.validate import check_gtt, check_quantity
 from ordod.core.parts import Parts
 from ordod.domain.gtt import BrokerGtt, GttLeg, NewGtt
 from ordod.domain.instruments import Instrument
-from ordod.domain.orders import OrderType, Product, Side
+from ordod.domain.orders import OrderTerms, OrderType, Product, Side
 from ordod.domain.portfolio import Conversion
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role, Rupees
@@ -147,6 +147,12 @@ class _Gtts:
             target=target,
         )
         adapter = account.adapter
+
+        def prepare() -> None:
+            check_gtt(gtt, instrument)
+            for leg in legs:
+                self._parts.desk.check_released(account, _released(instrument.symbol, leg))
+
         change, replayed = await self._parts.keyed.carry(
             wanted,
             lambda session: (
@@ -154,7 +160,7 @@ class _Gtts:
                 if target is None
                 else adapter.modify_gtt(session, target, sent, instrument)
             ),
-            lambda: check_gtt(gtt, instrument),
+            prepare,
         )
         return self._answer(account, change, replayed)
 
@@ -252,6 +258,17 @@ class _Gtts:
             prepare,
         )
         return ConvertAnswer("done" if change.state == "done" else "in_doubt", replayed)
+
+
+def _released(symbol: str, leg: GttLeg) -> OrderTerms:
+    return OrderTerms(
+        symbol=symbol,
+        side=leg.side,
+        quantity=leg.quantity,
+        type=leg.type,
+        product=leg.product,
+        price=leg.price,
+    )
 
 
 def _shown(account: str, row: BrokerGtt) -> Gtt:

@@ -274,9 +274,13 @@ class _Orders:
             strategy=params.strategy,
             timeout_s=params.timeout_ms / 1000,
         )
-        if params.dry_run:
-            return self._dry_run(wanted)
-        result = await self._desk.place(wanted)
+        try:
+            if params.dry_run:
+                return self._dry_run(wanted)
+            result = await self._desk.place(wanted)
+        except OrdoError as error:
+            whose = {"account": account, "key": params.key}
+            raise OrdoError(error.kind, error.message, **(whose | error.data)) from error
         return PlaceAnswer(
             order=result.order,
             replayed=result.replayed,

@@ -292,6 +292,8 @@ class Client:
     def _take(self, message: Any) -> None:
         if message.get("method") == "event":
             self.events.append(message["params"])
+            if self._contract is not None:
+                self._contract.check_values(message["params"])
         else:
             self._answers[message["id"]] = message
 

@@ -54,6 +54,7 @@ def refused_by(client: Client, key: str, limit: str, **order: Any) -> Any:
     error = client.refused("order.place", **order, key=key)
     data = error["data"]
     assert (data["kind"], data["retry"]) == ("RISK_REFUSED", "same_key")
+    assert (data["account"], data["key"]) == (order["account"], key)
     assert data["limit"] == limit
     assert limit.rpartition(": ")[2] in error["message"]
     unknown = client.refused("order.get", account=order["account"], key=key)
@@ -189,6 +190,39 @@ def test_a_change_is_held_against_the_limits_too(
 
     assert error["data"]["kind"] == "RISK_REFUSED"
     assert error["data"]["limit"] == "account quantity: max_quantity"
+
+
+@pytest.mark.parametrize(
+    ("account", "limit", "change"),
+    [
+        ("quantity", "max_quantity", {"quantity": 11}),
+        ("value", "max_value", {"quantity": 20}),
+        ("products", "allow_products", {}),
+        ("forbid", "forbid_instruments", {}),
+    ],
+)
+def test_what_a_condition_will_release_is_held_against_the_limits(
+    client: Client, new_key: Callable[[], str], account: str, limit: str, change: dict[str, Any]
+) -> None:
+    leg = {"trigger_price": 900, "side": "BUY", "quantity": 1, "price": 900, **change}
+    wanted = {"account": account, "symbol": "NSE:INFY", "key": new_key()}
+
+    error = client.refused("gtt.place", **wanted, legs=[leg])
+
+    assert error["data"]["kind"] == "RISK_REFUSED"
+    assert error["data"]["limit"] == f"account {account}: {limit}"
+    assert client.ask("gtt.list", account=account)["gtts"] == []
+
+
+@pytest.mark.parametrize("account", ["band", "hours"])
+def test_a_condition_far_away_may_be_set_at_any_hour(
+    client: Client, new_key: Callable[[], str], account: str
+) -> None:
+    leg = {"trigger_price": 900, "side": "BUY", "quantity": 1, "price": 900}
+
+    placed = client.ask("gtt.place", account=account, symbol="NSE:INFY", key=new_key(), legs=[leg])
+
+    assert placed["change"] == "done"
 
 
 def test_a_fan_out_is_held_against_the_limits_of_each_account(

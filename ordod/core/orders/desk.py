@@ -445,6 +445,20 @@ class Desk:
         for scope in self._scopes(account, strategy):
             self._rates[scope].forget(sent_at)
 
+    def check_released(self, account: Account, terms: OrderTerms) -> None:
+        """The order a GTT will release, against the limits on what and how much. Raises OrdoError: RISK_REFUSED.
+
+        How far its price is from today's, and whether the exchange is open now, says nothing about the day it is released.
+        """
+        facts = Facts(now=self._clock.now())
+        check(
+            terms,
+            [
+                (scope, replace(limits, price_band_percent=None, market_hours=False), facts)
+                for scope, limits in self.limits_of(account, None)
+            ],
+        )
+
     @staticmethod
     def _scopes(account: str, strategy: str | None) -> list[str]:
         scopes = ["all", f"account {account}"]
