@@ -340,6 +340,10 @@ class Daemon:
                 self._process.kill()
                 self._process.wait()
 
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
