@@ -256,7 +256,7 @@ def test_the_brokers_sure_no_means_that_no_order_of_the_key_exists(
     assert data["broker_message"]
 
 
-def test_a_refused_order_is_told_as_rejected_ever_after(
+def test_a_refused_order_stands_as_rejected_ever_after(
     client: Client, new_key: Callable[[], str]
 ) -> None:
     key = new_key()
@@ -265,7 +265,7 @@ def test_a_refused_order_is_told_as_rejected_ever_after(
     again = client.ask("order.place", **TERMS, account="poor", key=key)
     order = client.ask("order.get", account="poor", key=key)["order"]
 
-    assert (again["order"], again["replayed"]) == (order, True)
+    assert again == {"order": order, "replayed": True}
     assert order["status"] == "REJECTED"
     assert order["status_message"]
     assert order["broker_order_id"] is None

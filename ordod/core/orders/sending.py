@@ -25,8 +25,7 @@ __all__ = ["Outcome", "Sender", "error_of", "record_of"]
 T = TypeVar("T")
 
 RATE_PAUSE_S = 1.0  # after a broker's own "too many": its windows are not ours to know
-FAIR_S = 2.0  # a try that had less time than this to connect says nothing about the broker
-CONNECT_S = 0.25  # with less than this it was the caller's deadline, not the broker
+FAIR_S = 0.5  # a try that had less time than this to connect says nothing about the broker
 
 log = structlog.get_logger("sending")
 
@@ -146,12 +145,10 @@ class Sender:
             except (Held, OrdoError) as error:
                 return _unsent(error.kind, str(error))
             except (NothingSent, Lost) as error:
-                ended, had_s = self._clock.boot(), deadline - begun
-                is_late = isinstance(error, NothingSent) and ended >= deadline
-                if is_late and had_s < CONNECT_S:
+                ended = self._clock.boot()
+                if isinstance(error, NothingSent) and ended >= deadline < begun + FAIR_S:
                     return _unsent(Kind.TOO_LATE, "the deadline passed before anything was sent")
-                if not is_late or had_s >= FAIR_S:
-                    account.breaker.failed(ended)
+                account.breaker.failed(ended)
                 if isinstance(error, Lost) and hand.passed_at:
                     return self._doubt(str(error), hand.passed_at)
                 return _unsent(
