@@ -348,11 +348,12 @@ class _Orders:
 
     async def cancel_all(self, call: Call, params: CancelAll) -> CancelAllAnswer:
         """Every open order that matches, newest first; each its own result."""
+        names = self._names(params.symbol)
         orders = [
             order
             for order in reversed(self._book.open_orders(params.account))
             if params.strategy in (None, order.strategy)
-            and params.symbol in (None, order.terms.symbol)
+            and (names is None or order.terms.symbol in names)
             and order.account in self._parts.accounts
         ]
         if params.account is not None:
@@ -410,7 +411,15 @@ class _Orders:
             order = self._changes.find(order.id, None, None)
         return OrderAnswer(self._book.view(order))
 
+    def _names(self, symbol: str | None) -> set[str] | None:
+        """Ordo's names of what a filter names, also in a broker's own words; None: no filter."""
+        if symbol is None:
+            return None
+        found = (each.master.find(symbol) for each in self._parts.accounts.values())
+        return {symbol, *(instrument.symbol for instrument in found if instrument)}
+
     async def list_orders(self, _: Call, params: Filter) -> Orders:
+        names = self._names(params.symbol)
         if params.account is not None:
             self._desk.account(params.account)
         matching = [
@@ -419,7 +428,7 @@ class _Orders:
             if order.sent != "unsent"
             and params.account in (None, order.account)
             and params.strategy in (None, order.strategy)
-            and params.symbol in (None, order.terms.symbol)
+            and (names is None or order.terms.symbol in names)
             and params.status in (None, order.status)
         ]
         page, following = _page(
@@ -428,6 +437,7 @@ class _Orders:
         return Orders([self._book.view(order) for order in page], following)
 
     async def trades(self, _: Call, params: TradeFilter) -> Trades:
+        names = self._names(params.symbol)
         if params.account is not None:
             self._desk.account(params.account)
         matching = [
@@ -435,7 +445,7 @@ class _Orders:
             for order in self._book.orders.values()
             if params.account in (None, order.account)
             and params.strategy in (None, order.strategy)
-            and params.symbol in (None, order.terms.symbol)
+            and (names is None or order.terms.symbol in names)
             for fill in order.fills.values()
         ]
         page, following = _page(matching, params.after, params.limit)

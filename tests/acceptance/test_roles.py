@@ -134,6 +134,8 @@ def test_a_trader_of_one_account_trades_there_and_does_not_see_the_other(daemon:
         assert client.ask("portfolio.positions", account="paper")
         assert client.ask("order.cancel", order_id=placed["order"]["order_id"])["change"] == "done"
         assert client.ask("system.ping")
+        status = client.ask("system.status")
+        assert [each["account"] for each in status["accounts"]] == ["paper"]
         forbidden: tuple[tuple[str, dict[str, Any]], ...] = (
             ("order.place", {**TERMS, "account": "second", "key": "one-2"}),
             ("order.place", {**TERMS, "accounts": ["paper", "second"], "key": "one-3"}),
