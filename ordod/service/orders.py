@@ -348,7 +348,7 @@ class _Orders:
 
     async def cancel_all(self, call: Call, params: CancelAll) -> CancelAllAnswer:
         """Every open order that matches, newest first; each its own result."""
-        names = self._names(params.symbol)
+        names = self._desk.names([params.symbol]) if params.symbol else None
         orders = [
             order
             for order in reversed(self._book.open_orders(params.account))
@@ -411,15 +411,8 @@ class _Orders:
             order = self._changes.find(order.id, None, None)
         return OrderAnswer(self._book.view(order))
 
-    def _names(self, symbol: str | None) -> set[str] | None:
-        """Ordo's names of what a filter names, also in a broker's own words; None: no filter."""
-        if symbol is None:
-            return None
-        found = (each.master.find(symbol) for each in self._parts.accounts.values())
-        return {symbol, *(instrument.symbol for instrument in found if instrument)}
-
     async def list_orders(self, _: Call, params: Filter) -> Orders:
-        names = self._names(params.symbol)
+        names = self._desk.names([params.symbol]) if params.symbol else None
         if params.account is not None:
             self._desk.account(params.account)
         matching = [
@@ -437,7 +430,7 @@ class _Orders:
         return Orders([self._book.view(order) for order in page], following)
 
     async def trades(self, _: Call, params: TradeFilter) -> Trades:
-        names = self._names(params.symbol)
+        names = self._desk.names([params.symbol]) if params.symbol else None
         if params.account is not None:
             self._desk.account(params.account)
         matching = [

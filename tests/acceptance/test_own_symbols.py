@@ -41,12 +41,17 @@ def test_an_order_can_be_placed_found_and_cancelled_by_the_brokers_own_symbol(
         "price": float(price) // 1 - 500,
     }
 
+    subscribed = client.ask("events.subscribe", topics=["orders"], symbols=[own])
+
     placed = client.ask("order.place", **order, symbol=own)["order"]
     in_full = client.ask("order.place", **order, symbol=name)
     listed = client.ask("order.list", symbol=own)["orders"]
     cancelled = client.ask("order.cancel_all", symbol=own)["results"]
 
     assert placed["symbol"] == name
+    event = client.event()
+    assert event["order"]["order_id"] == placed["order_id"]
+    assert event["prev"] == subscribed["seq"]
     assert in_full["replayed"] is True
     assert [each["order_id"] for each in listed] == [placed["order_id"]]
     assert [each["order_id"] for each in cancelled] == [placed["order_id"]]

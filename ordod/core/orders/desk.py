@@ -10,7 +10,7 @@ A send runs in a task of its own: a caller who stops waiting changes nothing, an
 waits for the same answer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -253,6 +253,11 @@ class Desk:
                 closest=closest,
             )
         return instrument
+
+    def names(self, symbols: Collection[str]) -> frozenset[str]:
+        """Ordo's names of these symbols, also where one is in a broker's own words: what a filter lets pass."""
+        found = (each.master.find(symbol) for symbol in symbols for each in self._accounts.values())
+        return frozenset(symbols) | {instrument.symbol for instrument in found if instrument}
 
     async def _user(self, account: Account, deadline: float) -> str:
         """Whose keys these are; before the first login ever, that has to be waited for."""
