@@ -134,7 +134,9 @@ class _Gtts:
         instrument = self._parts.desk.instrument(account, params.symbol)
         legs = tuple(GttLeg(**asdict(leg)) for leg in params.legs)
         gtt = NewGtt(symbol=instrument.symbol, legs=legs)
-        last = await self._last_price(account, instrument, deadline)
+        # A key that was here before is answered whatever the broker says now (WIRE 4).
+        is_known = self._parts.keyed.knows(account, params.key)
+        last = None if is_known else await self._last_price(account, instrument, deadline)
         sent = NewGtt(symbol=instrument.symbol, legs=legs, last_price=last)
 
         wanted = Keyed(

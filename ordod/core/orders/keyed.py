@@ -94,6 +94,11 @@ class KeyedChanges:
         self._counted_from: dict[str, float] = {}
         self._absent_since: dict[str, float] = {}
 
+    def knows(self, account: Account, key: str) -> bool:
+        """Whether this key made something before, whatever that was."""
+        user = account.user
+        return user is not None and self._book.key_is_spent(user, key)
+
     async def carry(
         self,
         wanted: Keyed,

@@ -1,9 +1,7 @@
-"""A broker's own symbol is accepted wherever a symbol is, and answered in Ordo's words (WIRE 2).
-
-Against the simulator of Zerodha: there the two differ, as `NFO:NIFTY26NOVFUT` and `NFO:NIFTY24NOV26FUT` do.
-"""
+"""What the paper broker cannot show, against the simulator of Zerodha: symbols of its own, and a broker that is gone."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         yield started
 
 
+# WIRE 2: here the two differ, as `NFO:NIFTY26NOVFUT` and `NFO:NIFTY24NOV26FUT` do.
 def test_an_order_can_be_placed_found_and_cancelled_by_the_brokers_own_symbol(
     client: Client,
 ) -> None:
@@ -56,3 +55,19 @@ def test_an_order_can_be_placed_found_and_cancelled_by_the_brokers_own_symbol(
     assert [each["order_id"] for each in listed] == [placed["order_id"]]
     assert [each["order_id"] for each in cancelled] == [placed["order_id"]]
     assert client.ask("instrument.get", symbol=own, account="zerodha")["instrument"] == future
+
+
+def test_a_key_is_known_also_when_the_broker_is_gone(tmp_path: Path) -> None:
+    leg = {"trigger_price": 900, "side": "BUY", "quantity": 1, "price": 900}
+    gtt = {"account": "zerodha", "key": "gone-1", "symbol": "NSE:INFY", "legs": [leg]}
+    with ExitStack() as stack:
+        with simulated("--no-limits") as sim:
+            started = stack.enter_context(running(tmp_path / "ordod", zerodha(sim)))
+            client = stack.enter_context(started.connect())
+            placed = client.ask("gtt.place", **gtt)
+
+        replayed = client.ask("gtt.place", **gtt, timeout_ms=1000)
+        reused = client.refused("gtt.place", **{**gtt, "legs": [{**leg, "quantity": 2}]})
+
+    assert replayed == {**placed, "replayed": True}
+    assert reused["data"]["kind"] == "KEY_REUSED"
