@@ -57,6 +57,30 @@ def test_an_order_can_be_placed_found_and_cancelled_by_the_brokers_own_symbol(
     assert client.ask("instrument.get", symbol=own, account="zerodha")["instrument"] == future
 
 
+def test_an_order_that_would_wait_too_long_for_its_slot_says_when_one_is_free(
+    client: Client,
+) -> None:
+    quotes = client.ask("market.ltp", symbols=["NSE:INFY"], account="zerodha")["quotes"]
+    order = {
+        "account": "zerodha",
+        "symbol": "NSE:INFY",
+        "side": "BUY",
+        "quantity": 1,
+        "type": "LIMIT",
+        "product": "CNC",
+        "price": float(quotes["NSE:INFY"]["last_price"] // 1 - 100),
+        "timeout_ms": 300,
+    }
+
+    numbers = [client.begin("order.place", **order, key=f"slot-{n}") for n in range(30)]
+    answers = [client.answer(number) for number in numbers]
+
+    limited = [answer["error"]["data"] for answer in answers if "error" in answer]
+    assert {data["kind"] for data in limited} == {"RATE_LIMITED"}
+    assert all(0 < data["retry_after_ms"] <= 1000 for data in limited)
+    assert client.ask("order.place", **{**order, "timeout_ms": 10_000}, key="slot-29")
+
+
 def test_a_key_is_known_also_when_the_broker_is_gone(tmp_path: Path) -> None:
     leg = {"trigger_price": 900, "side": "BUY", "quantity": 1, "price": 900}
     gtt = {"account": "zerodha", "key": "gone-1", "symbol": "NSE:INFY", "legs": [leg]}
