@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate, Scope
 from ordod.core.orders.changes import Changes
-from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.journal import JournalFailed, Pending
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import Kill, Record, Release
 from ordod.core.orders.settling import Reader
@@ -125,7 +125,9 @@ class KillSwitch:
         """Go on with the sweep of a kill that was engaged before the start."""
         note = self._ledger.book.kills.get((None, None))
         if self._known_engaged and note is None:
-            await self._durable("start", "the gate was closed at the start", cancel_open=True)
+            why = "the gate was closed at the start"
+            record = self._ledger.write(Kill(caller="start", reason=why, cancel_open=True))
+            await self._durable("start", why, record)
         if self._known_engaged and (note is None or note.cancel_open):
             self._start_sweep()
 
@@ -138,6 +140,8 @@ class KillSwitch:
         self._engagements += 1
         self._known_engaged = True
         self._engaged = KillNote(None, None, reason, caller, self._clock.now(), cancel_open)
+        # At once, so that the journal's order of kills and releases is the gate's.
+        record = self._ledger.write(Kill(caller=caller, reason=reason, cancel_open=cancel_open))
         exposed = sum(account.line.reset_writes() for account in self._accounts.values())
         self._sweep.exposed += exposed
         log.warning("killed", caller=caller, reason=reason, exposed=exposed)
@@ -145,7 +149,7 @@ class KillSwitch:
 
         async def make_durable() -> None:
             nonlocal durable
-            durable = await self._durable(caller, reason, cancel_open=cancel_open)
+            durable = await self._durable(caller, reason, record)
 
         async def first_cancels() -> None:
             nonlocal cancelled, failed
@@ -165,7 +169,7 @@ class KillSwitch:
             took_ms=round((self._clock.boot() - began) * 1000),
         )
 
-    async def _durable(self, caller: str, reason: str, *, cancel_open: bool) -> bool:
+    async def _durable(self, caller: str, reason: str, record: Pending) -> bool:
         """Try the three means side by side; whether one of them took it in time."""
         took = anyio.Event()
 
@@ -183,9 +187,7 @@ class KillSwitch:
 
         async def by_journal() -> None:
             with suppress(JournalFailed):
-                await self._ledger.record(
-                    Kill(caller=caller, reason=reason, cancel_open=cancel_open)
-                )
+                await record.durable()
                 took.set()
 
         for way in (by_file, by_gate, by_journal):
