@@ -94,6 +94,7 @@ class SessionKeeper:
         self._answer = ""
         self._answered = anyio.Event()
         self._logins: list[datetime] = []
+        self._is_counted = False  # the login under way makes a session; looking whether a ready-made token lives does not
         self._totp_step = 0
         self._dead_tokens: set[Secret] = set()
         self._failures = 0
@@ -107,7 +108,9 @@ class SessionKeeper:
     def remember(self, note: AccountNote, at: datetime) -> None:
         """What the journal tells of this account from before a restart, oldest first."""
         match note.event:
-            case "active" | "refused":
+            case "active" if note.message:
+                self._logins.append(at)
+            case "refused":
                 self._logins.append(at)
             case "totp":
                 self._totp_step = max(self._totp_step, int(note.message))
@@ -210,11 +213,13 @@ class SessionKeeper:
         await self._rest()
 
     async def answer(self, text: str) -> None:
-        """What a person typed, or where the broker sent the browser.
+        """What a person typed, or where the broker sent the browser. Told twice, the second finds the session active.
 
         Raises:
-            OrdoError: INVALID_PARAMS where nothing was asked.
+            OrdoError: INVALID_PARAMS where nothing was asked and there is no session.
         """
+        if self.state is SessionState.ACTIVE:
+            return
         if self.state is not SessionState.WAITING_OTP:
             raise OrdoError(
                 Kind.INVALID_PARAMS,
@@ -263,7 +268,7 @@ class SessionKeeper:
     async def _try(self) -> None:
         now = self._clock.now()
         self._logins = [at for at in self._logins if now - at < LOGINS_WITHIN]
-        if len(self._logins) >= LOGINS_MAX and self._needs_credentials():
+        if len(self._logins) >= LOGINS_MAX:
             await self._deny(
                 f"{LOGINS_MAX} logins in {LOGINS_WITHIN.seconds // 60} minutes; someone else uses this session"
             )
@@ -283,12 +288,16 @@ class SessionKeeper:
             self._move(SessionState.EXPIRED, "the journal failed, and a TOTP is not used unwritten")
         else:
             await self._welcome(session)
-
-    def _needs_credentials(self) -> bool:
-        """Whether a login spends anything: where nothing is shown to the broker, nothing can be locked out."""
-        return bool(self._adapter.spec.credentials.get(self._credentials().mode, ("unknown",)))
+        finally:
+            if self.state in (
+                SessionState.LOGGING_IN,
+                SessionState.WAITING_OTP,
+            ):  # a bug, or the end
+                self._failures += 1
+                self._move(SessionState.EXPIRED, "the login broke off")
 
     async def _converse(self, now: datetime) -> Session:
+        self._is_counted = False
         credentials = self._credentials()
         self._has_asked_broker = False
         if credentials.access_token in self._dead_tokens:
@@ -298,6 +307,7 @@ class SessionKeeper:
             item = next(dialogue)
             while True:
                 if isinstance(item, HttpRequest):
+                    self._is_counted = self._is_counted or item.method != "GET"
                     deadline = self._clock.boot() + REQUEST_S
                     self._has_asked_broker = True
                     item = dialogue.send(await self._line.send(item, deadline=deadline))
@@ -344,11 +354,12 @@ class SessionKeeper:
                 f"the login is of user {session.user_id}, the account says {self.user}"
             )
             return
-        self._logins.append(self._clock.now())
+        if self._is_counted:
+            self._logins.append(self._clock.now())
         self._failures = 0
         self.user = session.user_id
         with suppress(JournalFailed):  # reads and cancels go on; orders fail at their own intent
-            await self._note("active", "")
+            await self._note("active", "login" if self._is_counted else "")
         self.session = session
         self._move(SessionState.ACTIVE, "")
 

@@ -128,14 +128,17 @@ def test_a_key_is_taken_by_an_intent_and_freed_by_unsent_only() -> None:
     assert freed.book.by_key(USER, "k1") is None
 
 
-def test_the_same_key_after_unsent_is_another_order_with_another_tag() -> None:
-    journaled = Journaled(intent(), Unsent(id="o1", kind="KILLED"), intent("o2", tag="salted"))
+def test_the_same_key_after_unsent_is_another_order_and_its_tag_is_free() -> None:
+    # The tag was on no order; so the key's order has one tag only, and a start from an old copy finds it by that.
+    freed = Journaled(intent(), Unsent(id="o1", kind="KILLED"))
+    journaled = Journaled(intent(), Unsent(id="o1", kind="KILLED"), intent("o2"))
 
     second = journaled.book.by_key(USER, "k1")
 
+    assert not freed.book.tag_is_taken(USER, "tag-k1")
     assert isinstance(second, OrderState)
     assert second.id == "o2"
-    assert journaled.book.tag_is_taken(USER, "tag-k1")
+    assert journaled.book.by_tag(USER, "tag-k1") is second
 
 
 def test_keys_of_two_users_have_nothing_to_do_with_each_other() -> None:

@@ -332,7 +332,7 @@ async def test_no_connection_frees_the_key_for_the_same_order() -> None:
         assert world.records()[:4] == ["intent", "unsent", "intent", "accepted"]
 
 
-async def test_an_order_after_unsent_has_a_tag_of_its_own() -> None:
+async def test_an_order_after_unsent_has_the_tag_of_its_key() -> None:
     async with running_world() as world:
         world.line().script(unsent)
         await refused(world, wanted("k1"))
@@ -342,7 +342,7 @@ async def test_an_order_after_unsent_has_a_tag_of_its_own() -> None:
         installation = world.parts.journal.installation
         spec = PAPER.spec.tag
         assert spec is not None
-        assert result.order.tag == make_tag(installation, "paper", "k1", 1, spec)
+        assert result.order.tag == make_tag(installation, "paper", "k1", 0, spec)
 
 
 async def test_a_deadline_that_passes_while_a_connection_is_waited_for_sends_nothing() -> None:

@@ -31,7 +31,6 @@ from ordod.core.orders.records import (
     Record,
     Rejected,
     Settled,
-    Unsent,
     Update,
 )
 from ordod.domain.orders import (
@@ -81,7 +80,6 @@ def records(journaled: Journaled, seen: Reading) -> list[Record]:
         (DOUBT,),
         (DOUBT, Settled(id="o1", outcome="not_placed", by="book")),
         (Rejected(id="o1", kind="ORDER_REJECTED"),),
-        (Unsent(id="o1", kind="TOO_LATE"),),
     ],
 )
 def test_a_row_with_the_tag_ends_every_doubt_and_every_absence(before: tuple[Record, ...]) -> None:

@@ -68,6 +68,9 @@ class Book:
         self._keys: dict[tuple[str, str], str] = {}  # (user, key) -> id of an order or change
         self._tags: dict[tuple[str, str], str] = {}
         self._broker_ids: dict[tuple[str, str], str] = {}
+        self._twins: dict[
+            str, str
+        ] = {}  # listed without a key -> the order of ours it turned out to be
         self._open: dict[str, dict[str, OrderState]] = {}  # account -> live or in doubt
         self._open_changes: dict[str, dict[str, ChangeState]] = {}
         self._archive: dict[str, tuple[str, str, str, bytes, datetime]] = {}
@@ -100,6 +103,11 @@ class Book:
     def by_broker_id(self, user: str, broker_order_id: str) -> OrderState | None:
         found = self._broker_ids.get((user, broker_order_id))
         return self.orders.get(found) if found else None
+
+    def twins(self, account: str) -> list[tuple[OrderState, str]]:
+        """Orders that were listed without a key, and the id of the order of ours that each turned out to be."""
+        twins = [(self.orders[twin], first) for twin, first in self._twins.items()]
+        return [(twin, first) for twin, first in twins if twin.account == account]
 
     def open_orders(self, account: str | None = None) -> list[OrderState]:
         """Live or in doubt, oldest first."""
@@ -322,6 +330,10 @@ class Book:
             order.sent, order.status = "unsent", Status.NOT_PLACED
             order.error_kind, order.message = record.kind, record.message or None
             self._free_key(order.user, order.key, order.id)
+            if self._tags.get((order.user, order.tag or "")) == order.id:
+                del self._tags[
+                    order.user, order.tag or ""
+                ]  # it was on no order: the key's next try has it again
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
@@ -364,6 +376,10 @@ class Book:
                 self._bind(order, record.broker_id)
                 if order.sent != "placed":
                     self._appeared(order)
+            elif self._twins.pop(order.id, None):
+                order.sent, order.status = "not_placed", Status.NOT_PLACED
+                order.message = record.reason or None
+                order.broker_order_id, order.row, order.fills = None, None, {}
             elif order.sent != "placed":  # presence wins, also over a person's word
                 order.sent, order.status = "not_placed", Status.NOT_PLACED
                 order.message = record.reason or None
@@ -390,8 +406,12 @@ class Book:
 
     def _filled(self, seq: int, at: datetime, record: Filled) -> None:
         order = self.orders.get(record.id)
-        if order is not None:
-            order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        if order is None:
+            return
+        before = order.filled_quantity
+        order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        # What the row told already is no news of the order: its events and its `get` end with the same record.
+        if order.filled_quantity != before:
             self._touch(order, seq, at)
 
     def _change(self, seq: int, at: datetime, record: Modify | Cancel) -> None:
@@ -427,15 +447,27 @@ class Book:
 
     def _appeared(self, order: OrderState) -> None:
         """It is at the broker, whatever was thought before; then it has its key again."""
-        if order.sent == "unsent" and order.key is not None:
-            self._keys.setdefault((order.user, order.key), order.id)
+        if order.sent == "unsent":
+            if order.key is not None:
+                self._keys.setdefault((order.user, order.key), order.id)
+            if order.tag is not None:
+                self._tags.setdefault((order.user, order.tag), order.id)
         order.sent, order.status = "placed", Status.PENDING
         order.error_kind, order.message, order.code = "", None, ""
 
     def _bind(self, order: OrderState, broker_order_id: str) -> None:
-        if broker_order_id and order.broker_order_id != broker_order_id:
-            order.broker_order_id = broker_order_id
-            self._broker_ids[order.user, broker_order_id] = order.id
+        """The broker's id is this order's. One that was listed under it without a key was the same: it is a twin now."""
+        if not broker_order_id:
+            return
+        name = (order.user, broker_order_id)
+        order.broker_order_id = broker_order_id
+        bound = self.orders.get(self._broker_ids.get(name, ""))
+        if bound is None or bound is order or (bound.key is None) == (order.key is None):
+            self._broker_ids[name] = order.id
+            return
+        first, twin = (order, bound) if order.key is not None else (bound, order)
+        self._broker_ids[name] = first.id
+        self._twins[twin.id] = first.id
 
     def _free_key(self, user: str, key: str | None, owner: str) -> None:
         if key is not None and self._keys.get((user, key)) == owner:
@@ -514,12 +546,12 @@ class Book:
             raise ValueError(str(error)) from error
         for order in dump.orders:
             self.orders[order.id] = order
-            if order.tag and order.key is not None:
+            if order.tag and order.key is not None and order.sent != "unsent":
                 self._tags[order.user, order.tag] = order.id
-            elif order.tag:
+            elif order.tag and order.key is None:
                 self._tags.setdefault((order.user, order.tag), order.id)
             if order.broker_order_id:
-                self._broker_ids[order.user, order.broker_order_id] = order.id
+                self._bind(order, order.broker_order_id)
             if order.key is not None and order.sent != "unsent":
                 self._keys[order.user, order.key] = order.id
             self._file(order)

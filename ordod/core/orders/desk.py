@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import anyio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
@@ -31,6 +30,7 @@ from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.orders.validate import check_terms
 from ordod.core.ports import Clock, Random
 from ordod.core.tasks import Tasks
+from ordod.core.waiting import Once
 from ordod.domain.orders import Order, OrderType
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
@@ -42,17 +42,17 @@ LOOK_ALIKE_S_MAX = 3600.0
 
 
 class NewId:
-    """Ids of orders (`o`) and changes (`c`): sortable by time, never repeated."""
+    """Ids of orders (`o`) and changes (`c`): sortable by time, never repeated: each start has random digits of its own."""
 
     def __init__(self, clock: Clock, random: Random) -> None:
         self._clock = clock
-        self._random = random
+        self._start = random.token(4).hex()
         self._count = 0
 
     def __call__(self, prefix: str) -> str:
         self._count += 1
         millis = int(self._clock.now().timestamp() * 1000)
-        return f"{prefix}{millis:011x}{self._count & 0xFFFF:04x}{self._random.token(3).hex()}"
+        return f"{prefix}{millis:011x}{self._start}{self._count:04x}"
 
 
 class WantedOrder(Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class Call:
         self.passed: WantedOrder | None = None
         self.passed_at = 0.0
         self.error: OrdoError | None = None
-        self.done = anyio.Event()
+        self.done = Once()
 
 
 class Desk:
@@ -178,14 +178,18 @@ class Desk:
                     key=wanted.key,
                     account=wanted.account,
                 )
-        if known is not None or self._book.key_is_spent(user, wanted.key):
-            return self._replay(known, wanted)
+        replayed = self._known(user, wanted)
+        if replayed is not None:
+            return replayed
         call = self.under_way[user, wanted.key] = Call(print_, wanted.terms.symbol)
         try:
             await self._ready(account, user, deadline)
             adopted = self._adopted(account, user, wanted)
             if adopted is not None:
-                return self._replay_adopted(adopted, wanted)
+                result = self._replay_adopted(adopted, wanted)
+                call.order_id = adopted.id
+                self._end(user, wanted.key, call)
+                return result
             instrument, unchecked = self.check(wanted)
         except BaseException as error:
             call.error = error if isinstance(error, OrdoError) else None
@@ -199,6 +203,11 @@ class Desk:
         self._tasks.start_soon(self._carry, call, account, user, wanted, instrument, deadline)
         result = await self._answer(call, deadline, replayed=False)
         return replace(result, unchecked=unchecked)
+
+    def known(self, wanted: WantedOrder) -> PlaceResult | None:
+        """What the order's key made before; None: it made nothing. Raises OrdoError: KEY_REUSED, UNKNOWN_ACCOUNT."""
+        user = self.account(wanted.account).user
+        return self._known(user, wanted) if user is not None else None
 
     def check(self, wanted: WantedOrder) -> tuple[Instrument, tuple[str, ...]]:
         """Validate → kill → risk, storing nothing. The instrument, and the limits that lacked a price."""
@@ -268,6 +277,12 @@ class Desk:
             )
 
     # A key that was here before
+
+    def _known(self, user: str, wanted: WantedOrder) -> PlaceResult | None:
+        known = self._book.by_key(user, wanted.key)
+        if known is not None or self._book.key_is_spent(user, wanted.key):
+            return self._replay(known, wanted)
+        return None
 
     def _replay(self, known: OrderState | ChangeState | None, wanted: WantedOrder) -> PlaceResult:
         if isinstance(known, OrderState):
@@ -392,8 +407,7 @@ class Desk:
 
     async def _answer(self, call: Call, deadline: float, *, replayed: bool) -> PlaceResult:
         """What the call came to, or, past the deadline, the order as it stands: perhaps sent, not yet answered."""
-        with anyio.move_on_after(max(0.0, deadline - self._clock.boot()) + GRACE_S):
-            await call.done.wait()
+        await call.done.wait(max(0.0, deadline - self._clock.boot()) + GRACE_S)
         if call.error is not None:
             raise OrdoError(call.error.kind, call.error.message, **call.error.data)
         order = self._book.by_id(call.order_id) if call.order_id else None

@@ -1,5 +1,6 @@
 """Keys, fingerprints and tags: how an order is recognised again, by its client, by us, at the broker. Pure."""
 
+from functools import cache
 from hashlib import blake2b
 
 from ordod.adapter import Tag
@@ -56,6 +57,7 @@ def differing(order: OrderState, terms: OrderTerms, strategy: str | None) -> lis
     return names
 
 
+@cache
 def tag_prefix(installation: str, tag: Tag) -> str:
     """What all tags of this installation begin with."""
     return _digits(installation.encode(), tag.alphabet, OUR_CHARACTERS)
@@ -68,9 +70,12 @@ def make_tag(installation: str, user: str, key: str, salt: int, tag: Tag) -> str
 
 
 def _digits(seed: bytes, alphabet: str, count: int) -> str:
-    number = int.from_bytes(blake2b(seed, digest_size=32).digest())
+    base = len(alphabet)
+    # A byte more than the digits hold: the bias of the last one stays below a 256th.
+    size = (count * (base - 1).bit_length() + 7) // 8 + 1
+    number = int.from_bytes(blake2b(seed, digest_size=size).digest())
     digits = []
     for _ in range(count):
-        number, digit = divmod(number, len(alphabet))
+        number, digit = divmod(number, base)
         digits.append(alphabet[digit])
     return "".join(digits)

@@ -12,13 +12,14 @@ from typing import Any
 import anyio
 import structlog
 
-from ordod.adapter import Fill, supports
+from ordod.adapter import BrokerOrder, Fill, supports
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import tag_prefix
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.reconcile import (
     Reading,
+    appeared_doubts,
     change_shows,
     found,
     fresh_fills,
@@ -36,11 +37,13 @@ __all__ = ["Reader"]
 
 DOUBT_PAUSES_S = (0.3, 0.7, 1.0, 2.0, 4.0)  # looks at 0.3, 1, 2, 4, 8 s, then every DOUBT_PAUSE_S
 DOUBT_PAUSE_S = 7.0
-LIVE_PAUSES_S = (0.3, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
+LIVE_PAUSES_S = (0.1, 0.2, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
 LIVE_PAUSE_S = 3.0
 IDLE_PAUSE_S = 15.0  # orders placed elsewhere are listed too
 APART_S = 5.0  # between the two readings that speak for absence
 READ_S = 8.0
+REST = 9.0  # times what a reading took, before the next: a book of thousands must not keep the loop from orders
+REST_S_MAX = 1.0
 FAILED_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
 
 log = structlog.get_logger("settling")
@@ -71,21 +74,27 @@ class Reader:
         self._new_id = new_id
         self._appeared = appeared
         self._adopted = adopted
-        self._wanted = anyio.Event()
+        self._nudged = anyio.Event()
+        self._is_wanted = False  # somebody waits for a reading begun now
+        self._ended = float("-inf")  # boot time of the end of the last turn
         self._read = anyio.Event()  # set and replaced after every reading
         self._looks = 0  # since something last moved or was asked for
         self._failures = 0
+        self._took_s = 0.0  # the last turn
         self._begun = float("-inf")  # of the last whole reading
         self._counted_from: dict[str, float] = {}  # doubt -> boot time its horizon counts from
         self._absent_since: dict[
             str, float
         ] = {}  # doubt -> boot time of the first reading for absence
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
+        self.unstored: list[
+            tuple[OrderState, BrokerOrder]
+        ] = []  # on a dead disk: doubts that appeared, for the kill sweep
 
     def look(self) -> None:
         """Something may have moved: look soon."""
         self._looks = 0
-        self._wanted.set()
+        self._nudged.set()
         self._say_next_check(0.0)
 
     async def seen_since(self, boot: float, *, within_s: float) -> bool:
@@ -94,7 +103,8 @@ class Reader:
         with anyio.move_on_after(within_s):
             while self._begun < boot:
                 read = self._read
-                self._wanted.set()
+                self._is_wanted = True
+                self._nudged.set()
                 await read.wait()
             return True
         return False
@@ -102,12 +112,21 @@ class Reader:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            pause_s = self._pause_s()
-            self._say_next_check(pause_s)
-            with anyio.move_on_after(pause_s):
-                await self._wanted.wait()
-            self._wanted = anyio.Event()
+            await self._due()
+            self._is_wanted = False
             await self._turn()
+            self._ended = self._clock.boot()
+
+    async def _due(self) -> None:
+        """Until it is time for the next reading, reckoned from the end of the last: a stream of orders does not put it off."""
+        while not self._is_wanted:
+            left = self._ended + self._pause_s() - self._clock.boot()
+            if left <= 0:
+                return
+            self._say_next_check(left)
+            self._nudged = anyio.Event()
+            with anyio.move_on_after(left):
+                await self._nudged.wait()
 
     def _say_next_check(self, pause_s: float) -> None:
         at = self._clock.now() + timedelta(seconds=pause_s)
@@ -115,6 +134,9 @@ class Reader:
             order.next_check = at
 
     def _pause_s(self) -> float:
+        return max(self._wanted_pause_s(), min(self._took_s * REST, REST_S_MAX))
+
+    def _wanted_pause_s(self) -> float:
         name = self._account.name
         if self._failures:
             return FAILED_PAUSES_S[min(self._failures, len(FAILED_PAUSES_S)) - 1]
@@ -131,6 +153,7 @@ class Reader:
 
     async def _turn(self) -> None:
         self._looks += 1
+        began = self._clock.boot()
         try:
             reading = await self._look()
         except OrdoError as error:
@@ -142,14 +165,16 @@ class Reader:
         except JournalFailed:
             self._failures += 1
             log.warning("reading_not_stored", account=self._account.name)
-            return
-        self._failures = 0
+            self.unstored = appeared_doubts(self._book, reading)
+        else:
+            self._failures = 0
         if reading.is_whole:
             self._begun = reading.begun
         if reading.shows_ours:
             self._account.is_read = True
         read, self._read = self._read, anyio.Event()
         read.set()
+        self._took_s = self._clock.boot() - began
         await self._appeared(self._account.name)
 
     async def _look(self) -> Reading:
@@ -320,10 +345,10 @@ class Reader:
         records: list[Record] = []
         for change in self._book.open_changes(self._account.name):
             order = self._book.orders.get(change.order_id or "")
-            if order is None or change.state == "intent" or reading.begun_at < change.at:
+            waited_s = reading.begun - self._count_from(change)
+            if order is None or change.state == "intent" or waited_s < 0:
                 continue
             outcome = change_shows(change, order)
-            waited_s = reading.begun - self._count_from(change)
             is_over = waited_s >= self._account.rules.doubt_horizon_s
             if not outcome and order.is_live and reading.is_whole and is_over:
                 outcome = "not_done"
