@@ -30,7 +30,6 @@ from ordod.core.ports import Admit, Line, Lost, Unsent
 from ordod.core.sessions import SessionKeeper, SessionState
 from ordod.core.tasks import Tasks
 from ordod.errors import Kind, OrdoError
-from ordod.paper import PAPER
 from tests.core.world import VIRTUAL, LoopClock, until, with_spec
 from tests.simulation.disk import TearingDisk
 from tests.simulation.ports import SeededRandom
@@ -58,13 +57,14 @@ class Banyan(Adapter):
         self.lives_s: float | None = None
         self.logged_out: list[str] = []
         self.bug = False
+        self.method = "POST"
 
     def login(self, credentials: Credentials, now: Any) -> LoginDialogue:
         self.logins += 1
         self.tokens.append(credentials.access_token)
         if not credentials.password and not credentials.access_token:
             raise BrokerError(Fault.AUTH_DENIED, "the account lacks password")
-        yield HttpRequest("POST", "rest", "/login", "session")
+        yield HttpRequest(self.method, "rest", "/login", "session")
         if self.bug:
             raise ZeroDivisionError
         for ask in self.asks:
@@ -357,15 +357,12 @@ async def test_a_login_a_person_asked_for_begins_a_new_budget_over_a_restart_too
         assert (await bench.ensure()).user_id == "AB1"
 
 
-async def test_a_broker_that_needs_no_credentials_may_be_restarted_at_will() -> None:
+async def test_looking_whether_a_session_lives_spends_no_budget() -> None:
     bench = Bench()
-    bench.broker.__class__.spec = PAPER.spec
-    try:
-        for _ in range(6):
-            async with bench.life():
-                assert (await bench.ensure()).user_id == "AB1"
-    finally:
-        bench.broker.__class__.spec = SPEC
+    bench.broker.method = "GET"
+    for _ in range(6):
+        async with bench.life():
+            assert (await bench.ensure()).user_id == "AB1"
 
 
 async def test_what_the_configuration_lacks_is_no_denial() -> None:
@@ -532,12 +529,24 @@ async def test_a_second_login_while_a_question_waits_asks_nothing_new() -> None:
 async def test_an_answer_to_no_question_is_refused() -> None:
     async with keeping() as bench:
         await bench.ensure()
+        await bench.keeper.logout()
 
         with pytest.raises(OrdoError) as raised:
             await bench.keeper.answer("123456")
 
         assert raised.value.kind is Kind.INVALID_PARAMS
         assert "123456" not in raised.value.message
+
+
+async def test_an_answer_that_is_told_twice_finds_the_session() -> None:
+    bench = asking()
+    async with bench.life():
+        await until(bench.is_(SessionState.WAITING_OTP))
+        await bench.keeper.answer("123456")
+
+        await bench.keeper.answer("123456")
+
+        assert bench.broker.answers == ["123456"]
 
 
 # Logging out
