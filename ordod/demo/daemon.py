@@ -72,8 +72,13 @@ class Connection:
         return bool(select.select([self._socket], [], [], 0)[0])
 
     def rest(self) -> list[Json]:
-        """The whole answers that still came from a daemon that was killed."""
-        data = self._lines.read()
+        """The whole answers that still came from a daemon that was killed; none may have been read before."""
+        data = b""
+        try:
+            while more := self._socket.recv(1 << 16):
+                data += more
+        except ConnectionResetError:
+            pass  # it died with requests it had not read; what it had answered has been received
         return [json.loads(line) for line in data.rpartition(b"\n")[0].splitlines()]
 
     def ask(self, method: str, **params: Any) -> Json:
