@@ -62,6 +62,9 @@ def found(
     Args:
         is_ours: whether a tag is of this installation.
     """
+    for twin, first in book.twins(account):
+        # Its row was seen without our tag, before it was known whose it is.
+        yield Settled(id=twin.id, outcome="not_placed", by="book", reason=f"it is order {first}")
     bound: set[str] = set()
     for row in reading.rows:
         order = _owner(book, reading.user, row, bound)
