@@ -13,10 +13,10 @@ from ordod.demo.screen import Screen
 __all__ = ["STEPS", "Stage"]
 
 SYMBOL = "NSE:INFY"
-RUSH = 60  # orders under way when the daemon is killed
-QUIET = 12  # of them, before the rest; these are answered
+RUSH = 120  # orders under way when the daemon is killed
+QUIET = 20  # of them, before the rest; these are answered
 RUSH_S = 5.0
-RUSHES_MAX = 5  # until one is caught between the broker and its answer
+RUSHES_MAX = 10  # until one is caught between the broker and its answer
 MANY = 200
 LATE = "demo-late"  # the key that meets the kill switch, and goes through after its release
 FILL_S = 10.0  # a market order fills at once, and is seen at the next look
@@ -327,16 +327,17 @@ def _caught_in_the_middle(stage: Stage) -> tuple[list[Json], list[Json]]:
 
 
 def _killed_in_a_rush(stage: Stage, wanted: list[Json]) -> list[Json]:
-    """Kill the daemon as soon as the broker's book has twice as many orders as were answered; those that were."""
+    """Kill the daemon as soon as the broker's book has as many more as were answered; those that were."""
     daemon = stage.daemon
     calls = [("order.place", one) for one in wanted]
+    before = daemon.broker_book_bytes()
     with daemon.connect() as connection:
         connection.send(calls[:QUIET])
         told = [connection.result()["order"] for _ in range(QUIET)]
-        size = daemon.broker_book_bytes()
+        quiet = daemon.broker_book_bytes()
         connection.send(calls[QUIET:])
         deadline = time.monotonic() + RUSH_S
-        while daemon.broker_book_bytes() < 2 * size and time.monotonic() < deadline:
+        while daemon.broker_book_bytes() - quiet < quiet - before and time.monotonic() < deadline:
             pass  # an answer takes as long as the disk's sync: a pause would miss the moment
         daemon.kill()
         return [*told, *(answer["result"]["order"] for answer in connection.rest())]
