@@ -25,7 +25,7 @@ __all__ = ["Outcome", "Sender", "error_of", "record_of"]
 T = TypeVar("T")
 
 RATE_PAUSE_S = 1.0  # after a broker's own "too many": its windows are not ours to know
-FAIR_S = 2.0  # a try that had less time than this to connect says nothing about the broker
+FAIR_S = 0.5  # a try that had less time than this to connect says nothing about the broker
 
 log = structlog.get_logger("sending")
 
