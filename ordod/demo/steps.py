@@ -161,8 +161,10 @@ def crash(stage: Stage) -> None:
             connection.send([("order.place", one) for one in wanted])
             answers = [connection.result() for _ in wanted]
         replayed = sum(answer["replayed"] for answer in answers)
+        fresh = len(wanted) - replayed
         screen.claim(
-            f"{replayed} are known and told, {len(wanted) - replayed} had not been begun and go now",
+            f"{replayed} are known and told, nothing of theirs is sent"
+            + (f"; {fresh} had not been begun and go now" if fresh else ""),
             {one["order"]["key"] for one in answers if one["replayed"]} == set(tag_of.values()),
             took=watch.seconds,
             found=f"{len(tag_of)} intents before the kill",
