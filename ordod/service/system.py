@@ -144,11 +144,11 @@ class _System:
         if stuck is not None:
             return (
                 f"look at the broker for order {stuck.order.key} (tag {stuck.order.tag}) and tell: "
-                f"ordoctl resolve {stuck.order.account} {stuck.order.key} placed|not_placed --reason WHY"
+                f"ordoctl resolve --account {stuck.order.account} {stuck.order.key} placed|not_placed --reason WHY"
             )
         if is_killed:
             return (
-                "see ordoctl status for the reason; when it is gone: ordoctl release --reason WHY"
+                "the kill switch is engaged; when its reason is gone: ordoctl release --reason WHY"
             )
         return next((account.todo for account in accounts if account.todo), "")
 
