@@ -53,6 +53,10 @@ class SessionState(StrEnum):
     DENIED = "DENIED"
 
 
+class _Lacking(Exception):  # noqa: N818 - nothing was asked of the broker
+    """The configuration holds no way to a session."""
+
+
 class SessionKeeper:
     """The session of one account.
 
@@ -261,6 +265,9 @@ class SessionKeeper:
             session = await self._converse(now)
         except BrokerError as error:
             await self._failed(error)
+        except _Lacking as error:  # credentials are read anew at each try: a token in a file may be
+            self._failures += 1
+            self._move(SessionState.EXPIRED, str(error))
         except (Unsent, Lost) as error:
             self._failures += 1
             self._move(SessionState.EXPIRED, f"the broker could not be reached: {error}")
@@ -283,16 +290,19 @@ class SessionKeeper:
     async def _converse(self, now: datetime) -> Session:
         self._is_counted = False
         credentials = self._credentials()
-        # A login that needs nothing (paper) can neither lock an account nor be somebody else's: restarts are free.
-        needs = bool(self._adapter.spec.credentials.get(credentials.mode))
         if credentials.access_token in self._dead_tokens:
             credentials = replace(credentials, access_token=None)
+        # A login that needs nothing (paper) can neither lock an account nor be somebody else's: restarts are free.
+        needs = self._adapter.spec.credentials.get(credentials.mode, ())
+        missing = [name for name in needs if not getattr(credentials, name)]
+        if missing and not credentials.access_token:
+            raise _Lacking(f"no access_token that lives, and a login needs {', '.join(missing)}")
         dialogue = self._adapter.login(credentials, now)
         try:
             item = next(dialogue)
             while True:
                 if isinstance(item, HttpRequest):
-                    self._is_counted = self._is_counted or (needs and item.method != "GET")
+                    self._is_counted = self._is_counted or (bool(needs) and item.method != "GET")
                     deadline = self._clock.boot() + REQUEST_S
                     item = dialogue.send(await self._line.send(item, deadline=deadline))
                 elif item.kind == "totp" and credentials.totp_secret:
@@ -354,9 +364,11 @@ class SessionKeeper:
             return
         if error.fault is Fault.AUTH_EXPIRED and (token := self._credentials().access_token):
             self._dead_tokens.add(token)  # a ready-made token is used as long as it lives
+        if self._is_counted:
+            self._logins.append(self._clock.now())
         self._failures += 1
         self._move(SessionState.EXPIRED, error.message)
-        await self._note("refused", error.message)
+        await self._note("refused" if self._is_counted else "expired", error.message)
 
     async def _deny(self, message: str) -> None:
         self._move(SessionState.DENIED, message)

@@ -116,7 +116,8 @@ def test_under_load_no_new_order_arrives_after_the_answer_and_every_order_is_can
 
     with ThreadPoolExecutor(60) as pool:
         calls = [
-            pool.submit(outcome, daemon, f"load-{n}", symbol=SHARES[n % len(SHARES)]) for n in range(60)
+            pool.submit(outcome, daemon, f"load-{n}", symbol=SHARES[n % len(SHARES)])
+            for n in range(60)
         ]
         until(lambda: len(open_at_broker(sim) - already) >= 5)
         answer = daemon.call("kill.engage", reason="load")

@@ -85,7 +85,8 @@ GARBAGE = {
     "open braces": b"{" * 100_000 + b"\n",
     "deep lists": b"[" * 100_000 + b"]" * 100_000 + b"\n",
     "one id two hundred times": request(1) * 200,
-    "unknown parameters": b'{"jsonrpc":"2.0","id":1,"method":"system.ping","params":{"a":1}}\n' * 200,
+    "unknown parameters": b'{"jsonrpc":"2.0","id":1,"method":"system.ping","params":{"a":1}}\n'
+    * 200,
     "a batch too long": b"[" + b",".join([request(1).strip()] * 65) + b"]\n",
     "no such page": b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
     "a body that never comes": b"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{",

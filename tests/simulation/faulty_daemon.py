@@ -42,7 +42,6 @@ from ordod.core.ports import (
 )
 from ordod.io.signals import Signals
 
-
 CHANGES = ("append", "create", "replace", "truncate", "remove", "flush_gate")
 DISK = frozenset((*CHANGES, "appended", *(f"{name}-d" for name in CHANGES)))
 
