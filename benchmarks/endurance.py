@@ -26,7 +26,9 @@ from tests.promises.daemon import Daemon, Refused, ended, until, zerodha
 
 __all__ = ["Figures", "endure"]
 
-CLIENTS = 6  # in flight at a time: what SIGKILL finds in the queue is in doubt, though it was never sent
+CLIENTS = (
+    6  # in flight at a time: what SIGKILL finds in the queue is in doubt, though it was never sent
+)
 LIFE_S = (0.5, 5.0)  # of a daemon, its start included: some die before they are ready
 SETTLED_WITHIN_S = 120.0
 PAUSE_S = 0.05  # of a client between two tries
@@ -124,9 +126,9 @@ def endure(keys: int, *, loss: float = 0.25, seed: int = 0) -> Figures:
             bot = _Bot(daemon)
             sim.chance(f"lose={loss}:POST:/orders")
             names = [f"k{n}" for n in range(keys)]
-            with _killed_again_and_again(daemon, chance) as kills:
-                with ThreadPoolExecutor(CLIENTS) as pool:
-                    list(pool.map(bot.insist, names))
+            killed = _killed_again_and_again(daemon, chance)
+            with killed as kills, ThreadPoolExecutor(CLIENTS) as pool:
+                list(pool.map(bot.insist, names))
             sim.call("DELETE", "faults")
             daemon.wait_ready()
             _settle(daemon)

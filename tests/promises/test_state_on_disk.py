@@ -39,9 +39,12 @@ def small_disk(folder: Path) -> Iterator[Path]:
     with image.open("wb") as file:
         file.truncate(DISK_BYTES)
     made = subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=False, capture_output=True)
-    if made.returncode or subprocess.run(
-        ["mount", "-o", "loop", str(image), str(mount)], check=False, capture_output=True
-    ).returncode:
+    if (
+        made.returncode
+        or subprocess.run(
+            ["mount", "-o", "loop", str(image), str(mount)], check=False, capture_output=True
+        ).returncode
+    ):
         pytest.skip("only root, with loop devices, can mount a disk of its own")
     yield mount
     subprocess.run(["umount", str(mount)], check=True)
