@@ -208,11 +208,13 @@ class SessionKeeper:
         await self._rest()
 
     async def answer(self, text: str) -> None:
-        """What a person typed, or where the broker sent the browser.
+        """What a person typed, or where the broker sent the browser. Told twice, the second finds the session active.
 
         Raises:
-            OrdoError: INVALID_PARAMS where nothing was asked.
+            OrdoError: INVALID_PARAMS where nothing was asked and there is no session.
         """
+        if self.state is SessionState.ACTIVE:
+            return
         if self.state is not SessionState.WAITING_OTP:
             raise OrdoError(
                 Kind.INVALID_PARAMS,

@@ -406,8 +406,12 @@ class Book:
 
     def _filled(self, seq: int, at: datetime, record: Filled) -> None:
         order = self.orders.get(record.id)
-        if order is not None:
-            order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        if order is None:
+            return
+        before = order.filled_quantity
+        order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        # What the row told already is no news of the order: its events and its `get` end with the same record.
+        if order.filled_quantity != before:
             self._touch(order, seq, at)
 
     def _change(self, seq: int, at: datetime, record: Modify | Cancel) -> None:
@@ -443,8 +447,11 @@ class Book:
 
     def _appeared(self, order: OrderState) -> None:
         """It is at the broker, whatever was thought before; then it has its key again."""
-        if order.sent == "unsent" and order.key is not None:
-            self._keys.setdefault((order.user, order.key), order.id)
+        if order.sent == "unsent":
+            if order.key is not None:
+                self._keys.setdefault((order.user, order.key), order.id)
+            if order.tag is not None:
+                self._tags.setdefault((order.user, order.tag), order.id)
         order.sent, order.status = "placed", Status.PENDING
         order.error_kind, order.message, order.code = "", None, ""
 

@@ -5,7 +5,10 @@ the gate, and works with a dead disk. A cancel of an order in doubt is written d
 One change of an order at a time; the next waits.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 import anyio
@@ -40,6 +43,7 @@ __all__ = ["ChangeResult", "Changes"]
 SYNC_S = 2.0
 SEEN_S = 2.0  # how long an acknowledged change is waited for in the order's row before the answer says in_doubt
 CANCEL_S = 10.0
+NEAR_KEYS = 200  # the newest of an account that are looked at for one that was meant: a millisecond
 KILL_SYNC_S = 0.25  # in a kill a hanging disk is waited for no longer
 
 
@@ -79,12 +83,19 @@ class Changes:
         self._waiting: set[str] = set()  # cancels (change ids) of orders in doubt
 
     def find(self, order_id: str | None, account: str | None, key: str | None) -> OrderState:
-        """The order of an id, or of an account's key. Raises OrdoError: UNKNOWN_ORDER, INVALID_PARAMS."""
+        """The order of an id, or of an account's key.
+
+        Raises:
+            OrdoError: UNKNOWN_ORDER, for a key with the closest ones there are; UNKNOWN_ACCOUNT; INVALID_PARAMS.
+        """
         if order_id is not None:
             order = self._book.by_id(order_id)
             if order is None:
                 raise OrdoError(
-                    Kind.UNKNOWN_ORDER, f"no order {order_id}", field="order_id", value=order_id
+                    Kind.UNKNOWN_ORDER,
+                    f"there is no order {order_id!r}; order.list names those there are",
+                    field="order_id",
+                    value=order_id,
                 )
             return order
         if account is None or key is None:
@@ -94,14 +105,21 @@ class Changes:
         user = self._desk.account(account).user
         order_or_change = self._book.by_key(user, key) if user else None
         if not isinstance(order_or_change, OrderState):
+            closest = get_close_matches(key, self._newest_keys(account))
+            hint = f"; near: {', '.join(closest)}" if closest else ""
             raise OrdoError(
                 Kind.UNKNOWN_ORDER,
-                f"no order of key {key} at {account}",
+                f"there is no order of key {key} at {account}{hint}",
                 field="key",
                 value=key,
                 account=account,
+                closest=closest,
             )
         return order_or_change
+
+    def _newest_keys(self, account: str) -> Iterator[str]:
+        keys = (o.key for o in reversed(self._book.orders.values()) if o.account == account)
+        return islice((key for key in keys if key is not None), NEAR_KEYS)
 
     # Cancel
 
@@ -352,13 +370,19 @@ class Changes:
     async def resolve(
         self, order: OrderState, *, outcome: str, broker_order_id: str, reason: str, caller: str
     ) -> Order:
-        """End a doubt by what a person found at the broker. Raises OrdoError: INVALID_PARAMS where there is no doubt."""
+        """End a doubt by what a person found at the broker. Where it has ended so already, nothing is left to do.
+
+        Raises:
+            OrdoError: INVALID_PARAMS where there is no doubt and the order stands otherwise.
+        """
         if not order.is_open_doubt:
+            if _is_so(order, outcome, broker_order_id):
+                return self._book.view(order)
             raise OrdoError(
                 Kind.INVALID_PARAMS,
-                f"order {order.id} is {order.status}, not in doubt",
-                field="key",
-                value=order.key,
+                f"order {order.id} is {order.status}, not in doubt; what the broker shows stands, {outcome} does not",
+                field="outcome",
+                value=outcome,
                 order=self._book.view(order),
             )
         if outcome == "placed" and not broker_order_id:
@@ -427,6 +451,13 @@ class Changes:
         kind = Kind[change.error_kind] if change.error_kind else Kind.ORDER_REJECTED
         message = change.message or f"it did not happen; order {order.id} is {order.status}"
         raise OrdoError(kind, message, account=order.account, order=view)
+
+
+def _is_so(order: OrderState, outcome: str, broker_order_id: str) -> bool:
+    """Whether the order stands as a person says."""
+    if outcome == "not_placed":
+        return order.status is Status.NOT_PLACED
+    return order.sent == "placed" and broker_order_id in ("", order.broker_order_id)
 
 
 def row_of(order: OrderState) -> BrokerOrder:

@@ -178,8 +178,9 @@ class Desk:
                     key=wanted.key,
                     account=wanted.account,
                 )
-        if known is not None or self._book.key_is_spent(user, wanted.key):
-            return self._replay(known, wanted)
+        replayed = self._known(user, wanted)
+        if replayed is not None:
+            return replayed
         call = self.under_way[user, wanted.key] = Call(print_, wanted.terms.symbol)
         try:
             await self._ready(account, user, deadline)
@@ -202,6 +203,11 @@ class Desk:
         self._tasks.start_soon(self._carry, call, account, user, wanted, instrument, deadline)
         result = await self._answer(call, deadline, replayed=False)
         return replace(result, unchecked=unchecked)
+
+    def known(self, wanted: WantedOrder) -> PlaceResult | None:
+        """What the order's key made before; None: it made nothing. Raises OrdoError: KEY_REUSED, UNKNOWN_ACCOUNT."""
+        user = self.account(wanted.account).user
+        return self._known(user, wanted) if user is not None else None
 
     def check(self, wanted: WantedOrder) -> tuple[Instrument, tuple[str, ...]]:
         """Validate → kill → risk, storing nothing. The instrument, and the limits that lacked a price."""
@@ -271,6 +277,12 @@ class Desk:
             )
 
     # A key that was here before
+
+    def _known(self, user: str, wanted: WantedOrder) -> PlaceResult | None:
+        known = self._book.by_key(user, wanted.key)
+        if known is not None or self._book.key_is_spent(user, wanted.key):
+            return self._replay(known, wanted)
+        return None
 
     def _replay(self, known: OrderState | ChangeState | None, wanted: WantedOrder) -> PlaceResult:
         if isinstance(known, OrderState):

@@ -24,8 +24,8 @@ __all__ = ["Outcome", "Sender", "error_of", "record_of"]
 
 T = TypeVar("T")
 
-FAIR_S = 2.0  # a caller who gives less time than this learns nothing of the broker by its passing
 RATE_PAUSE_S = 1.0  # after a broker's own "too many": its windows are not ours to know
+FAIR_S = 0.5  # a try that had less time than this to connect says nothing about the broker
 
 log = structlog.get_logger("sending")
 
@@ -107,8 +107,8 @@ class Sender:
             is_cancel: passes the gate and the breaker, and comes first in the windows.
         """
         has_renewed = False
-        began = self._clock.boot()
         while True:
+            begun = self._clock.boot()
             gate = None if is_cancel else self._gate
             hand = _Hand(self._clock, gate, account.name, strategy, deadline)
             session: Session | None = None
@@ -145,9 +145,10 @@ class Sender:
             except (Held, OrdoError) as error:
                 return _unsent(error.kind, str(error))
             except (NothingSent, Lost) as error:
-                now = self._clock.boot()
-                if isinstance(error, Lost) or now < deadline or deadline - began >= FAIR_S:
-                    account.breaker.failed(now)
+                ended = self._clock.boot()
+                if isinstance(error, NothingSent) and ended >= deadline < begun + FAIR_S:
+                    return _unsent(Kind.TOO_LATE, "the deadline passed before anything was sent")
+                account.breaker.failed(ended)
                 if isinstance(error, Lost) and hand.passed_at:
                     return self._doubt(str(error), hand.passed_at)
                 return _unsent(
