@@ -211,6 +211,25 @@ def test_an_order_that_waits_for_its_connection_or_its_handshake_is_not_sent_aft
     assert len(posts(sim)) == before
 
 
+def test_a_broker_that_hangs_does_not_keep_the_gate_open(
+    make: Make, sim: SimProcess, broker: str
+) -> None:
+    daemon = make(broker).ready()
+    daemon.insist("open")
+    sim.fault("hang", "DELETE", "/orders", times=None)
+
+    with daemon.client() as client:
+        call = client.send("kill.engage", reason="hung broker")
+        daemon.wait_status(lambda status: status["kill"]["engaged"], within_s=2)
+        refused = outcome(daemon, "meanwhile")
+        sim.call("DELETE", "faults")
+        answer = client.answer(call)
+    until(lambda: daemon.get("open")["status"] == "CANCELLED")
+
+    assert refused == "KILLED"
+    assert answer["durable"]
+
+
 def test_a_dead_disk_stops_neither_the_kill_nor_the_cancels(
     make: Make, sim: SimProcess, broker: str
 ) -> None:

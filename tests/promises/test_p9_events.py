@@ -74,6 +74,27 @@ def test_a_subscriber_that_comes_back_after_sigkill_misses_nothing_and_hears_not
     assert {event["epoch"] for event in heard} == {begun["epoch"]}
 
 
+def test_after_an_orderly_end_too_a_subscriber_knows_how_everything_stands(make: Make) -> None:
+    daemon = make(PAPER).ready()
+    daemon.place("before", account="paper")
+    with daemon.client() as client:
+        begun = subscribe(client)
+        daemon.place("heard", account="paper")
+        since = client.wait_events(1)[0]["seq"]
+    daemon.place("missed", account="paper")
+
+    assert daemon.stop() == 0
+    daemon.ready()
+    with daemon.client() as client:
+        answer = subscribe(client, since=since, epoch=begun["epoch"])
+        client.call("system.ping")
+        told = {event["order"]["key"] for event in client.events}
+        shown = {order["key"] for order in (answer["snapshot"] or {"orders": []})["orders"]}
+
+    assert "missed" in told | shown
+    assert answer["reset"] is (answer["snapshot"] is not None)
+
+
 def test_an_answer_or_event_never_comes_before_its_record_is_durable(
     make: Make, sim: SimProcess, broker: str
 ) -> None:
