@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Checks"]
 
 REST_S = 200.0  # virtual; a horizon, two readings, retries of logins, and time for a person
+IDLE_S = 20.0  # an idle account's book is read that often, and what was placed by hand is listed then
 TASKS_MAX = 60  # of a daemon at rest, with its clients
 FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED})
 PLACED = LIVE | {Status.FILLED, Status.CANCELLED, Status.EXPIRED}
@@ -54,6 +55,7 @@ class Checks:
         self._heard_events: dict[str, Heard] = {}
         self._refused: dict[str, float] = {}  # keys of which a client was told: no order, ever
         self._denied: dict[str, Heard] = {}  # orders told as NOT_PLACED
+        self._known: set[tuple[str, str | None, int]] = set()  # placed: account, key, quantity
         self._hands: dict[int, deque[float]] = defaultdict(deque)
         self._modified: set[tuple[str, str]] = set()
         self._cancelled: set[str] = set()
@@ -112,6 +114,11 @@ class Checks:
         world = self.world
         self.told_kinds.add(told.kind or str(told.order.status if told.order else ""))
         if told.method == "place":
+            name = (told.account, told.key, told.of)
+            if told.order is not None:
+                self._known.add(name)
+            elif name in self._known:
+                world.broken("I6", f"{told.key} has an order, whoever asks again is told {told.kind}")
             if told.retry == Retry.NEW_KEY:
                 self._refused.setdefault(f"{told.account} {told.key}", world.time)
             if told.order is not None:
@@ -176,6 +183,8 @@ class Checks:
         if placement is None:
             self.world.broken("I4", f"{order_id} ({now.key}) was told as {now.status}; the broker has no such order")
             return
+        if now.key[0] == "k" and mark_of(placement.quantity) != int(now.key[1:]):
+            self.world.broken("I4", f"{order_id} of {now.key} was told as {now.status}; its tag is on {placement}")
         status, filled = self.world.far.state(placement)
         if now.filled > filled:
             self.world.broken("I13", f"{order_id} is told as filled {now.filled}, it is {filled}")
@@ -204,6 +213,7 @@ class Checks:
         self._heard.clear()
         self._heard_events.clear()
         self._refused.clear()
+        self._known.clear()
         for listener in self.world.listeners:
             listener.forget()
 
@@ -258,7 +268,8 @@ class Checks:
             world.broken("I9", f"{REST_S:.0f} s after the last fault: {why}")
             return
         await self._can_leave(life)
-        await anyio.sleep(5.0)
+        last = max((placement.at for placement in world.far.placed), default=0.0)
+        await anyio.sleep(max(5.0, last + IDLE_S - world.time))
         await self._same_books(life)
         self._leaks(life)
 

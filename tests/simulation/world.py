@@ -165,7 +165,7 @@ def profile_of(chance: random.Random) -> Profile:
         disk_fails=some(0.12),
         disk_full=some(0.05),
         restores=restores,
-        ends_killed=some(0.15),
+        ends_killed=some(0.15) and not night,
     )
 
 
@@ -415,10 +415,12 @@ class World:
 
     def may_release(self) -> bool:
         """A person lets go when enough time has passed, and at the end when the sweep is through."""
+        if self.was_restored and (
+            self.flying or self.time - self.checks.restored_at < HORIZON_S + 10
+        ):
+            return False
         if self.is_calm:
             return not self.profile.ends_killed or self.checks.is_swept
-        if self.was_restored:
-            return not self.flying and self.time - self.checks.restored_at > HORIZON_S
         return self.time - self.kill_since > 8 and self.chance.random() < 0.2
 
     # Plans
