@@ -116,7 +116,9 @@ class Checks:
         if told.method == "place":
             name = (told.account, told.key, told.of)
             if told.order is not None:
-                self._known.add(name)
+                # In doubt, it may still turn out to be unsent; adopted, it is known once the book was read.
+                if told.order.status is not Status.IN_DOUBT and not world.was_restored:
+                    self._known.add(name)
             elif name in self._known:
                 world.broken("I6", f"{told.key} has an order, whoever asks again is told {told.kind}")
             if told.retry == Retry.NEW_KEY:
@@ -257,9 +259,8 @@ class Checks:
         why = "not looked yet"
         while world.time < until:
             await anyio.sleep(1.0)
-            if world.profile.ends_killed and not self.is_swept and world.time > least:
-                await self._sweep_ends(life)
-                least = world.time + 2.0
+            if world.profile.ends_killed and not self.is_swept:
+                await self._sweep_ends(life)  # at once: while orders in doubt are still on their way
                 continue
             why = self._unsettled(life)
             if not why and world.time > least:

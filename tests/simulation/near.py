@@ -112,6 +112,8 @@ class HostileLine(Line):
         world, chance = self._world, self._chance
         if self._life.is_over:
             raise Unsent("this process is dead")
+        if world.kill_with_next_send and request.writes and not self._life.is_over:
+            world.pull()
         await anyio.sleep(0.001 + chance.random() * 0.02)
         if world.link_down:
             left = min(deadline - world.clock.boot(), CONNECT_S)

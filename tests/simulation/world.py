@@ -7,7 +7,7 @@ rest; then the books are compared. What is checked on the way stands in `checks.
 import hashlib
 import heapq
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -134,7 +134,9 @@ def profile_of(chance: random.Random) -> Profile:
         split=rate(0.5, 0.3),
     )
     restores = some(0.06)
-    night = some(0.08) and not restores
+    night = some(0.1) and not restores
+    if night:
+        fates.lost_answer = max(fates.lost_answer, 0.2)  # doubts that are still open when the book is emptied
     shown = Shown(
         lag_s=rate(LAG_S),
         stale_s=rate(STALE_S, 0.25),
@@ -165,7 +167,7 @@ def profile_of(chance: random.Random) -> Profile:
         disk_fails=some(0.12),
         disk_full=some(0.05),
         restores=restores,
-        ends_killed=some(0.15) and not night,
+        ends_killed=some(0.25) and not night,
     )
 
 
@@ -228,15 +230,29 @@ class Life:
 
 
 class World:
-    """All of it. `story`: what happened, for people, where `is_told`."""
+    """All of it.
+
+    Args:
+        deaths: the step at which the first life dies, the second, and so on; the others live.
+        fails_at: the number of the disk operation that fails in the first life, once and from then on.
+        is_told: keep a `story` of what happened, for people.
+    """
 
     def __init__(
-        self, seed: int, *, profile: Profile | None = None, is_told: bool = False
+        self,
+        seed: int,
+        *,
+        profile: Profile | None = None,
+        deaths: Sequence[int] = (),
+        fails_at: int | None = None,
+        is_told: bool = False,
     ) -> None:
         self.seed = seed
         self.chance = random.Random(seed)
         self.profile = profile or profile_of(self.chance)
         self.is_told = is_told
+        self._deaths = list(deaths)
+        self.deaths_met = 0
         self.story: list[str] = []
         self.still = 0.0  # virtual time of the loop that is not there
         self.loop: VirtualLoop | None = None
@@ -258,6 +274,9 @@ class World:
         self.is_calm = False
         self.tables = MemoryTables()
         self.disk = TearingDisk(seed, latency=self._latency)
+        if fails_at is not None:
+            self.disk.fail_at(fails_at)
+        self.first_disk = self.disk
         self.life: Life | None = None
         self.lives = 0
         self.handed: list[Handed] = []
@@ -268,6 +287,7 @@ class World:
         self.kill_is_durable = False
         self.kill_since = 0.0
         self.releases = 0
+        self.kill_with_next_send = False
         self.checks = checks.Checks(self)
         self.backup: TearingDisk | None = None
         self.was_restored = False
@@ -486,6 +506,8 @@ class World:
             profile.crashes -= 1
             # Half of them die in the first moments, when little has been written: recovery itself is cut short, too.
             dies_at = chance.randint(1, chance.choice((200, 1500, 6000)))
+        if self._deaths and not is_last:
+            dies_at = self._deaths.pop(0)
         life = self.life = Life(self, self.lives, self.disk)
         loop = self.loop = VirtualLoop(self.still, dies_at=dies_at)
         self.agenda.arm()
@@ -494,6 +516,7 @@ class World:
         try:
             loop.live(self._run(life, is_last=is_last))
         except Dead:
+            self.deaths_met += dies_at == loop.steps
             self.tell("life", f"{life.number} is dead at step {loop.steps}")
         except DiskError as error:
             self.tell("life", f"{life.number} could not start: {error}")
@@ -680,6 +703,16 @@ class World:
         life = self.life
         if self.is_calm or life is None or life.is_over or not life.is_up:
             return
+        if self.chance.random() < 0.5:
+            self.kill_with_next_send = True  # between an order's connection and its bytes
+        else:
+            self.pull()
+
+    def pull(self) -> None:
+        """The kill switch, in the way of this world."""
+        life = self.life
+        assert life is not None
+        self.kill_with_next_send = False
         self.tell("kill", self.profile.kill_by)
         match self.profile.kill_by:
             case "gate":
