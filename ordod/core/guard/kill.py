@@ -99,6 +99,7 @@ class KillSwitch:
         self._known_engaged = False
         self._engaged: KillNote | None = None  # until the journal has it
         self._tried: dict[str, float] = {}  # order -> boot time of its last cancel
+        self._over: set[str] = set()  # orders of a day that is over, whose cancel was refused
 
     # At a start
 
@@ -199,9 +200,8 @@ class KillSwitch:
 
     def _open(self) -> list[OrderState]:
         """Everything live or in doubt at all accounts, newest first."""
-        return sorted(
-            self._ledger.book.open_orders(), key=lambda order: order.placed_at, reverse=True
-        )
+        orders = [o for o in self._ledger.book.open_orders() if o.id not in self._over]
+        return sorted(orders, key=lambda order: order.placed_at, reverse=True)
 
     async def _cancel_all(self) -> tuple[int, int]:
         """One cancel for each open order, side by side; the windows put them in order. How many were taken, and how many not."""
@@ -215,6 +215,8 @@ class KillSwitch:
                 taken += 1
             else:
                 failed += 1
+            if what == "rejected" and order.is_live and self._is_of_a_past_day(order):
+                self._over.add(order.id)  # its book is gone: another try would find it no better
 
         async with anyio.create_task_group() as group:
             for order in self._open():
@@ -223,6 +225,10 @@ class KillSwitch:
         self._sweep.cancelled += taken
         self._sweep.failed += failed
         return taken, failed
+
+    def _is_of_a_past_day(self, order: OrderState) -> bool:
+        account = self._accounts[order.account]
+        return order.placed_at < account.book_day(self._clock.now())
 
     def _may_try(self, order: OrderState) -> bool:
         last = self._tried.get(order.id)
@@ -284,6 +290,7 @@ class KillSwitch:
         self._known_engaged = False
         self._engaged = None
         self._tried.clear()
+        self._over.clear()
         self._sweep = Sweep()
         self._gate.open(Scope())
         with suppress(DiskError):
