@@ -1,5 +1,7 @@
 """Runs worlds: `python -m tests.simulation --seeds 10000 --jobs 2`, or one of them with its story: `--seed 4711 -v`."""
 
+# ruff: noqa: T201 - a command line
+
 import argparse
 import sys
 import time
@@ -23,11 +25,16 @@ def main() -> int:
     began = time.perf_counter()
     count = 0
     found: list[Found] = []
-    for each, lived in live(range(asked.start, asked.start + asked.seeds), jobs=asked.jobs, plant=asked.planted):
+    for each, lived in live(
+        range(asked.start, asked.start + asked.seeds), jobs=asked.jobs, plant=asked.planted
+    ):
         count += lived
         for one in each:
             found.append(one)
-            print(f"seed {one.seed}: {one.message}\n    python -m tests.simulation --seed {one.seed} -v", flush=True)
+            print(
+                f"seed {one.seed}: {one.message}\n    python -m tests.simulation --seed {one.seed} -v",
+                flush=True,
+            )
     took = time.perf_counter() - began
     print(f"{count} worlds in {took:.0f} s, {count / took:.1f} a second; {len(found)} broken")
     return 1 if found else 0

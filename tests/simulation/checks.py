@@ -3,7 +3,6 @@
 Each check names its invariant; a world that breaks one ends at once.
 """
 
-import re
 from collections import defaultdict, deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Checks"]
 
 REST_S = 200.0  # virtual; a horizon, two readings, retries of logins, and time for a person
-IDLE_S = 20.0  # an idle account's book is read that often, and what was placed by hand is listed then
+IDLE_S = (
+    20.0  # an idle account's book is read that often, and what was placed by hand is listed then
+)
 TASKS_MAX = 60  # of a daemon at rest, with its clients
 FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED})
 PLACED = LIVE | {Status.FILLED, Status.CANCELLED, Status.EXPIRED}
@@ -77,15 +78,26 @@ class Checks:
         disk = world.life.disk
         if handed.method == "POST" and handed.path == "/orders":
             if b'"tag":"%b"' % handed.json["tag"].encode() not in synced(disk):
-                world.broken("I2", f"order {handed.json['tag']} was handed over before its intent was on disk")
+                world.broken(
+                    "I2",
+                    f"order {handed.json['tag']} was handed over before its intent was on disk",
+                )
         elif handed.method == "PUT" and is_first:
             # The same may go twice: what the broker surely did not take is sent again, under the same record.
             self._modified.add((handed.path, repr(handed.json)))
-            if len(self._modified) > synced(disk).count(b'"type":"modify"') and not world.was_restored:
+            if (
+                len(self._modified) > synced(disk).count(b'"type":"modify"')
+                and not world.was_restored
+            ):
                 world.broken("I2", f"modify of {handed.path} was handed over before it was on disk")
         elif handed.is_cancel and is_first and not self._disk_is_bad():
-            self._cancelled.add(handed.path)  # after a start it may be sent again, under the same record
-            if len(self._cancelled) > synced(disk).count(b'"type":"cancel"') and not world.was_restored:
+            self._cancelled.add(
+                handed.path
+            )  # after a start it may be sent again, under the same record
+            if (
+                len(self._cancelled) > synced(disk).count(b'"type":"cancel"')
+                and not world.was_restored
+            ):
                 world.broken("I2", f"cancel of {handed.path} was handed over before it was on disk")
 
     def _disk_is_bad(self) -> bool:
@@ -106,7 +118,10 @@ class Checks:
                 self._disk_is_bad() or world.profile.steps or world.was_restored
             )
             if len(sent) > window.count and is_known:
-                world.broken("I12", f"{len(sent)} requests within {window.seconds} s, {window.count} are allowed")
+                world.broken(
+                    "I12",
+                    f"{len(sent)} requests within {window.seconds} s, {window.count} are allowed",
+                )
 
     # At each answer
 
@@ -120,7 +135,9 @@ class Checks:
                 if told.order.status is not Status.IN_DOUBT and not world.was_restored:
                     self._known.add(name)
             elif name in self._known:
-                world.broken("I6", f"{told.key} has an order, whoever asks again is told {told.kind}")
+                world.broken(
+                    "I6", f"{told.key} has an order, whoever asks again is told {told.kind}"
+                )
             if told.retry == Retry.NEW_KEY:
                 self._refused.setdefault(f"{told.account} {told.key}", world.time)
             if told.order is not None:
@@ -137,7 +154,9 @@ class Checks:
 
     def heard(self, life: "Life", order: Order, method: str) -> None:
         """One order as the daemon tells it now: never older than before, never back from an end."""
-        now = Heard(order.seq, order.status, order.filled_quantity, order.key, order.tag, order.account)
+        now = Heard(
+            order.seq, order.status, order.filled_quantity, order.key, order.tag, order.account
+        )
         before = self._heard.get(order.order_id)
         self._heard[order.order_id] = now
         if before is not None:
@@ -146,7 +165,12 @@ class Checks:
 
     def heard_event(self, epoch: str, order: dict[str, Any]) -> None:
         now = Heard(
-            order["seq"], Status(order["status"]), order["filled_quantity"], order["key"], order["tag"], order["account"]
+            order["seq"],
+            Status(order["status"]),
+            order["filled_quantity"],
+            order["key"],
+            order["tag"],
+            order["account"],
         )
         order_id = order["order_id"]
         before = self._heard_events.get(order_id)
@@ -183,19 +207,28 @@ class Checks:
             return
         placement = self._placement_of(now)
         if placement is None:
-            self.world.broken("I4", f"{order_id} ({now.key}) was told as {now.status}; the broker has no such order")
+            self.world.broken(
+                "I4",
+                f"{order_id} ({now.key}) was told as {now.status}; the broker has no such order",
+            )
             return
         if now.key[0] == "k" and mark_of(placement.quantity) != int(now.key[1:]):
-            self.world.broken("I4", f"{order_id} of {now.key} was told as {now.status}; its tag is on {placement}")
+            self.world.broken(
+                "I4", f"{order_id} of {now.key} was told as {now.status}; its tag is on {placement}"
+            )
         status, filled = self.world.far.state(placement)
         if now.filled > filled:
             self.world.broken("I13", f"{order_id} is told as filled {now.filled}, it is {filled}")
         if now.status in FINAL and now.status is not status:
-            self.world.broken("I4", f"{order_id} was told as {now.status}; the broker says {status}")
+            self.world.broken(
+                "I4", f"{order_id} was told as {now.status}; the broker says {status}"
+            )
 
     def _placement_of(self, heard: Heard) -> Placement | None:
         if heard.tag:
-            found = [p for p in self.world.far.placed if p.tag == heard.tag and p.user == heard.account]
+            found = [
+                p for p in self.world.far.placed if p.tag == heard.tag and p.user == heard.account
+            ]
         else:
             found = []
         return found[0] if found else None
@@ -232,7 +265,9 @@ class Checks:
         for order_id, heard in self._heard.items():
             state = parts.book.by_id(order_id)
             if state is None:
-                world.broken("I5", f"{order_id} ({heard.key}) was told as {heard.status} and is forgotten")
+                world.broken(
+                    "I5", f"{order_id} ({heard.key}) was told as {heard.status} and is forgotten"
+                )
                 return
             view = parts.book.view(state)
             if view.seq < heard.seq or (view.seq == heard.seq and view.status != heard.status):
@@ -260,7 +295,9 @@ class Checks:
         while world.time < until:
             await anyio.sleep(1.0)
             if world.profile.ends_killed and not self.is_swept:
-                await self._sweep_ends(life)  # at once: while orders in doubt are still on their way
+                await self._sweep_ends(
+                    life
+                )  # at once: while orders in doubt are still on their way
                 continue
             why = self._unsettled(life)
             if not why and world.time > least:
@@ -268,6 +305,11 @@ class Checks:
         else:
             world.broken("I9", f"{REST_S:.0f} s after the last fault: {why}")
             return
+        world.is_over = True
+        for _ in range(60):  # what the bots asked last is answered first
+            if not life.parts.desk.under_way:
+                break
+            await anyio.sleep(1.0)
         await self._can_leave(life)
         last = max((placement.at for placement in world.far.placed), default=0.0)
         await anyio.sleep(max(5.0, last + IDLE_S - world.time))
@@ -309,7 +351,10 @@ class Checks:
             if not live and not life.parts.book.doubts() and (sweep is None or not sweep.running):
                 break
         else:
-            world.broken("I10", f"160 s after the kill: {len(world.far.live('paper'))} live at the broker, doubts {life.parts.book.doubts()}, {life.parts.kill.status()}")
+            world.broken(
+                "I10",
+                f"160 s after the kill: {len(world.far.live('paper'))} live at the broker, doubts {life.parts.book.doubts()}, {life.parts.kill.status()}",
+            )
         self.is_swept = True
 
     async def _can_leave(self, life: "Life") -> None:
@@ -337,16 +382,28 @@ class Checks:
             status, filled = world.far.state(placement)
             shown = by_broker_id.get(placement.order_id, [])
             if len(shown) > 1:
-                world.broken("I4", f"{placement.order_id} is listed {len(shown)} times: {[(o.order_id, o.key, o.status) for o in shown]}")
+                world.broken(
+                    "I4",
+                    f"{placement.order_id} is listed {len(shown)} times: {[(o.order_id, o.key, o.status) for o in shown]}",
+                )
             if not shown and placement.status is None:
-                world.broken("I9", f"{placement.order_id} ({placement.quantity}) at the broker is listed nowhere")
+                world.broken(
+                    "I9",
+                    f"{placement.order_id} ({placement.quantity}) at the broker is listed nowhere",
+                )
             for order in shown:
-                if placement.status is None and (order.status, order.filled_quantity) != (status, filled):
+                if placement.status is None and (order.status, order.filled_quantity) != (
+                    status,
+                    filled,
+                ):
                     world.broken(
-                        "I13", f"{order.order_id} ({order.key}) is told as {order.status} filled {order.filled_quantity}, the broker says {status} {filled}"
+                        "I13",
+                        f"{order.order_id} ({order.key}) is told as {order.status} filled {order.filled_quantity}, the broker says {status} {filled}",
                     )
                 if placement.tag and order.key and mark_of(order.quantity) != int(order.key[1:]):
-                    world.broken("I4", f"{order.order_id}: {order.key} with quantity {order.quantity}")
+                    world.broken(
+                        "I4", f"{order.order_id}: {order.key} with quantity {order.quantity}"
+                    )
         trades = (await call(life, "order.trades", limit=1000)).result.trades
         self._fills(trades, orders)
         for listener in world.listeners:
@@ -361,7 +418,10 @@ class Checks:
             if placement is None or placement.status is not None:
                 continue
             if sums[order.order_id] != order.filled_quantity:
-                self.world.broken("I13", f"{order.order_id} is filled {order.filled_quantity}, its trades sum to {sums[order.order_id]}")
+                self.world.broken(
+                    "I13",
+                    f"{order.order_id} is filled {order.filled_quantity}, its trades sum to {sums[order.order_id]}",
+                )
 
     async def _listener_knows(self, listener: Any, orders: list[Order]) -> None:
         """Snapshot and events make the state."""
@@ -372,11 +432,16 @@ class Checks:
             shown = listener.orders.get(order.order_id)
             if shown is None:
                 if order.status in LIVE:
-                    self.world.broken("I14", f"{order.order_id} is {order.status}; a listener never heard of it")
+                    self.world.broken(
+                        "I14", f"{order.order_id} is {order.status}; a listener never heard of it"
+                    )
                 continue
             if shown["seq"] > order.seq:
                 continue
-            if (shown["status"], shown["filled_quantity"]) != (str(order.status), order.filled_quantity):
+            if (shown["status"], shown["filled_quantity"]) != (
+                str(order.status),
+                order.filled_quantity,
+            ):
                 self.world.broken(
                     "I14",
                     f"{order.order_id} is {order.status} filled {order.filled_quantity}; a listener knows {shown['status']} {shown['filled_quantity']}",
@@ -414,7 +479,9 @@ class Checks:
         sent = placement.sent
         for name in ("symbol", "side", "type", "product"):
             if sent[name] != plan.wanted[name]:
-                self.world.broken("I4", f"{plan.key}: {name} {sent[name]} was sent, {plan.wanted[name]} was asked")
+                self.world.broken(
+                    "I4", f"{plan.key}: {name} {sent[name]} was sent, {plan.wanted[name]} was asked"
+                )
 
     def _refusals_hold(self) -> None:
         for name in self._refused:
@@ -426,7 +493,10 @@ class Checks:
             # What was unsent may have been sent with the same key later, by another call, as another order.
             settled = b'"type":"settled","id":"%b","outcome":"not_placed"' % order_id.encode()
             if self._placement_of(heard) is not None and settled in synced(self.world.disk):
-                self.world.broken("I3", f"{heard.key} was told as NOT_PLACED, yet there is {self._placement_of(heard)}")
+                self.world.broken(
+                    "I3",
+                    f"{heard.key} was told as NOT_PLACED, yet there is {self._placement_of(heard)}",
+                )
 
     def _journal(self) -> None:
         """It is whole, and no doubt in it ended without evidence."""
@@ -448,7 +518,9 @@ class Checks:
             elif kind == "settled" and about in doubts:
                 self._has_evidence(record, absent[about], doubts.pop(about))
 
-    def _has_evidence(self, record: dict[str, Any], absent: list[datetime], doubt: dict[str, Any]) -> None:
+    def _has_evidence(
+        self, record: dict[str, Any], absent: list[datetime], doubt: dict[str, Any]
+    ) -> None:
         from tests.simulation.world import HORIZON_S
 
         if record["outcome"] != "not_placed" or record["by"] == "person":
@@ -470,6 +542,3 @@ def synced(disk: TearingDisk) -> bytes:
         if path.startswith("journal/") and path.endswith(".ndjson")
     ]
     return b"".join(parts)
-
-
-_ = re

@@ -90,7 +90,7 @@ async def call(
             answer.result = await method.run(Call(BOT, outbox), read(method.params, params))
         except OrdoError as error:
             answer.error = error
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - whatever it is, it is a finding
             life.world.broken("bug", f"{name} raised {bug!r}", bug)
         hear(answer)
         done.set()
@@ -116,7 +116,7 @@ class Bot:
 
     async def run(self, life: "Life") -> None:
         chance, world = self._world.chance, self._world
-        while True:
+        while not world.is_over:
             due = [p for p in self._plans if not p.is_over and p.start_at <= world.time]
             if due and chance.random() < 0.8:
                 await self._place(life, due[0] if chance.random() < 0.7 else chance.choice(due))
@@ -164,7 +164,9 @@ class Bot:
         elif roll < 0.3:
             await self._place(life, plan, plan.wanted["quantity"] + chance.randint(1, 3))
         elif roll < 0.5:
-            await self._ask(life, "order.get", "get", plan, wait_ms=chance.choice((0, 0, 5000)), **where)
+            await self._ask(
+                life, "order.get", "get", plan, wait_ms=chance.choice((0, 0, 5000)), **where
+            )
         elif roll < 0.6:
             await call(
                 life,
@@ -178,9 +180,20 @@ class Bot:
             price = plan.wanted.get("price")
             if price is not None:
                 price = Decimal(price) + chance.choice((Decimal("0.5"), Decimal("-0.5")))
-                more = {"change_key": f"{plan.key}-m{chance.randint(1, 3)}"} if chance.random() < 0.5 else {}
+                more = (
+                    {"change_key": f"{plan.key}-m{chance.randint(1, 3)}"}
+                    if chance.random() < 0.5
+                    else {}
+                )
                 await self._ask(
-                    life, "order.modify", "modify", plan, price=price, timeout_ms=8000, **where, **more
+                    life,
+                    "order.modify",
+                    "modify",
+                    plan,
+                    price=price,
+                    timeout_ms=8000,
+                    **where,
+                    **more,
                 )
         elif roll < 0.85 and world.profile.cancels:
             await call(life, "order.cancel_all", account=plan.account)
@@ -190,9 +203,7 @@ class Bot:
         await call(
             life,
             method,
-            hear=lambda answer: self._world.hear(
-                life, name, plan.key, plan.account, asked, answer
-            ),
+            hear=lambda answer: self._world.hear(life, name, plan.key, plan.account, asked, answer),
             **params,
         )
 
@@ -249,7 +260,11 @@ class Listener:
             if self._epoch:
                 since = {"since": self.seq, "epoch": self._epoch}
             answer = await call(
-                life, "events.subscribe", outbox=outbox, topics=["orders", "trades", "kill"], **since
+                life,
+                "events.subscribe",
+                outbox=outbox,
+                topics=["orders", "trades", "kill"],
+                **since,
             )
             if answer.error is not None:
                 if answer.error.kind is not Kind.INVALID_PARAMS:
@@ -289,7 +304,9 @@ class Listener:
         for message in messages:
             event = orjson.loads(message)["params"]
             if event["prev"] != self.seq:
-                world.broken("I14", f"event {event['seq']} follows {event['prev']}, we have {self.seq}")
+                world.broken(
+                    "I14", f"event {event['seq']} follows {event['prev']}, we have {self.seq}"
+                )
             if event["seq"] <= self.seq:
                 world.broken("I14", f"event {event['seq']} after {self.seq}")
             self.seq = event["seq"]
@@ -323,7 +340,6 @@ class Person:
         self._asked_since: dict[str, float] = {}
 
     async def run(self, life: "Life") -> None:
-        world = self._world
         while True:
             await anyio.sleep(3.0)
             answer = await call(life, "system.status")
@@ -347,7 +363,11 @@ class Person:
         if world.network_holds(order.account, mark):
             return
         found = world.far.of(order.account, lambda quantity: mark_of(quantity) == mark)
-        where = {"account": order.account, "key": order.key, "reason": "looked at the broker"}
+        where: dict[str, Any] = {
+            "account": order.account,
+            "key": order.key,
+            "reason": "looked at the broker",
+        }
         if found:
             where |= {"outcome": "placed", "broker_order_id": found[0].order_id}
         else:
@@ -355,7 +375,9 @@ class Person:
         answer = await call(life, "order.resolve", **where)
         if answer.result is not None:
             self.resolved.append(order.order_id)
-        world.tell("person", f"resolved {order.key} as {where['outcome']}: {answer.error or 'done'}")
+        world.tell(
+            "person", f"resolved {order.key} as {where['outcome']}: {answer.error or 'done'}"
+        )
 
     async def _mind_the_kill(self, life: "Life") -> None:
         world = self._world
@@ -383,4 +405,3 @@ async def release(life: "Life") -> None:
     world.released()
     answer = await call(life, "kill.release", reason="it is over")
     world.tell("person", f"released: {answer.error or 'done'}")
-

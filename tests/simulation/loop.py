@@ -16,13 +16,13 @@ from typing import Any, ClassVar
 import anyio._backends._asyncio as backend
 from anyio import CancelScope as AnyScope
 
-__all__ = ["Deadlock", "Dead", "VirtualLoop", "bury", "repeatable"]
+__all__ = ["Dead", "Deadlock", "VirtualLoop", "bury", "repeatable"]
 
 QUANTUM_S = 1e-6
 STEPS_MAX = 300_000  # of one life; a world needs some ten thousand: more is a loop that spins
 
 
-class Deadlock(AssertionError):
+class Deadlock(AssertionError):  # noqa: N818 - what became of a loop
     """Everybody waits, and nothing will ever happen."""
 
 
@@ -94,7 +94,7 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         self.bugs: list[dict[str, Any]] = []
         self._count = 0
         self._main: asyncio.Task[Any] | None = None
-        self.set_task_factory(_make_task)
+        self.set_task_factory(_make_task)  # type: ignore[arg-type]
         self.set_exception_handler(lambda _, context: self.bugs.append(context))
 
     def count(self) -> int:
@@ -133,7 +133,9 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
             handle._scheduled = False
             if not handle._cancelled:
                 ready.append(handle)
-        self.now += QUANTUM_S  # time moves on its own, too: nobody waits for an instant that never comes
+        self.now += (
+            QUANTUM_S  # time moves on its own, too: nobody waits for an instant that never comes
+        )
         for _ in range(len(ready)):
             handle = ready.popleft()
             if handle._cancelled:

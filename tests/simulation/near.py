@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
@@ -119,7 +120,7 @@ class HostileLine(Line):
             left = min(deadline - world.clock.boot(), CONNECT_S)
             await anyio.sleep(max(0.0, left))
             raise Unsent("no connection")
-        if self._life.is_over or world.clock.boot() > deadline:
+        if world.clock.boot() > deadline:
             raise Unsent("the deadline has passed")
         is_first = True
         if admit is not None:
@@ -197,9 +198,7 @@ class HostileBrokers:
         return line
 
 
-def draw(
-    world: "World", user: str, request: HttpRequest, flying: _Flying
-) -> None:
+def draw(world: "World", user: str, request: HttpRequest, flying: _Flying) -> None:
     """What becomes of a request that was handed over, from the world's fates."""
     chance, fates = world.chance, world.fates
     roll = chance.random() / (1.0 if request.writes else max(fates.reads, 1e-9))
@@ -217,6 +216,9 @@ def draw(
             world.time + after, lambda: world.answers(flying, response)
         )
 
+    def garbled(bad: HttpResponse | None, real: HttpResponse) -> None:
+        answer_after(back)(bad or _half(real))
+
     def dies() -> None:
         if chance.random() < 0.5:  # reset; else it hangs until the time is up
             world.agenda.at(world.time + there + chance.random(), flying.die)
@@ -224,7 +226,17 @@ def draw(
     def nobody(_: HttpResponse) -> None:
         pass
 
-    for name in ("lost_request", "lost_answer", "late_answer", "slow", "held", "garbage", "refused", "busy", "dead_session"):
+    for name in (
+        "lost_request",
+        "lost_answer",
+        "late_answer",
+        "slow",
+        "held",
+        "garbage",
+        "refused",
+        "busy",
+        "dead_session",
+    ):
         share: float = getattr(fates, name)
         if roll >= share:
             roll -= share
@@ -243,8 +255,7 @@ def draw(
                 arrive(TOTAL_S + chance.random() * max(0.0, fates.held_s - TOTAL_S), nobody)
                 dies()
             case "garbage":
-                bad = chance.choice((HTML, WITHOUT_ID, DOWN, None))
-                arrive(there, lambda real: answer_after(back)(bad or _half(real)))
+                arrive(there, partial(garbled, chance.choice((HTML, WITHOUT_ID, DOWN, None))))
             case "refused":
                 world.agenda.at(world.time + there, lambda: world.answers(flying, DOWN))
             case "busy":
@@ -286,7 +297,18 @@ class _MemoryMaster(Master):
         return [row for name, row in self.rows.items() if text.upper() in name][:limit]
 
     def by_broker_symbol(self, exchange: Exchange, broker_symbol: str) -> Instrument | None:
-        return next((r for r in self.rows.values() if r.exchange is exchange and r.broker_symbol == broker_symbol), None)
+        return next(
+            (
+                r
+                for r in self.rows.values()
+                if r.exchange is exchange and r.broker_symbol == broker_symbol
+            ),
+            None,
+        )
+
+    def by_token(self, instrument_token: str) -> Instrument | None:
+        rows = self.rows.values()
+        return next((row for row in rows if row.instrument_token == instrument_token), None)
 
 
 class MemoryTables:

@@ -19,17 +19,18 @@ from ordod.core.events import Events
 from ordod.core.guard.kill import KillSwitch
 from ordod.core.guard.windows import Windows
 from ordod.core.orders import format as lines
+from ordod.core.orders import keys
 from ordod.core.orders.book import Book
 from ordod.core.orders.desk import Desk, PlaceResult, WantedOrder
 from ordod.core.orders.journal import Journal
 from ordod.core.orders.ledger import Ledger
-from ordod.core.orders.records import Seal, Settled
 from ordod.core.orders.reconcile import Reading
+from ordod.core.orders.records import Filled, Seal, Settled
 from ordod.core.orders.sending import Outcome, Sender, _Hand, _unsent
 from ordod.core.orders.settling import Reader
 from ordod.core.ports import Lost
 from ordod.domain.orders import LIVE, OrderTerms
-from ordod.errors import Kind, OrdoError
+from ordod.errors import Kind
 
 __all__ = ["BUGS", "CANARY", "planted"]
 
@@ -134,7 +135,7 @@ def gate_read_too_early(patch: Patch) -> None:
 def tag_from_a_counter(patch: Patch) -> None:
     """Tags count up from one, in each process anew."""
     counters: dict[int, Iterator[int]] = {}
-    make = desk.make_tag
+    make = keys.make_tag
 
     def tagged(installation: str, user: str, key: str, salt: int, tag: Any) -> str:
         return make(installation, user, str(salt), 0, tag)
@@ -271,7 +272,7 @@ def fills_counted_again(patch: Patch) -> None:
         for fill in reading.fills or ():
             order = book.by_broker_id(reading.user, fill.broker_order_id)
             if order is not None:
-                yield reconcile.Filled(id=order.id, fill=fill)
+                yield Filled(id=order.id, fill=fill)
 
     patch.setattr(settling, "fresh_fills", all_fills)
 
@@ -350,6 +351,3 @@ def planted(name: str) -> Iterator[None]:
     with Patch.context() as patch:
         BUGS[name](patch)
         yield
-
-
-_ = OrdoError

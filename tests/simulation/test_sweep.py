@@ -78,5 +78,7 @@ def test_dying_and_failing_everywhere_breaks_nothing(seed: int) -> None:
     for power in (False, True):
         assert not any(world.checks.found for world in deaths(seed, power=power))
     for step in range(1, 400, 40):
-        assert not any(world.checks.found for world in deaths(seed, power=True, then=(step,), step=7))
+        assert not any(
+            world.checks.found for world in deaths(seed, power=True, then=(step,), step=7)
+        )
     assert not any(world.checks.found for world in failures(seed))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
 from ordod.core.ports import DiskError, Ports
 from ordod.domain.orders import Order, OrderType, Product, Side
-from ordod.errors import OrdoError
 from ordod.paper.adapter import PAPER, Paper
 from ordod.service.methods import Method
 from ordod.service.table import table
@@ -38,7 +38,6 @@ from tests.simulation.clients import (
     Person,
     Plan,
     Told,
-    call,
     engage,
     mark_of,
 )
@@ -61,7 +60,9 @@ __all__ = ["ACCOUNT", "Broken", "Life", "Profile", "World", "run"]
 ACCOUNT = "paper"
 WINDOWS = (Window("orders", count=4, seconds=1), Window("orders", count=20, seconds=20))
 HORIZON_S = 60.0
-HELD_S = 30.0  # the latest arrival after a hand-over; with the book's lag it stays below the horizon
+HELD_S = (
+    30.0  # the latest arrival after a hand-over; with the book's lag it stays below the horizon
+)
 LAG_S = 12.0
 STALE_S = 8.0
 RICH = Decimal(10**9)
@@ -136,7 +137,9 @@ def profile_of(chance: random.Random) -> Profile:
     restores = some(0.06)
     night = some(0.1) and not restores
     if night:
-        fates.lost_answer = max(fates.lost_answer, 0.2)  # doubts that are still open when the book is emptied
+        fates.lost_answer = max(
+            fates.lost_answer, 0.2
+        )  # doubts that are still open when the book is emptied
     shown = Shown(
         lag_s=rate(LAG_S),
         stale_s=rate(STALE_S, 0.25),
@@ -144,6 +147,7 @@ def profile_of(chance: random.Random) -> Profile:
         changes_tag=0.0 if restores else rate(0.3, 0.1),
         breaks_row=rate(0.1, 0.2),
     )
+    steps = 1 if some(0.1) else 0
     return Profile(
         keys=chance.randint(2, 7),
         bots=chance.randint(1, 3),
@@ -158,7 +162,7 @@ def profile_of(chance: random.Random) -> Profile:
         crashes=chance.randint(1, 3) if some(0.55) else 0,
         power=some(0.5),
         suspends=1 if some(0.1) else 0,
-        steps=1 if some(0.1) else 0,
+        steps=steps,
         cuts=chance.randint(1, 2) if some(0.25) else 0,
         night=night,
         by_hand=chance.randint(1, 3) if some(0.2) else 0,
@@ -167,7 +171,7 @@ def profile_of(chance: random.Random) -> Profile:
         disk_fails=some(0.12),
         disk_full=some(0.05),
         restores=restores,
-        ends_killed=some(0.25) and not night,
+        ends_killed=some(0.25) and not (night and steps),
     )
 
 
@@ -272,6 +276,7 @@ class World:
         self.link_down = False
         self.link_up_at = 0.0
         self.is_calm = False
+        self.is_over = False  # only looked at any more
         self.tables = MemoryTables()
         self.disk = TearingDisk(seed, latency=self._latency)
         if fails_at is not None:
@@ -404,7 +409,10 @@ class World:
         response = self.far.carry_out(user, request)
         if request.writes:
             what = request.json.get("quantity", "") if isinstance(request.json, dict) else ""
-            self.tell("broker", f"{request.method} {request.path} {what}: {response.status} {response.body[:80]!r}")
+            self.tell(
+                "broker",
+                f"{request.method} {request.path} {what}: {response.status} {response.body[:80]!r}",
+            )
         answer(response)
 
     def answers(self, flying: Any, response: HttpResponse) -> None:
@@ -512,7 +520,9 @@ class World:
         loop = self.loop = VirtualLoop(self.still, dies_at=dies_at)
         self.agenda.arm()
         loop.on_death = lambda: self._ended(life)
-        self.tell("life", f"{life.number} begins" + (f", dies at step {dies_at}" if dies_at else ""))
+        self.tell(
+            "life", f"{life.number} begins" + (f", dies at step {dies_at}" if dies_at else "")
+        )
         try:
             loop.live(self._run(life, is_last=is_last))
         except Dead:
@@ -524,7 +534,7 @@ class World:
             self.broken("I15", f"the journal is said to be damaged: {error}")
         except Deadlock as error:
             self.broken("bug", f"deadlock: {error}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
             self.broken("bug", f"the daemon ended with {error!r}", error)
         self._ended(life)
         for bug in loop.bugs:
@@ -583,8 +593,11 @@ class World:
             async with anyio.create_task_group() as group:
                 life.wire = group
                 self._ends_now = anyio.Event()
-                for runs in (*self.bots, *self.listeners, self.person):
-                    group.start_soon(runs.run, life)
+                for bot in self.bots:
+                    group.start_soon(bot.run, life)
+                for listener in self.listeners:
+                    group.start_soon(listener.run, life)
+                group.start_soon(self.person.run, life)
                 if is_last:
                     await self.checks.comes_to_rest(life)
                 else:
@@ -619,16 +632,16 @@ class World:
 
         for _ in range(profile.cuts):
             begins, length = some_time(), 0.5 + chance.random() * 12
-            self.agenda.at(begins, lambda length=length: self._cut(length))
+            self.agenda.at(begins, partial(self._cut, length))
         for _ in range(profile.suspends):
             self.agenda.at(some_time(), self._suspend)
         for _ in range(profile.steps):
             self.agenda.at(some_time(), self._step_clock)
         for number in range(profile.by_hand):
-            self.agenda.at(some_time(), lambda number=number: self._by_hand(number))
+            self.agenda.at(some_time(), partial(self._by_hand, number))
         for _ in range(profile.hangs):
             begins, length = some_time(), chance.random() * 8
-            self.agenda.at(begins, lambda length=length: self._hang(length))
+            self.agenda.at(begins, partial(self._hang, length))
         if profile.disk_fails:
             self.agenda.at(some_time(), self._fail_disk)
         if profile.disk_full:
@@ -780,6 +793,3 @@ class _Silent(structlog.BoundLoggerBase):
 def run(seed: int, *, is_told: bool = False) -> World:
     """The world of a seed, lived to its end."""
     return World(seed, is_told=is_told).run()
-
-
-_ = OrdoError

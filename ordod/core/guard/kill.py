@@ -228,7 +228,8 @@ class KillSwitch:
 
     def _is_of_a_past_day(self, order: OrderState) -> bool:
         account = self._accounts[order.account]
-        return order.placed_at < account.book_day(self._clock.now())
+        placed_at = order.row.placed_at if order.row and order.row.placed_at else order.placed_at
+        return placed_at < account.book_day(self._clock.now())
 
     def _may_try(self, order: OrderState) -> bool:
         last = self._tried.get(order.id)

@@ -68,7 +68,9 @@ class Book:
         self._keys: dict[tuple[str, str], str] = {}  # (user, key) -> id of an order or change
         self._tags: dict[tuple[str, str], str] = {}
         self._broker_ids: dict[tuple[str, str], str] = {}
-        self._twins: dict[str, str] = {}  # listed without a key -> the order of ours it turned out to be
+        self._twins: dict[
+            str, str
+        ] = {}  # listed without a key -> the order of ours it turned out to be
         self._open: dict[str, dict[str, OrderState]] = {}  # account -> live or in doubt
         self._open_changes: dict[str, dict[str, ChangeState]] = {}
         self._archive: dict[str, tuple[str, str, str, bytes, datetime]] = {}
@@ -320,7 +322,9 @@ class Book:
             order.error_kind, order.message = record.kind, record.message or None
             self._free_key(order.user, order.key, order.id)
             if self._tags.get((order.user, order.tag or "")) == order.id:
-                del self._tags[order.user, order.tag or ""]  # it was on no order: the key's next try has it again
+                del self._tags[
+                    order.user, order.tag or ""
+                ]  # it was on no order: the key's next try has it again
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
