@@ -1,5 +1,6 @@
 """The real daemon: real ports, the socket, and the words a person reads when it cannot start."""
 
+import gc
 import os
 import resource
 import sys
@@ -8,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from socket import socket
+from typing import TypeAlias
 
 import anyio
 import orjson
@@ -45,11 +47,21 @@ from ordod.wire.sockets import ListenError, inherited, listening
 __all__ = ["check_config", "run"]
 
 DRAIN_S = 5.0
+GC_ALLOCATIONS = (
+    20_000  # a request makes some fifty objects; the default of 700 collects at every fourteenth
+)
 PAPER_BOOK = "paper/exchange.ndjson"
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 FORGETFUL = ("tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p")
 
 log = structlog.get_logger("ordod")
+
+
+Through: TypeAlias = Callable[[Ports], Ports]
+
+
+def _as_they_are(ports: Ports) -> Ports:
+    return ports
 
 
 class CannotStart(Exception):  # noqa: N818 - said to a person, as it is
@@ -71,15 +83,19 @@ def check_config(asked: Path | None) -> int:
     return 0
 
 
-def run(asked: Path | None, signals: Signals) -> int:
-    """Run until told to stop; 0 after an orderly end, 1 where it cannot start."""
+def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -> int:
+    """Run until told to stop; 0 after an orderly end, 1 where it cannot start.
+
+    Args:
+        through: what the ports are seen through; `tests/simulation/faulty_daemon.py` has some fail.
+    """
     _forbid_core_dumps()
     try:
         settings, adapters = _settings(asked)
         redactor = Redactor()
         configure(settings.daemon.log_level, redactor)
         anyio.run(
-            partial(_serve, settings, adapters, signals, redactor),
+            partial(_serve, settings, adapters, signals, redactor, through),
             backend_options={"use_uvloop": True},
         )
     except CannotStart as error:
@@ -132,7 +148,11 @@ def _forbid_core_dumps() -> None:
 
 
 async def _serve(
-    settings: Settings, adapters: Mapping[str, Adapter], signals: Signals, redactor: Redactor
+    settings: Settings,
+    adapters: Mapping[str, Adapter],
+    signals: Signals,
+    redactor: Redactor,
+    through: Through,
 ) -> None:
     secrets = Secrets(os.environ, redactor)
     _credentials_can_be_read(settings, secrets)
@@ -154,7 +174,7 @@ async def _serve(
         )
         try:
             async with running(
-                ports,
+                through(ports),
                 settings,
                 adapters,
                 credentials_of=partial(_credentials, secrets),
@@ -179,12 +199,20 @@ async def _answer(parts: Parts, settings: Settings, sockets: list[socket]) -> No
     notifier = sdnotify.SystemdNotifier()
     async with anyio.create_task_group() as group:
         await group.start(partial(server.serve, *sockets, drain_s=DRAIN_S))
+        _calm_collector()
         log.info("ready", socket=str(settings.daemon.socket), state=str(settings.daemon.state_dir))
         notifier.notify("READY=1")
         await parts.stopping.wait()
         notifier.notify("STOPPING=1")
         parts.desk.is_draining = True
         server.stop()
+
+
+def _calm_collector() -> None:
+    """What a start has made lives as long as the daemon: not to be walked again at each collection."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS, 20, 50)
 
 
 def _health(parts: Parts) -> Page:

@@ -15,7 +15,12 @@ ROOT = Path(__file__).parent.parent
 # Part -> what of ours it may import besides itself. The longest prefix of a module's name is its part.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod": (),
-    "ordod.__main__": ("ordod.app", "ordod.config", "ordod.demo"),
+    "ordod.__main__": (
+        "ordod.running",
+        "ordod.demo",
+        "ordod.io.signals",
+    ),  # the handler comes before all else
+    "ordod.running": ("ordod",),  # the real ports around app
     "ordod.demo": ("ordod.app", "ordod.config", "ordoctl"),
     "ordod.app": ("ordod",),
     "ordod.registry": ("ordod.adapter",),

@@ -22,6 +22,7 @@ from ordod.adapter import (
     HttpRequest,
     HttpResponse,
     Session,
+    supports,
 )
 from ordod.core.guard.breaker import Breaker
 from ordod.core.guard.windows import Windows
@@ -117,6 +118,10 @@ class Account:
     @property
     def spec(self) -> BrokerSpec:
         return self.adapter.spec
+
+    def can(self, operation: str) -> bool:
+        """Whether this broker has that operation of the adapter contract in Ordo."""
+        return supports(self.adapter, operation)
 
     @property
     def user(self) -> str | None:
@@ -227,6 +232,8 @@ class Account:
                         self.breaker.succeeded()
                         return answer
             except BrokerError as error:
+                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                    self.breaker.succeeded()
                 if error.fault is Fault.AUTH_EXPIRED:
                     self.keeper.died(session, error.message)
                     if not is_last:

@@ -10,7 +10,7 @@ from ordod.adapter import BrokerError
 from ordod.core.account import Account
 from ordod.core.ports import Clock, DiskError, Tables
 from ordod.core.sessions import SessionState
-from ordod.errors import OrdoError
+from ordod.errors import Kind, OrdoError
 
 __all__ = ["MasterKeeper"]
 
@@ -54,7 +54,7 @@ class MasterKeeper:
     async def _fetch(self, account: Account) -> None:
         try:
             await self.refresh(account)
-        except (OrdoError, BrokerError, DiskError) as error:
+        except OrdoError as error:
             pause_s = PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
             self._failures += 1
             log.warning("master_not_loaded", broker=self._broker, why=str(error), again_s=pause_s)
@@ -63,9 +63,14 @@ class MasterKeeper:
             self._failures = 0
 
     async def refresh(self, account: Account) -> int:
-        """Fetch and load now; how many instruments there are. Raises OrdoError, BrokerError, DiskError."""
+        """Fetch and load now; how many instruments there are. Raises OrdoError."""
         today = self._clock.now().date()
         content = await account.read(account.adapter.master, deadline=self._clock.boot() + FETCH_S)
-        count = await self._tables.load(self._broker, account.adapter, content, today)
+        try:
+            count = await self._tables.load(self._broker, account.adapter, content, today)
+        except (BrokerError, DiskError) as error:
+            raise OrdoError(
+                Kind.BROKER_ERROR, f"the instrument file of {self._broker} is of no use: {error}"
+            ) from error
         log.info("master_loaded", broker=self._broker, instruments=count)
         return count

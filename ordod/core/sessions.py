@@ -93,6 +93,7 @@ class SessionKeeper:
         self._answer = ""
         self._answered = anyio.Event()
         self._logins: list[datetime] = []
+        self._is_counted = False  # the login under way makes a session; looking whether a ready-made token lives does not
         self._totp_step = 0
         self._dead_tokens: set[Secret] = set()
         self._failures = 0
@@ -104,7 +105,9 @@ class SessionKeeper:
     def remember(self, note: AccountNote, at: datetime) -> None:
         """What the journal tells of this account from before a restart, oldest first."""
         match note.event:
-            case "active" | "refused":
+            case "active" if note.message:
+                self._logins.append(at)
+            case "refused":
                 self._logins.append(at)
             case "totp":
                 self._totp_step = max(self._totp_step, int(note.message))
@@ -201,11 +204,13 @@ class SessionKeeper:
         await self._rest()
 
     async def answer(self, text: str) -> None:
-        """What a person typed, or where the broker sent the browser.
+        """What a person typed, or where the broker sent the browser. Told twice, the second finds the session active.
 
         Raises:
-            OrdoError: INVALID_PARAMS where nothing was asked.
+            OrdoError: INVALID_PARAMS where nothing was asked and there is no session.
         """
+        if self.state is SessionState.ACTIVE:
+            return
         if self.state is not SessionState.WAITING_OTP:
             raise OrdoError(
                 Kind.INVALID_PARAMS,
@@ -269,9 +274,19 @@ class SessionKeeper:
             self._move(SessionState.EXPIRED, "the journal failed, and a TOTP is not used unwritten")
         else:
             await self._welcome(session)
+        finally:
+            if self.state in (
+                SessionState.LOGGING_IN,
+                SessionState.WAITING_OTP,
+            ):  # a bug, or the end
+                self._failures += 1
+                self._move(SessionState.EXPIRED, "the login broke off")
 
     async def _converse(self, now: datetime) -> Session:
+        self._is_counted = False
         credentials = self._credentials()
+        # A login that needs nothing (paper) can neither lock an account nor be somebody else's: restarts are free.
+        needs = bool(self._adapter.spec.credentials.get(credentials.mode))
         if credentials.access_token in self._dead_tokens:
             credentials = replace(credentials, access_token=None)
         dialogue = self._adapter.login(credentials, now)
@@ -279,6 +294,7 @@ class SessionKeeper:
             item = next(dialogue)
             while True:
                 if isinstance(item, HttpRequest):
+                    self._is_counted = self._is_counted or (needs and item.method != "GET")
                     deadline = self._clock.boot() + REQUEST_S
                     item = dialogue.send(await self._line.send(item, deadline=deadline))
                 elif item.kind == "totp" and credentials.totp_secret:
@@ -324,11 +340,12 @@ class SessionKeeper:
                 f"the login is of user {session.user_id}, the account says {self.user}"
             )
             return
-        self._logins.append(self._clock.now())
+        if self._is_counted:
+            self._logins.append(self._clock.now())
         self._failures = 0
         self.user = session.user_id
         with suppress(JournalFailed):  # reads and cancels go on; orders fail at their own intent
-            await self._note("active", "")
+            await self._note("active", "login" if self._is_counted else "")
         self.session = session
         self._move(SessionState.ACTIVE, "")
 

@@ -124,7 +124,7 @@ class Placed(Struct, frozen=True):
     broker_order_id: str
 
 
-class BrokerOrder(Struct, frozen=True, kw_only=True):
+class BrokerOrder(Struct, frozen=True, kw_only=True, gc=False):
     """One row of a broker's order book, in our words.
 
     `tags` holds every text of the row that may be a tag of ours. `symbol` is Ordo's whole name where the master knows the
@@ -153,7 +153,7 @@ class BrokerOrder(Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = None
 
 
-class Fill(Struct, frozen=True, kw_only=True):
+class Fill(Struct, frozen=True, kw_only=True, gc=False):
     """One execution. Counts once by (broker_order_id, trade_id)."""
 
     trade_id: str

@@ -8,26 +8,17 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from ordod.adapter import (
-    BrokerGtt,
-    Conversion,
-    Dialogue,
-    GttLeg,
-    Instrument,
-    NewGtt,
-    OrderType,
-    Product,
-    Session,
-    Side,
-    supports,
-)
 from ordod.core.account import Account
 from ordod.core.orders.keyed import Keyed
 from ordod.core.orders.states import ChangeState
 from ordod.core.orders.validate import check_gtt, check_quantity
 from ordod.core.parts import Parts
+from ordod.domain.gtt import BrokerGtt, GttLeg, NewGtt
+from ordod.domain.instruments import Instrument
+from ordod.domain.orders import OrderType, Product, Side
+from ordod.domain.portfolio import Conversion
 from ordod.errors import Kind, OrdoError
-from ordod.service.methods import Call, Method, Role, Rupees
+from ordod.service.methods import Call, Example, Method, Role, Rupees
 from ordod.service.orders import PLACE_KINDS, Symbol, TimeoutMs
 from ordod.service.params import AccountName, Key
 
@@ -120,7 +111,7 @@ class _Gtts:
 
     def _account(self, name: str, operation: str) -> Account:
         account = self._parts.desk.account(name)
-        if not supports(account.adapter, operation):
+        if not account.can(operation):
             raise OrdoError(
                 Kind.UNSUPPORTED,
                 f"{account.spec.name} has no {operation} through Ordo",
@@ -146,11 +137,6 @@ class _Gtts:
         last = await self._last_price(account, instrument, deadline)
         sent = NewGtt(symbol=instrument.symbol, legs=legs, last_price=last)
 
-        def make(session: Session) -> Dialogue[Any]:
-            if target is None:
-                return account.adapter.place_gtt(session, sent, instrument)
-            return account.adapter.modify_gtt(session, target, sent, instrument)
-
         wanted = Keyed(
             account=account.name,
             key=params.key,
@@ -160,8 +146,15 @@ class _Gtts:
             gtt=gtt,
             target=target,
         )
+        adapter = account.adapter
         change, replayed = await self._parts.keyed.carry(
-            wanted, make, lambda: check_gtt(gtt, instrument)
+            wanted,
+            lambda session: (
+                adapter.place_gtt(session, sent, instrument)
+                if target is None
+                else adapter.modify_gtt(session, target, sent, instrument)
+            ),
+            lambda: check_gtt(gtt, instrument),
         )
         return self._answer(account, change, replayed)
 
@@ -169,7 +162,7 @@ class _Gtts:
         self, account: Account, instrument: Instrument, deadline: float
     ) -> Decimal | None:
         """Some brokers want the price of now beside the condition; where it cannot be had they are sent none."""
-        if not supports(account.adapter, "ltp"):
+        if not account.can("ltp"):
             return None
         quotes = await account.read(
             lambda session: account.adapter.ltp(session, (instrument,)), deadline=deadline
@@ -278,13 +271,17 @@ def _shown(account: str, row: BrokerGtt) -> Gtt:
 
 def methods(parts: Parts) -> Iterable[Method]:
     gtts = _Gtts(parts)
-    writes: tuple[tuple[str, str, Any, Any, Any], ...] = (
+    leg = {"trigger_price": 1000, "side": "SELL", "quantity": 1, "price": 1000}
+    gtt = {"account": "paper", "key": "gtt-1", "symbol": "NSE:INFY", "legs": [leg]}
+    done = {"change": "done", "replayed": False}
+    writes: tuple[tuple[str, str, Any, Any, Any, dict[str, Any]], ...] = (
         (
             "gtt.place",
             "Leave a price condition that places an order.",
             PlaceGtt,
             GttAnswer,
             gtts.place,
+            gtt,
         ),
         (
             "gtt.modify",
@@ -292,17 +289,34 @@ def methods(parts: Parts) -> Iterable[Method]:
             ModifyGtt,
             GttAnswer,
             gtts.modify,
+            {**gtt, "key": "gtt-2", "gtt_id": "1", "legs": [{**leg, "trigger_price": 1010}]},
         ),
-        ("gtt.cancel", "Take a condition back.", CancelGtt, GttAnswer, gtts.cancel),
+        (
+            "gtt.cancel",
+            "Take a condition back.",
+            CancelGtt,
+            GttAnswer,
+            gtts.cancel,
+            {"account": "paper", "key": "gtt-3", "gtt_id": "1"},
+        ),
         (
             "portfolio.convert",
             "Change the product of a position.",
             Convert,
             ConvertAnswer,
             gtts.convert,
+            {
+                "account": "paper",
+                "key": "convert-1",
+                "symbol": "NSE:INFY",
+                "side": "BUY",
+                "quantity": 1,
+                "from_product": "CNC",
+                "to_product": "MIS",
+            },
         ),
     )
-    for name, summary, params, result, run in writes:
+    for name, summary, params, result, run, given in writes:
         yield Method(
             name=name,
             role=Role.TRADE,
@@ -312,6 +326,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             run=run,
             changes=True,
             errors=PLACE_KINDS,
+            examples=(Example(given, done),),
         )
     yield Method(
         name="gtt.list",
@@ -321,4 +336,5 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Gtts,
         run=gtts.list_gtts,
         errors=(Kind.UNKNOWN_ACCOUNT, Kind.UNSUPPORTED, Kind.BROKER_UNAVAILABLE),
+        examples=(Example({"account": "paper"}, {}),),
     )

@@ -5,15 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
-from ordod.adapter import BrokerError, Depth, Instrument, Interval, Quote, supports
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
-from ordod.core.ports import DiskError
 from ordod.core.sessions import SessionState
+from ordod.domain.instruments import Instrument
+from ordod.domain.market import Depth, Interval, Quote
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role
 from ordod.service.orders import Symbol
@@ -109,14 +109,14 @@ class _Market:
         """The account asked for, or the first with a session whose broker can."""
         if name is not None:
             account = self._parts.desk.account(name)
-            if not supports(account.adapter, operation):
+            if not account.can(operation):
                 raise OrdoError(
                     Kind.UNSUPPORTED,
                     f"{account.spec.name} has no {operation} through Ordo",
                     account=name,
                 )
             return account
-        able = [a for a in self._parts.accounts.values() if supports(a.adapter, operation)]
+        able = [a for a in self._parts.accounts.values() if a.can(operation)]
         if not able:
             raise OrdoError(Kind.UNSUPPORTED, f"no configured broker has {operation}")
         return next((a for a in able if a.keeper.state is SessionState.ACTIVE), able[0])
@@ -202,7 +202,7 @@ class _Market:
         for one in wanted:
             try:
                 answers[one.spec.id] = await self._parts.masters[one.spec.id].refresh(one)
-            except (OrdoError, BrokerError, DiskError) as error:
+            except OrdoError as error:
                 answers[one.spec.id] = str(error)
         return Refreshed(answers)
 
@@ -237,10 +237,26 @@ def methods(parts: Parts) -> Iterable[Method]:
         "to": "2026-11-23T15:30:00+05:30",
         "account": "paper",
     }
-    rows: tuple[tuple[str, str, Any, Any, Any, dict[str, Any] | UnsetType], ...] = (
-        ("market.quote", "Full quotes, with depth.", Asked, Quotes, market.quote, asked),
-        ("market.ltp", "Last prices.", Asked, LastPrices, market.ltp, asked),
-        ("market.depth", "The levels of the book.", Asked, Depths, market.depth, asked),
+    rows: tuple[tuple[str, str, Any, Any, Any, dict[str, Any], dict[str, Any]], ...] = (
+        (
+            "market.quote",
+            "Full quotes, with depth.",
+            Asked,
+            Quotes,
+            market.quote,
+            asked,
+            {"missing": []},
+        ),
+        ("market.ltp", "Last prices.", Asked, LastPrices, market.ltp, asked, {"missing": []}),
+        (
+            "market.depth",
+            "The levels of the book.",
+            Asked,
+            Depths,
+            market.depth,
+            asked,
+            {"missing": []},
+        ),
         (
             "market.candles",
             "Candles over any range; the broker's own limits of a request are joined.",
@@ -248,6 +264,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             CandleRows,
             market.candles,
             candles,
+            {},
         ),
         (
             "instrument.get",
@@ -256,6 +273,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             InstrumentAnswer,
             market.get,
             {"symbol": "NSE:INFY", "account": "paper"},
+            {"instrument": {"symbol": "NSE:INFY", "lot_size": 1}},
         ),
         (
             "instrument.search",
@@ -264,9 +282,10 @@ def methods(parts: Parts) -> Iterable[Method]:
             Found,
             market.search,
             {"text": "INFY", "account": "paper"},
+            {},
         ),
     )
-    for name, summary, params, result, run, example in rows:
+    for name, summary, params, result, run, given, told in rows:
         yield Method(
             name=name,
             role=Role.READ,
@@ -275,7 +294,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             result=result,
             run=run,
             errors=READ_KINDS,
-            example=None if example is UNSET else Example(example, {}),
+            examples=(Example(given, told),),
         )
     yield Method(
         name="instrument.refresh",
@@ -286,5 +305,5 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=market.refresh,
         changes=True,
         errors=(Kind.UNKNOWN_ACCOUNT, Kind.JOURNAL_FAILED),
-        example=Example({"account": "paper"}, {}),
+        examples=(Example({"account": "paper"}, {}),),
     )

@@ -1,13 +1,12 @@
 """`portfolio.*`: what one owns, by account, each as its broker answered and when."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
 import anyio
 from msgspec import UNSET, Struct, UnsetType
 
-from ordod.adapter import Dialogue, Session
 from ordod.core.account import Account
 from ordod.core.parts import Parts
 from ordod.domain.portfolio import Funds, Holding, Position
@@ -70,7 +69,8 @@ class _Portfolio:
 
     async def positions(self, _: Call, params: OneOrAll) -> Positions:
         read = await self._each(
-            params.account, lambda a: lambda session: a.adapter.positions(session, a.master)
+            params.account,
+            lambda a, by: a.read(lambda s: a.adapter.positions(s, a.master), deadline=by),
         )
         return Positions(
             [
@@ -88,7 +88,8 @@ class _Portfolio:
 
     async def holdings(self, _: Call, params: OneOrAll) -> Holdings:
         read = await self._each(
-            params.account, lambda a: lambda session: a.adapter.holdings(session, a.master)
+            params.account,
+            lambda a, by: a.read(lambda s: a.adapter.holdings(s, a.master), deadline=by),
         )
         return Holdings(
             [
@@ -105,7 +106,7 @@ class _Portfolio:
         )
 
     async def funds(self, _: Call, params: OneOrAll) -> AllFunds:
-        read = await self._each(params.account, lambda a: a.adapter.funds)
+        read = await self._each(params.account, lambda a, by: a.read(a.adapter.funds, deadline=by))
         return AllFunds(
             [
                 FundsAt(account=name, error=answer)
@@ -118,7 +119,7 @@ class _Portfolio:
     async def _each(
         self,
         account: str | None,
-        operation: Callable[[Account], Callable[[Session], Dialogue[T]]],
+        ask: Callable[[Account, float], Awaitable[T]],
     ) -> list[tuple[str, datetime, T | Fault]]:
         """The answer of each account, side by side; one that is down is an error of its own."""
         wanted = (
@@ -128,19 +129,17 @@ class _Portfolio:
         )
         answers: dict[str, tuple[datetime, T | Fault]] = {}
 
-        async def ask(one: Account) -> None:
+        async def put(one: Account) -> None:
             at = self._parts.clock.now()
             try:
-                answer: T | Fault = await one.read(
-                    operation(one), deadline=self._parts.clock.boot() + READ_S
-                )
+                answer: T | Fault = await ask(one, self._parts.clock.boot() + READ_S)
             except OrdoError as error:
                 answer = Fault(error.kind.code, error.message, error.as_data())
             answers[one.name] = (at, answer)
 
         async with anyio.create_task_group() as group:
             for one in wanted:
-                group.start_soon(ask, one)
+                group.start_soon(put, one)
         return [(one.name, *answers[one.name]) for one in wanted]
 
 
@@ -160,5 +159,5 @@ def methods(parts: Parts) -> Iterable[Method]:
             result=result,
             run=run,
             errors=(Kind.UNKNOWN_ACCOUNT,),
-            example=Example({"account": "paper"}, {}),
+            examples=(Example({"account": "paper"}, {}),),
         )

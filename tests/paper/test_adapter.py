@@ -112,7 +112,7 @@ def test_a_login_needs_nothing_and_names_the_user() -> None:
 
     assert table.session.user_id == "asha"
     assert table.play(PAPER.user(table.session)) == "asha"
-    assert (table.sent[0].method, table.sent[0].path) == ("POST", "/login")
+    assert (table.sent[0].method, table.sent[0].path) == ("GET", "/login")
 
 
 def test_after_a_logout_the_session_is_dead_until_the_next_login() -> None:

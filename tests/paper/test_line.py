@@ -35,7 +35,7 @@ def order(user: str) -> HttpRequest:
         "product": "CNC",
         "tag": "a",
     }
-    headers = (("authorization", f"paper {user}"),)
+    headers = (("authorization", f"paper session-of-{user}"),)
     return HttpRequest("POST", "rest", "/orders", "orders", headers, json=terms, writes=True)
 
 

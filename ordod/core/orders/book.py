@@ -64,7 +64,7 @@ class Book:
         self.changes: dict[str, ChangeState] = {}
         self.kills: dict[tuple[str | None, str | None], KillNote] = {}
         self.users: dict[str, str] = {}  # account -> broker user last seen
-        self.account_notes: list[tuple[str, AccountNote, datetime]] = []  # of the last day
+        self.account_notes: list[tuple[str, AccountNote, datetime]] = []  # a day's, and denials
         self._keys: dict[tuple[str, str], str] = {}  # (user, key) -> id of an order or change
         self._tags: dict[tuple[str, str], str] = {}
         self._broker_ids: dict[tuple[str, str], str] = {}
@@ -250,13 +250,22 @@ class Book:
             case AccountNote():
                 if record.user:
                     self.users[record.account] = record.user
-                since = at - timedelta(days=1)
-                self.account_notes = [n for n in self.account_notes if n[2] > since]
-                self.account_notes.append((record.account, record, at))
+                self._note_account(at, record)
             case Open() | Admin() | Note() | Seal() | Close():
                 pass
             case _:
                 assert_never(record)
+
+    def _note_account(self, at: datetime, record: AccountNote) -> None:
+        """Keep the notes of a day, and a denial until it is lifted: only a person ends it."""
+        since, lifts = at - timedelta(days=1), record.event in ("active", "released")
+        self.account_notes = [
+            (account, note, noted_at)
+            for account, note, noted_at in self.account_notes
+            if (noted_at > since or note.event == "denied")
+            and not (lifts and note.event == "denied" and account == record.account)
+        ]
+        self.account_notes.append((record.account, record, at))
 
     def _intent(self, seq: int, at: datetime, record: Intent) -> None:
         if record.order is None:
@@ -305,7 +314,7 @@ class Book:
         if order is not None:
             self._bind(order, record.broker_id)
             if order.sent != "placed":
-                order.sent, order.status = "placed", Status.PENDING
+                self._appeared(order)
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
@@ -346,7 +355,7 @@ class Book:
 
     def _doubt(self, seq: int, at: datetime, record: Doubt) -> None:
         item = self.orders.get(record.id) or self.changes.get(record.id)
-        if item is None or (isinstance(item, OrderState) and item.sent == "placed"):
+        if item is None or (isinstance(item, OrderState) and not item.is_open_doubt):
             return  # presence wins
         item.sent_at, item.died_at, item.absences = record.sent_at, record.died_at, 0
         if isinstance(item, OrderState):
@@ -366,15 +375,14 @@ class Book:
             if record.outcome == "placed":
                 self._bind(order, record.broker_id)
                 if order.sent != "placed":
-                    order.sent, order.status = "placed", Status.PENDING
-                    order.error_kind, order.message = "", None
-                if order.key is not None:
-                    self._keys[order.user, order.key] = order.id
-            else:
+                    self._appeared(order)
+            elif self._twins.pop(order.id, None):
                 order.sent, order.status = "not_placed", Status.NOT_PLACED
                 order.message = record.reason or None
-                if self._twins.pop(order.id, None):
-                    order.broker_order_id, order.row, order.fills = None, None, {}
+                order.broker_order_id, order.row, order.fills = None, None, {}
+            elif order.sent != "placed":  # presence wins, also over a person's word
+                order.sent, order.status = "not_placed", Status.NOT_PLACED
+                order.message = record.reason or None
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
@@ -390,15 +398,20 @@ class Book:
             self.orders[order.id] = order
             if order.tag:
                 self._tags.setdefault((order.user, order.tag), order.id)
+        if order.sent != "placed":
+            self._appeared(order)
         order.row, order.status, order.message = row, record.status, row.status_message
-        order.sent = "placed"
         self._bind(order, row.broker_order_id)
         self._touch(order, seq, at)
 
     def _filled(self, seq: int, at: datetime, record: Filled) -> None:
         order = self.orders.get(record.id)
-        if order is not None:
-            order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        if order is None:
+            return
+        before = order.filled_quantity
+        order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        # What the row told already is no news of the order: its events and its `get` end with the same record.
+        if order.filled_quantity != before:
             self._touch(order, seq, at)
 
     def _change(self, seq: int, at: datetime, record: Modify | Cancel) -> None:
@@ -431,6 +444,16 @@ class Book:
         change.state, change.seq = state, seq
         if not change.is_open:
             self._open_changes.get(change.account, {}).pop(change.id, None)
+
+    def _appeared(self, order: OrderState) -> None:
+        """It is at the broker, whatever was thought before; then it has its key again."""
+        if order.sent == "unsent":
+            if order.key is not None:
+                self._keys.setdefault((order.user, order.key), order.id)
+            if order.tag is not None:
+                self._tags.setdefault((order.user, order.tag), order.id)
+        order.sent, order.status = "placed", Status.PENDING
+        order.error_kind, order.message, order.code = "", None, ""
 
     def _bind(self, order: OrderState, broker_order_id: str) -> None:
         """The broker's id is this order's. One that was listed under it without a key was the same: it is a twin now."""
@@ -475,9 +498,12 @@ class Book:
         ]
         for order in old:
             del self.orders[order.id]
-            for index, name in ((self._tags, order.tag), (self._broker_ids, order.broker_order_id)):
-                if index.get((order.user, name or "")) == order.id:
-                    del index[order.user, name or ""]
+            for index, name in (
+                (self._tags, order.tag),
+                (self._broker_ids, order.broker_order_id),
+            ):
+                if name is not None and index.get((order.user, name)) == order.id:
+                    del index[order.user, name]
             if order.key is not None and self._keys.get((order.user, order.key)) == order.id:
                 del self._keys[order.user, order.key]
                 self._archive_keys[order.user, order.key] = order.id
@@ -520,8 +546,10 @@ class Book:
             raise ValueError(str(error)) from error
         for order in dump.orders:
             self.orders[order.id] = order
-            if order.tag and order.sent != "unsent":
+            if order.tag and order.key is not None and order.sent != "unsent":
                 self._tags[order.user, order.tag] = order.id
+            elif order.tag and order.key is None:
+                self._tags.setdefault((order.user, order.tag), order.id)
             if order.broker_order_id:
                 self._bind(order, order.broker_order_id)
             if order.key is not None and order.sent != "unsent":

@@ -25,6 +25,7 @@ from ordod.core.orders.records import Close, Entry, Intent, Modify, Open, Record
 from ordod.core.orders.segments import FOLDER, path_of
 from ordod.core.orders.snapshots import write_snapshot
 from ordod.core.ports import AppendFile, Clock, Disk, DiskError
+from ordod.core.waiting import Once
 
 __all__ = ["Journal", "JournalFailed", "Pending"]
 
@@ -56,19 +57,21 @@ class Pending:
         self._taken = False
         self._done = False
         self._failure: str | None = None
-        self._waiting: anyio.Event | None = None
+        self._waiting: Once | None = None
 
-    async def durable(self) -> None:
-        """Returns when they are on disk.
+    async def durable(self, within_s: float | None = None) -> bool:
+        """True when they are on disk; False where they were not within so many seconds.
 
         Raises:
             JournalFailed: they are not known to be, or were withdrawn.
         """
         if not self._done:
-            self._waiting = self._waiting or anyio.Event()
-            await self._waiting.wait()
+            self._waiting = self._waiting or Once()
+            if not await self._waiting.wait(within_s):
+                return False
         if self._failure is not None:
             raise JournalFailed(self._failure)
+        return True
 
     def withdraw(self) -> bool:
         """True: taken back, never to be written. False: too late, they are in a batch (or the journal has failed)."""

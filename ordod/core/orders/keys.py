@@ -1,5 +1,6 @@
 """Keys, fingerprints and tags: how an order is recognised again, by its client, by us, at the broker. Pure."""
 
+from functools import cache
 from hashlib import blake2b
 
 from ordod.adapter import Tag
@@ -22,10 +23,10 @@ def fingerprint(terms: OrderTerms, strategy: str | None) -> str:
         canonical(terms.price) if terms.price is not None else "",
         canonical(terms.trigger_price) if terms.trigger_price is not None else "",
         terms.validity,
-        str(terms.validity_minutes or ""),
+        _count(terms.validity_minutes),
         terms.variety,
-        str(terms.iceberg_legs or ""),
-        str(terms.disclosed_quantity or ""),
+        _count(terms.iceberg_legs),
+        _count(terms.disclosed_quantity),
         canonical(terms.market_protection) if terms.market_protection is not None else "",
         strategy or "",
     )
@@ -33,8 +34,13 @@ def fingerprint(terms: OrderTerms, strategy: str | None) -> str:
 
 def fingerprint_of(*parts: str) -> str:
     """One text for the parts, in order; no two lists of parts share one."""
-    text = "\x1f".join(part.replace("\x1f", "\x1f\x1f") for part in parts)
+    # Lengths and not separators: a part may hold any character, a GTT's id at the broker is the caller's text.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
     return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 def differing(order: OrderState, terms: OrderTerms, strategy: str | None) -> list[str]:
@@ -51,6 +57,7 @@ def differing(order: OrderState, terms: OrderTerms, strategy: str | None) -> lis
     return names
 
 
+@cache
 def tag_prefix(installation: str, tag: Tag) -> str:
     """What all tags of this installation begin with."""
     return _digits(installation.encode(), tag.alphabet, OUR_CHARACTERS)
@@ -63,9 +70,12 @@ def make_tag(installation: str, user: str, key: str, salt: int, tag: Tag) -> str
 
 
 def _digits(seed: bytes, alphabet: str, count: int) -> str:
-    number = int.from_bytes(blake2b(seed, digest_size=32).digest())
+    base = len(alphabet)
+    # A byte more than the digits hold: the bias of the last one stays below a 256th.
+    size = (count * (base - 1).bit_length() + 7) // 8 + 1
+    number = int.from_bytes(blake2b(seed, digest_size=size).digest())
     digits = []
     for _ in range(count):
-        number, digit = divmod(number, len(alphabet))
+        number, digit = divmod(number, base)
         digits.append(alphabet[digit])
     return "".join(digits)

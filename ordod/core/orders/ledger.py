@@ -1,7 +1,5 @@
 """Journal, book and events as one: what is written is synced, then known, then told, in the journal's order."""
 
-import anyio
-
 from ordod.core.events import Events
 from ordod.core.orders.book import Book
 from ordod.core.orders.journal import Journal, JournalFailed, Pending
@@ -38,8 +36,7 @@ class Ledger:
         """
         pending = self.write(record)
         try:
-            with anyio.move_on_after(SYNC_S):
-                await pending.durable()
+            if await pending.durable(within_s=SYNC_S):
                 return
         except JournalFailed as error:
             raise _not_stored(str(error)) from error

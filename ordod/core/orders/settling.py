@@ -6,18 +6,20 @@ waits for a person, and says so. Nothing is ever sent again.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import anyio
 import structlog
 
-from ordod.adapter import Fill, supports
+from ordod.adapter import BrokerOrder, Fill, supports
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import tag_prefix
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.reconcile import (
     Reading,
+    appeared_doubts,
     change_shows,
     found,
     fresh_fills,
@@ -28,17 +30,20 @@ from ordod.core.orders.reconcile import (
 from ordod.core.orders.records import Evidence, Record, Settled, Update
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.ports import Clock
-from ordod.errors import OrdoError
+from ordod.domain.orders import Variety
+from ordod.errors import Kind, OrdoError
 
 __all__ = ["Reader"]
 
 DOUBT_PAUSES_S = (0.3, 0.7, 1.0, 2.0, 4.0)  # looks at 0.3, 1, 2, 4, 8 s, then every DOUBT_PAUSE_S
 DOUBT_PAUSE_S = 7.0
-LIVE_PAUSES_S = (0.3, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
+LIVE_PAUSES_S = (0.1, 0.2, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
 LIVE_PAUSE_S = 3.0
 IDLE_PAUSE_S = 15.0  # orders placed elsewhere are listed too
 APART_S = 5.0  # between the two readings that speak for absence
 READ_S = 8.0
+REST = 9.0  # times what a reading took, before the next: a book of thousands must not keep the loop from orders
+REST_S_MAX = 1.0
 FAILED_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
 
 log = structlog.get_logger("settling")
@@ -69,21 +74,28 @@ class Reader:
         self._new_id = new_id
         self._appeared = appeared
         self._adopted = adopted
-        self._wanted = anyio.Event()
+        self._nudged = anyio.Event()
+        self._is_wanted = False  # somebody waits for a reading begun now
+        self._ended = float("-inf")  # boot time of the end of the last turn
         self._read = anyio.Event()  # set and replaced after every reading
         self._looks = 0  # since something last moved or was asked for
         self._failures = 0
+        self._took_s = 0.0  # the last turn
         self._begun = float("-inf")  # of the last whole reading
         self._counted_from: dict[str, float] = {}  # doubt -> boot time its horizon counts from
         self._absent_since: dict[
             str, float
         ] = {}  # doubt -> boot time of the first reading for absence
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
+        self.unstored: list[
+            tuple[OrderState, BrokerOrder]
+        ] = []  # on a dead disk: doubts that appeared, for the kill sweep
 
     def look(self) -> None:
         """Something may have moved: look soon."""
         self._looks = 0
-        self._wanted.set()
+        self._nudged.set()
+        self._say_next_check(0.0)
 
     async def seen_since(self, boot: float, *, within_s: float) -> bool:
         """Wait for a whole reading begun at or after this boot time. False: there was none in time."""
@@ -91,7 +103,8 @@ class Reader:
         with anyio.move_on_after(within_s):
             while self._begun < boot:
                 read = self._read
-                self._wanted.set()
+                self._is_wanted = True
+                self._nudged.set()
                 await read.wait()
             return True
         return False
@@ -99,45 +112,69 @@ class Reader:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            with anyio.move_on_after(self._pause_s()):
-                await self._wanted.wait()
-            self._wanted = anyio.Event()
+            await self._due()
+            self._is_wanted = False
             await self._turn()
+            self._ended = self._clock.boot()
+
+    async def _due(self) -> None:
+        """Until it is time for the next reading, reckoned from the end of the last: a stream of orders does not put it off."""
+        while not self._is_wanted:
+            left = self._ended + self._pause_s() - self._clock.boot()
+            if left <= 0:
+                return
+            self._say_next_check(left)
+            self._nudged = anyio.Event()
+            with anyio.move_on_after(left):
+                await self._nudged.wait()
+
+    def _say_next_check(self, pause_s: float) -> None:
+        at = self._clock.now() + timedelta(seconds=pause_s)
+        for order in self._book.doubts(self._account.name):
+            order.next_check = at
 
     def _pause_s(self) -> float:
+        return max(self._wanted_pause_s(), min(self._took_s * REST, REST_S_MAX))
+
+    def _wanted_pause_s(self) -> float:
         name = self._account.name
         if self._failures:
             return FAILED_PAUSES_S[min(self._failures, len(FAILED_PAUSES_S)) - 1]
-        if not self._account.is_read:
+        is_read = self._account.is_read
+        if not is_read and not self._looks:
             return 0.0
         if self._book.doubts(name):
             return (
                 DOUBT_PAUSES_S[self._looks] if self._looks < len(DOUBT_PAUSES_S) else DOUBT_PAUSE_S
             )
-        if self._book.live(name) or self._book.open_changes(name):
+        if not is_read or self._book.live(name) or self._book.open_changes(name):
             return LIVE_PAUSES_S[self._looks] if self._looks < len(LIVE_PAUSES_S) else LIVE_PAUSE_S
         return IDLE_PAUSE_S
 
     async def _turn(self) -> None:
         self._looks += 1
+        began = self._clock.boot()
         try:
             reading = await self._look()
         except OrdoError as error:
             self._failures += 1
             log.info("book_not_read", account=self._account.name, why=error.message)
             return
-        self._failures = 0
         try:
             await self._take_in(reading)
         except JournalFailed:
+            self._failures += 1
             log.warning("reading_not_stored", account=self._account.name)
-            return
+            self.unstored = appeared_doubts(self._book, reading)
+        else:
+            self._failures = 0
         if reading.is_whole:
             self._begun = reading.begun
         if reading.shows_ours:
             self._account.is_read = True
         read, self._read = self._read, anyio.Event()
         read.set()
+        self._took_s = self._clock.boot() - began
         await self._appeared(self._account.name)
 
     async def _look(self) -> Reading:
@@ -151,25 +188,38 @@ class Reader:
         rows = await account.read(
             lambda session: account.adapter.orders(session, account.master), deadline=deadline
         )
+        if account.user != user:
+            raise OrdoError(
+                Kind.SESSION_REQUIRED, f"the session was {user}'s, now {account.user}'s"
+            )
         for bad in rows.bad:
             log.warning("row_unreadable", account=account.name, why=bad.why)
         shows_ours = not any(self._may_be_ours(bad.row) for bad in rows.bad)
         fills: tuple[Fill, ...] | None = None
         if supports(account.adapter, "trades") and wants_fills(self._book, user, rows.good):
-            trades = await account.read(
-                lambda session: account.adapter.trades(session, account.master),
-                deadline=self._clock.boot() + READ_S,
-            )
-            fills = trades.good
+            fills = await self._fills(user)
         return Reading(
             user=user,
             begun=begun,
             begun_at=begun_at,
             rows=rows.good,
-            is_whole=rows.is_whole and account.user == user,
-            shows_ours=shows_ours and account.user == user,
+            is_whole=rows.is_whole,
+            shows_ours=shows_ours,
             fills=fills,
         )
+
+    async def _fills(self, user: str) -> tuple[Fill, ...] | None:
+        """Today's executions; None where they cannot be had now: the order book counts without them."""
+        account = self._account
+        try:
+            trades = await account.read(
+                lambda session: account.adapter.trades(session, account.master),
+                deadline=self._clock.boot() + READ_S,
+            )
+        except OrdoError as error:
+            log.warning("trades_not_read", account=account.name, why=error.message)
+            return None
+        return trades.good if account.user == user else None
 
     def _is_ours(self, text: str) -> bool:
         tag = self._account.spec.tag
@@ -200,10 +250,12 @@ class Reader:
                 new_id=self._new_id,
             )
         )
+        unknown = {r.id for r in shown if isinstance(r, Update) and self._is_strange(reading, r)}
+        self._warn_of_contradictions(shown)
         if shown:
             self._looks = 0
             await self._ledger.record(*shown)
-        strangers = [r.id for r in shown if isinstance(r, Update) and r.tag is not None]
+        strangers = [r.id for r in shown if isinstance(r, Update) and r.id in unknown]
         if strangers:
             self._adopted(self._account.name, strangers)
         fills = list(fresh_fills(self._book, reading))
@@ -212,6 +264,25 @@ class Reader:
         conclusions = [*self._absences(reading), *self._changes(reading)]
         if conclusions:
             await self._ledger.record(*conclusions)
+
+    def _is_strange(self, reading: Reading, update: Update) -> bool:
+        """Whether a row has a tag of ours that no order explains. The legs of an order repeat its tag."""
+        if update.tag is None:
+            return False
+        owner = self._book.by_tag(reading.user, update.tag)
+        has_legs = owner is not None and owner.terms.variety in (Variety.ICEBERG, Variety.CO)
+        return not has_legs and update.row.parent_order_id is None
+
+    def _warn_of_contradictions(self, shown: list[Record]) -> None:
+        for record in shown:
+            order = self._book.orders.get(record.id) if isinstance(record, Settled) else None
+            if order is not None and not order.is_open_doubt:
+                log.error(
+                    "ended_order_is_at_the_broker",
+                    account=order.account,
+                    order=order.id,
+                    was=order.status,
+                )
 
     def _absences(self, reading: Reading) -> list[Record]:
         """Doubts that this reading does not hold, by the rules of absence."""

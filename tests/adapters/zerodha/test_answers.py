@@ -658,7 +658,7 @@ def test_a_candle_nobody_can_read_is_no_candle(row: Any) -> None:
     sorted(
         path.name
         for path in SAMPLES.folder.glob("*.json")
-        if path.stem not in {"suite", "postback", "sdk_requests"}
+        if path.stem not in {"suite", "postback"}
     ),
 )
 def test_every_sample_of_kite_is_a_success_in_its_envelope(name: str) -> None:

@@ -1,0 +1,331 @@
+"""The awaited client: `await AsyncClient().order.place(...) -> Order`.
+
+All calls share one connection and are under way at once; they leave in the order they were made. There is no task in the background:
+whichever call waits for its answer reads the connection for all, and hands that over when it leaves.
+"""
+
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+from anyio.abc import ByteStream, SocketAttribute
+
+from ordoctl import requests
+from ordoctl.connection import is_gone, no_connection
+from ordoctl.conversation import Garbled, Lost, Pause, Reply, Send, Silent, Unconnected, converse
+from ordoctl.discovery import find_socket
+from ordoctl.errors import NoDaemon
+from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
+from ordoctl.models import Event
+from ordoctl.namespaces import AsyncGroups
+from ordoctl.requests import Object, Request
+from ordoctl.wire import Answer, Lines, Notice, Unreadable, read, write
+
+__all__ = ["AsyncClient", "AsyncEvents"]
+
+T = TypeVar("T")
+
+CHUNK_BYTES = 256 * 1024
+
+
+class AsyncClient(AsyncGroups):
+    """A way to the daemon. Connects at the first call, and again whenever it has to. Arguments as of `Client`."""
+
+    def __init__(
+        self,
+        socket: str | os.PathLike[str] | None = None,
+        *,
+        timeout: float = 30.0,
+        patient: bool = True,
+    ) -> None:
+        super().__init__(self)
+        self._socket = socket
+        self._timeout = timeout
+        self._patient = patient
+        self._connection: AsyncConnection | None = None
+        self._connecting = anyio.Lock()
+        self._path: Path | None = None  # once found it stays: another daemon does not know our keys
+
+    new_key = staticmethod(requests.new_key)
+
+    async def call(self, method: str, /, **params: Any) -> Object:
+        """Any method by its name on the wire; the result as it is, numbers with a fraction as Decimal."""
+        return await self.send(requests.call(method, **params))
+
+    async def send(self, request: Request[T]) -> T:
+        """Send a request and wait for its result. Raises Refused, TryAgain, NotAllowed, NoDaemon."""
+        conversation = converse(
+            request, clock=anyio.current_time, timeout=self._timeout, patient=self._patient
+        )
+        step = next(conversation)
+        while True:
+            reply: Reply = None
+            match step:
+                case Send():
+                    reply = await self._exchange(step)
+                case Pause():
+                    await anyio.sleep(step.seconds)
+            try:
+                step = conversation.send(reply)
+            except StopIteration as end:
+                return request.read(end.value)
+
+    def events(
+        self,
+        topics: Sequence[str] = ("orders", "trades", "accounts", "kill", "system"),
+        *,
+        accounts: Sequence[str] | None = None,
+        strategy: str | None = None,
+        symbols: Sequence[str] | None = None,
+        since: int | None = None,
+        epoch: str | None = None,
+    ) -> "AsyncEvents":
+        """As `Client.events`, for `async for`."""
+        return AsyncEvents(self, wanted(topics, accounts, strategy, symbols, since, epoch))
+
+    async def aclose(self) -> None:
+        """Close the connection; calls under way end in TryAgain or connect anew."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _exchange(self, send: Send) -> Reply:
+        async with self._connecting:
+            if self._connection is None or self._connection.is_lost:
+                await self.aclose()
+                connection = await self.connect()
+                if isinstance(connection, Unconnected):
+                    return connection
+                self._connection = connection
+            connection = self._connection
+        return await connection.ask(send)
+
+    async def connect(self) -> "AsyncConnection | Unconnected":
+        """A new connection of one's own."""
+        try:
+            path = self._path or find_socket(self._socket)
+        except NoDaemon as why:
+            return Unconnected(why.message, first=True)
+        try:
+            stream = await anyio.connect_unix(path)
+        except OSError as why:
+            return no_connection(path, why, first=self._path is None)
+        self._path = path
+        return AsyncConnection(stream)
+
+
+class _Waiter:
+    """Someone who waits for an answer, or for a turn to read."""
+
+    def __init__(self) -> None:
+        self.reply: Reply = None
+        self.turn = anyio.Event()
+
+
+class AsyncConnection:
+    """One stream with any number of calls under way."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._lines = Lines()
+        self._waiters: dict[int, _Waiter] = {}
+        self._notices: deque[Notice] = deque()
+        self._sending = anyio.Lock()
+        self._is_read = False
+        self._last_id = 0
+        self._end: Lost | Garbled | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """It ended. Where nobody waits nobody reads, so that the socket itself is looked at."""
+        if self._end is None and not self._waiters:
+            return is_gone(self._stream.extra(SocketAttribute.raw_socket))  # noqa: S610 - anyio's
+        return self._end is not None
+
+    async def ask(self, send: Send) -> Reply:
+        """Send one call and wait for its answer until the deadline."""
+        self._last_id += 1
+        call_id = self._last_id
+        waiter = self._waiters[call_id] = _Waiter()
+        try:
+            with anyio.fail_after(max(send.deadline - anyio.current_time(), 0)):
+                await self._write(write(call_id, send.method, send.params))
+                await self._read_until(waiter, lambda: waiter.reply is not None)
+        except TimeoutError:
+            return waiter.reply if waiter.reply is not None else Silent()
+        finally:
+            del self._waiters[call_id]
+        return waiter.reply if waiter.reply is not None else self._end
+
+    async def next_notice(self) -> Notice | Lost | Garbled:
+        """The next event's message, whenever it comes."""
+        waiter = self._waiters[0] = _Waiter()  # no call has this number
+        try:
+            await self._read_until(waiter, lambda: bool(self._notices))
+        finally:
+            del self._waiters[0]
+        if self._notices:
+            return self._notices.popleft()
+        assert self._end is not None, "reading stops at a notice or at the end"
+        return self._end
+
+    async def aclose(self) -> None:
+        self._ended(Lost("the connection was closed"))
+        await self._stream.aclose()
+
+    async def _write(self, line: bytes) -> None:
+        async with self._sending:
+            if self._end is not None:
+                return
+            try:
+                await self._stream.send(line)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                self._ended(Lost("the connection was lost"))
+            except BaseException:
+                self._ended(Lost("a call was given up with half a line sent"))
+                raise
+
+    async def _read_until(self, waiter: _Waiter, is_done: Callable[[], bool]) -> None:
+        while not is_done() and self._end is None:
+            if self._is_read:
+                await waiter.turn.wait()
+                waiter.turn = anyio.Event()
+                continue
+            self._is_read = True
+            try:
+                while not is_done() and self._end is None:
+                    await self._read()
+            finally:
+                self._is_read = False
+                self._hand_over()
+
+    async def _read(self) -> None:
+        try:
+            for line in self._lines.feed(await self._stream.receive(CHUNK_BYTES)):
+                self._dispatch(line)
+        except anyio.EndOfStream:
+            self._ended(Lost("the daemon closed the connection"))
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self._ended(Lost("the connection was lost"))
+        except Unreadable as why:
+            self._ended(Garbled(str(why)))
+
+    def _dispatch(self, line: bytes) -> None:
+        match read(line):
+            case Answer(id=int(call_id)) as answer:
+                waiter = self._waiters.get(call_id)
+                if waiter is not None:  # else it was given up
+                    waiter.reply = answer.result if answer.error is None else answer.error
+                    waiter.turn.set()
+            case Answer() as answer:
+                raise Unreadable(
+                    f"an answer to no call: {answer.error.message if answer.error else ''}"
+                )
+            case Notice() as notice:
+                self._notices.append(notice)
+                if 0 in self._waiters:
+                    self._waiters[0].turn.set()
+
+    def _hand_over(self) -> None:
+        for waiter in self._waiters.values():
+            if waiter.reply is None:
+                waiter.turn.set()
+                return
+
+    def _ended(self, end: Lost | Garbled) -> None:
+        self._end = self._end or end
+        for waiter in self._waiters.values():
+            waiter.turn.set()
+
+
+class AsyncEvents(AsyncIterator[Event]):
+    """Events, one after the other. `aclose()` ends it."""
+
+    def __init__(self, client: AsyncClient, what: Wanted) -> None:
+        self._client = client
+        self._follow = follow(what, clock=anyio.current_time, timeout=client._timeout)
+        self._connection: AsyncConnection | None = None
+        self._is_closed = False
+        self._reply: object = None
+        self._step: Doing | None = None
+
+    async def __anext__(self) -> Event:
+        while not self._is_closed:
+            step, self._step = self._step or await self._advance(), None
+            if isinstance(step, Deliver):
+                return step.event
+            try:
+                self._reply = await self._do(step)
+            except BaseException:  # cancelled: the step is done again by whoever goes on
+                self._step = step
+                if isinstance(step, Send):  # and not twice on one connection
+                    with anyio.CancelScope(shield=True):
+                        await self._drop()
+                raise
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """End it; whoever waits for the next event gets StopAsyncIteration."""
+        self._is_closed = True
+        await self._drop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _advance(self) -> Doing:
+        try:
+            return self._follow.send(self._reply)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def _do(self, step: Connect | Send | Next | Pause) -> object:
+        match step:
+            case Connect():
+                return await self._reconnect()
+            case Pause():
+                await anyio.sleep(step.seconds)
+                return None
+            case Send() | Next():
+                connection = self._connection
+                if connection is None:
+                    return Lost("it was left")
+                if isinstance(step, Next):
+                    return await connection.next_notice()
+                return await connection.ask(step)
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose()
+
+    async def _reconnect(self) -> Unconnected | None:
+        await self._drop()
+        made = await self._client.connect()
+        if isinstance(made, Unconnected):
+            return made
+        self._connection = made
+        return None

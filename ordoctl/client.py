@@ -1,0 +1,246 @@
+"""The blocking client: `Client().order.place(...) -> Order`.
+
+Plain sockets, no event loop, no thread of its own. Any number of threads may share a client: each call takes an idle connection or
+makes one, so a kill never waits behind somebody's order. Not to be carried over a fork.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from msgspec import Raw
+
+from ordoctl import requests
+from ordoctl.connection import Connection, connect, no_connection
+from ordoctl.conversation import Lost, Pause, Reply, Send, Unconnected, converse
+from ordoctl.discovery import find_socket
+from ordoctl.errors import NoDaemon
+from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
+from ordoctl.models import Event
+from ordoctl.namespaces import Groups
+from ordoctl.requests import Object, Request
+
+__all__ = ["Client", "Events"]
+
+T = TypeVar("T")
+
+IDLE_MAX = 16  # connections kept; more threads at once still get theirs, and close it after use
+
+
+class Client(Groups):
+    """A way to the daemon. Connects at the first call, and again whenever it has to.
+
+    Args:
+        socket: where it listens; else `$ORDOD_SOCKET`, else the usual places (WIRE 1).
+        timeout: seconds after which a call is given up.
+        patient: calls answered OVERLOADED, SESSION_REQUIRED, TOO_LATE, RATE_LIMITED or BROKER_UNAVAILABLE are sent again, with the
+            same key, until `timeout`; else the caller hears it at once. After a lost connection the same call is sent again in any case.
+    """
+
+    def __init__(
+        self,
+        socket: str | os.PathLike[str] | None = None,
+        *,
+        timeout: float = 30.0,
+        patient: bool = True,
+    ) -> None:
+        super().__init__(self)
+        self._socket = socket
+        self._timeout = timeout
+        self._patient = patient
+        self._idle: list[Connection] = []
+        self._path: Path | None = None  # once found it stays: another daemon does not know our keys
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    new_key = staticmethod(requests.new_key)
+
+    def call(self, method: str, /, **params: Any) -> Object:
+        """Any method by its name on the wire; the result as it is, numbers with a fraction as Decimal."""
+        return self.send(requests.call(method, **params))
+
+    def send(self, request: Request[T]) -> T:
+        """Send a request and wait for its result. Raises Refused, TryAgain, NotAllowed, NoDaemon."""
+        return request.read(self.send_raw(request))
+
+    def send_raw(self, request: Request[T]) -> Raw:
+        """As `send`, the result's own bytes."""
+        conversation = converse(
+            request, clock=time.monotonic, timeout=self._timeout, patient=self._patient
+        )
+        step = next(conversation)
+        while True:
+            reply: Reply = None
+            match step:
+                case Send():
+                    reply = self._exchange(step)
+                case Pause():
+                    time.sleep(step.seconds)
+            try:
+                step = conversation.send(reply)
+            except StopIteration as end:
+                result: Raw = end.value
+                return result
+
+    def events(
+        self,
+        topics: Sequence[str] = ("orders", "trades", "accounts", "kill", "system"),
+        *,
+        accounts: Sequence[str] | None = None,
+        strategy: str | None = None,
+        symbols: Sequence[str] | None = None,
+        since: int | None = None,
+        epoch: str | None = None,
+    ) -> "Events":
+        """What happens, as it happens: an endless iterator over a connection of its own.
+
+        It reconnects by itself and goes on where it was: no event is missing, none comes twice. Without `since` it begins with a
+        snapshot (`event.topic == "snapshot"`); `since` and `epoch`, from the last event handled, go on where an earlier run ended.
+
+        Raises, while iterated:
+            NoDaemon: at the first connection. Refused: the daemon does not take the subscription. NotAllowed.
+        """
+        return Events(self, wanted(topics, accounts, strategy, symbols, since, epoch))
+
+    def close(self) -> None:
+        """Close what is idle; calls under way end by themselves."""
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _exchange(self, send: Send) -> Reply:
+        connection = self._take()
+        if isinstance(connection, Unconnected):
+            return connection
+        try:
+            return connection.ask(send, time.monotonic)
+        finally:
+            self._give_back(connection)
+
+    def _take(self) -> Connection | Unconnected:
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return self._connect()
+            if not connection.is_gone():
+                return connection
+            connection.close()
+
+    def _connect(self) -> Connection | Unconnected:
+        try:
+            path = self._path or find_socket(self._socket)
+        except NoDaemon as why:
+            return Unconnected(why.message, first=True)
+        try:
+            connection = connect(path)
+        except OSError as why:
+            return no_connection(path, why, first=self._path is None)
+        self._path = path
+        return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        with self._lock:
+            if connection.is_usable and not self._is_closed and len(self._idle) < IDLE_MAX:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+class Events(Iterator[Event]):
+    """Events, one after the other. `close()` ends it, also from another thread."""
+
+    def __init__(self, client: Client, what: Wanted) -> None:
+        self._client = client
+        self._follow = follow(what, clock=time.monotonic, timeout=client._timeout)
+        self._connection: Connection | None = None
+        self._is_closed = threading.Event()
+        self._reply: object = None
+        self._step: Doing | None = None
+
+    def __next__(self) -> Event:
+        while not self._is_closed.is_set():
+            step, self._step = self._step or self._advance(), None
+            if isinstance(step, Deliver):
+                return step.event
+            try:
+                self._reply = self._do(step)
+            except BaseException:  # Ctrl-C: the step is done again by whoever goes on
+                self._step = step
+                if isinstance(step, Send):  # and not twice on one connection
+                    self._drop()
+                raise
+        self._drop()
+        raise StopIteration
+
+    def close(self) -> None:
+        """End it; whoever waits in `next` gets StopIteration."""
+        self._is_closed.set()
+        connection = self._connection
+        if connection is not None:
+            connection.shut()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        self._drop()
+
+    def _advance(self) -> Doing:
+        try:
+            return self._follow.send(self._reply)
+        except BaseException:
+            self.close()
+            self._drop()
+            raise
+
+    def _do(self, step: Connect | Send | Next | Pause) -> object:
+        match step:
+            case Connect():
+                return self._reconnect()
+            case Pause():
+                self._is_closed.wait(step.seconds)
+                return None
+            case Send() | Next():
+                connection = self._connection
+                if connection is None:
+                    return Lost("it was left")
+                if isinstance(step, Next):
+                    return connection.next_notice()
+                return connection.ask(step, time.monotonic)
+
+    def _reconnect(self) -> Unconnected | None:
+        self._drop()
+        connection = self._client._connect()
+        if isinstance(connection, Unconnected):
+            return connection
+        self._connection = connection
+        return None
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

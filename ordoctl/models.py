@@ -1,0 +1,526 @@
+"""What the daemon answers, as typed values.
+
+Money is `Decimal` rupees, read digit by digit from the JSON; quantities are units; times are aware. Words (`status`, `side`,
+`product`, ...) stay plain text, so that a word a newer daemon adds is passed on and breaks nobody; fields we do not know are
+ignored. What a broker does not say is None.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+__all__ = [
+    "Account",
+    "AccountFunds",
+    "AccountHoldings",
+    "AccountPositions",
+    "Ask",
+    "CancelResult",
+    "Candle",
+    "Change",
+    "Conversion",
+    "Depth",
+    "Doubt",
+    "Event",
+    "Failure",
+    "Funds",
+    "Gtt",
+    "GttChange",
+    "GttLeg",
+    "Holding",
+    "Instrument",
+    "JournalHead",
+    "KillAnswer",
+    "KillScope",
+    "KillStatus",
+    "Level",
+    "LoginState",
+    "Margin",
+    "Order",
+    "OrderPage",
+    "PlaceResult",
+    "Position",
+    "Quote",
+    "Quotes",
+    "Snapshot",
+    "Status",
+    "Sweep",
+    "Trade",
+    "TradePage",
+]
+
+_LIVE = frozenset({"PENDING", "OPEN", "TRIGGER_PENDING", "PARTIALLY_FILLED"})
+_FINAL = frozenset({"FILLED", "CANCELLED", "REJECTED", "EXPIRED", "NOT_PLACED"})
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """A JSON-RPC error object where it stands for one member of a list."""
+
+    code: int = 0
+    message: str = ""
+    data: dict[str, Any] = {}
+
+
+# Orders
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """An order as it stands (WIRE 2).
+
+    `replayed`: this call's key had made it before. `unchecked`: risk limits that it passed because they lacked a fresh price.
+    """
+
+    order_id: str
+    account: str
+    symbol: str
+    side: str
+    quantity: int
+    type: str
+    status: str
+    key: str | None = None
+    strategy: str | None = None
+    product: str | None = None
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    validity: str | None = None
+    variety: str | None = None
+    disclosed_quantity: int | None = None
+    tag: str | None = None
+    broker_order_id: str | None = None
+    exchange_order_id: str | None = None
+    status_message: str | None = None
+    filled_quantity: int = 0
+    average_price: Decimal | None = None
+    children: tuple[str, ...] | None = None
+    since: datetime | None = None
+    next_check: datetime | None = None
+    placed_at: datetime | None = None
+    updated_at: datetime | None = None
+    seq: int | None = None
+    replayed: bool = False
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in _LIVE
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in _FINAL
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """It may have been sent; the daemon is looking for evidence and tells when it has some."""
+        return self.status == "IN_DOUBT"
+
+
+class PlaceResult(Struct, frozen=True, kw_only=True):
+    """How one account answered where an order went to several: an order, or an error."""
+
+    account: str = ""
+    order: Order | None = None
+    replayed: bool = False
+    error: Failure | None = None
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """A modify's or cancel's end. `change`: `done`, or `in_doubt` (sent, not seen yet)."""
+
+    order: Order
+    change: str
+
+
+class CancelResult(Struct, frozen=True, kw_only=True):
+    """One order's part of a `cancel_all`: what became of it, or why not."""
+
+    order_id: str
+    account: str = ""
+    order: Order | None = None
+    change: str | None = None
+    error: Failure | None = None
+
+
+class Trade(Struct, frozen=True, kw_only=True):
+    """One execution."""
+
+    trade_id: str
+    account: str
+    symbol: str
+    side: str
+    quantity: int
+    price: Decimal
+    at: datetime | None = None
+    order_id: str | None = None
+    key: str | None = None
+    strategy: str | None = None
+    product: str | None = None
+    broker_order_id: str | None = None
+    exchange_order_id: str | None = None
+
+
+class OrderPage(Struct, frozen=True, kw_only=True):
+    """Some orders; `next` is the `after` of the page that follows, None on the last."""
+
+    orders: tuple[Order, ...]
+    next: str | int | None = None
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self.orders)
+
+    def __len__(self) -> int:
+        return len(self.orders)
+
+
+class TradePage(Struct, frozen=True, kw_only=True):
+    """Some executions; `next` as in `OrderPage`."""
+
+    trades: tuple[Trade, ...]
+    next: str | int | None = None
+
+    def __iter__(self) -> Iterator[Trade]:
+        return iter(self.trades)
+
+    def __len__(self) -> int:
+        return len(self.trades)
+
+
+class Margin(Struct, frozen=True, kw_only=True):
+    """What orders would need together, in rupees."""
+
+    needed: Decimal
+    available: Decimal | None = None
+    charges: Decimal | None = None
+
+
+class GttLeg(Struct, frozen=True, kw_only=True):
+    """One trigger and the order it releases."""
+
+    trigger_price: Decimal
+    side: str
+    quantity: int
+    price: Decimal
+    type: str = "LIMIT"
+    product: str = "CNC"
+
+
+class Gtt(Struct, frozen=True, kw_only=True):
+    """A good-till-triggered order. `gtt_id` is the broker's; None while its answer is not known."""
+
+    symbol: str
+    status: str
+    legs: tuple[GttLeg, ...] = ()
+    gtt_id: str | None = None
+    account: str | None = None
+    placed_order_ids: tuple[str, ...] = ()
+    status_message: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class GttChange(Struct, frozen=True, kw_only=True):
+    """A GTT's change and its end, `done` or `in_doubt`. `gtt` is None after a cancel."""
+
+    change: str
+    gtt: Gtt | None = None
+    replayed: bool = False
+
+
+# Portfolio
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """Today's net quantity of an instrument and product; short is negative."""
+
+    symbol: str
+    quantity: int
+    product: str | None = None
+    overnight_quantity: int = 0
+    average_price: Decimal | None = None
+    last_price: Decimal | None = None
+    pnl: Decimal | None = None
+    realised: Decimal | None = None
+    unrealised: Decimal | None = None
+    buy_quantity: int = 0
+    buy_value: Decimal | None = None
+    sell_quantity: int = 0
+    sell_value: Decimal | None = None
+
+
+class Holding(Struct, frozen=True, kw_only=True):
+    """Shares in demat; `quantity` is free, T1 and pledged together."""
+
+    symbol: str
+    quantity: int
+    isin: str | None = None
+    t1_quantity: int = 0
+    collateral_quantity: int = 0
+    used_quantity: int = 0
+    average_price: Decimal | None = None
+    last_price: Decimal | None = None
+    close_price: Decimal | None = None
+    pnl: Decimal | None = None
+
+
+class Funds(Struct, frozen=True, kw_only=True):
+    """Money of one segment, in rupees."""
+
+    segment: str
+    available: Decimal
+    cash: Decimal | None = None
+    used: Decimal | None = None
+    collateral: Decimal | None = None
+    opening: Decimal | None = None
+
+
+class AccountPositions(Struct, frozen=True, kw_only=True):
+    """One account's positions when they were read, or why they could not be."""
+
+    account: str
+    positions: tuple[Position, ...] = ()
+    read_at: datetime | None = None
+    error: Failure | None = None
+
+
+class AccountHoldings(Struct, frozen=True, kw_only=True):
+    """One account's holdings when they were read, or why they could not be."""
+
+    account: str
+    holdings: tuple[Holding, ...] = ()
+    read_at: datetime | None = None
+    error: Failure | None = None
+
+
+class AccountFunds(Struct, frozen=True, kw_only=True):
+    """One account's money when it was read, or why it could not be."""
+
+    account: str
+    funds: tuple[Funds, ...] = ()
+    read_at: datetime | None = None
+    error: Failure | None = None
+
+
+class Conversion(Struct, frozen=True, kw_only=True):
+    """A conversion's end, `done` or `in_doubt`."""
+
+    change: str
+    replayed: bool = False
+
+
+# Market
+
+
+class Level(Struct, frozen=True, kw_only=True):
+    """One level of the book."""
+
+    price: Decimal
+    quantity: int
+    orders: int | None = None
+
+
+class Depth(Struct, frozen=True, kw_only=True):
+    """The levels of the book, best first."""
+
+    buy: tuple[Level, ...] = ()
+    sell: tuple[Level, ...] = ()
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """An asked-for price; `close_price` is the previous day's. `last_price` is None only in an answer about depth."""
+
+    symbol: str = ""
+    last_price: Decimal | None = None
+    at: datetime | None = None
+    open_price: Decimal | None = None
+    high_price: Decimal | None = None
+    low_price: Decimal | None = None
+    close_price: Decimal | None = None
+    volume: int | None = None
+    average_price: Decimal | None = None
+    oi: int | None = None
+    lower_circuit: Decimal | None = None
+    upper_circuit: Decimal | None = None
+    depth: Depth | None = None
+    buy: tuple[Level, ...] = ()
+    sell: tuple[Level, ...] = ()
+
+
+class Quotes(Struct, frozen=True, kw_only=True):
+    """Quotes by the symbol that was asked for, and the symbols the broker was silent about."""
+
+    quotes: dict[str, Quote]
+    missing: tuple[str, ...] = ()
+
+    def __getitem__(self, symbol: str) -> Quote:
+        return self.quotes[symbol]
+
+
+class Candle(Struct, frozen=True, array_like=True):
+    """`at` is the start of the candle."""
+
+    at: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: int | None = None
+    oi: int | None = None
+
+
+class Instrument(Struct, frozen=True, kw_only=True):
+    """One contract."""
+
+    symbol: str
+    exchange: str = ""
+    kind: str = ""
+    name: str = ""
+    broker_symbol: str | None = None
+    instrument_token: str | None = None
+    tick_size: Decimal | None = None
+    lot_size: int | None = None
+    expiry: date | None = None
+    strike: Decimal | None = None
+    freeze_quantity: int | None = None
+    lower_circuit: Decimal | None = None
+    upper_circuit: Decimal | None = None
+
+
+# Accounts, kill, system
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """An account and its session. `why` it cannot trade and what to do (`todo`) are for people. `is_real`: orders cost money."""
+
+    account: str
+    broker: str = ""
+    state: str = ""
+    user: str | None = None
+    expires_at: datetime | None = None
+    can_trade: bool | None = None
+    why: str | None = None
+    todo: str | None = None
+    is_real: bool | None = None
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """What a login waits for: `page` (open `url`, answer with the address it leads to), `otp` or `totp` (a code)."""
+
+    kind: str
+    prompt: str = ""
+    url: str | None = None
+
+
+class LoginState(Struct, frozen=True, kw_only=True):
+    """How far a login came."""
+
+    account: str
+    state: str
+    ask: Ask | None = None
+    message: str | None = None
+
+
+class KillAnswer(Struct, frozen=True, kw_only=True):
+    """What the kill switch did: `durable`, how many orders it cancelled, and those it could not."""
+
+    durable: bool
+    cancelled: Any = None
+    failed: Any = None
+    exposed: Any = None
+    took_ms: Decimal | int | None = None
+
+
+class KillScope(Struct, frozen=True, kw_only=True):
+    """What is killed (both None: everything), why and by whom."""
+
+    account: str | None = None
+    strategy: str | None = None
+    reason: str | None = None
+    caller: str | None = None
+    at: datetime | None = None
+
+
+class Sweep(Struct, frozen=True, kw_only=True):
+    """The cancelling that goes on behind a kill."""
+
+    running: bool = False
+    cancelled: Any = None
+    failed: Any = None
+    exposed: Any = None
+    left: Any = None
+
+
+class KillStatus(Struct, frozen=True, kw_only=True):
+    """The kill switch as it stands."""
+
+    engaged: bool
+    scopes: tuple[KillScope, ...] = ()
+    sweep: Sweep | None = None
+
+
+class JournalHead(Struct, frozen=True, kw_only=True):
+    """Where the journal ends; `seq` and `hash` are what `journal verify --head SEQ:HASH` takes."""
+
+    epoch: str | None = None
+    seq: int | None = None
+    hash: str | None = None
+    failed: bool | None = None
+    why: str | None = None
+
+
+class Doubt(Struct, frozen=True, kw_only=True):
+    """An order in doubt, and why it is not settled yet."""
+
+    order: Order
+    why: str = ""
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """The daemon at a glance. `todo` is the next thing a person should do."""
+
+    state: str
+    version: str = ""
+    started_at: datetime | None = None
+    accounts: tuple[Account, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    kill: KillStatus | None = None
+    journal: JournalHead | None = None
+    todo: str | None = None
+
+
+# Events
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """How things stood at the event's `seq`: live orders, positions by account (of those that could be read), the kill switch."""
+
+    orders: tuple[Order, ...] = ()
+    positions: dict[str, tuple[Position, ...]] = {}
+    accounts: tuple[Account, ...] = ()
+    kill: KillStatus | None = None
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One thing that happened, with the whole object it happened to.
+
+    `topic` says which member is set. `snapshot` comes first where no `since` was given, and again (`reset`) where the daemon no
+    longer has what happened meanwhile: what was known before is then to be forgotten. `seq` is None for ticks and depth.
+    """
+
+    topic: str
+    epoch: str | None = None
+    seq: int | None = None
+    prev: int | None = None
+    at: datetime | None = None
+    order: Order | None = None
+    trade: Trade | None = None
+    account: Account | None = None
+    kill: Any = None
+    system: Any = None
+    ticks: Any = None
+    depth: Any = None
+    skipped: int | None = None
+    snapshot: Snapshot | None = None
+    reset: bool = False

@@ -1,0 +1,46 @@
+"""Answers as a person wants to read them: tables, IST, rupees grouped as in India.
+
+What comes from outside is put in as plain text, never as markup, and without control characters.
+"""
+
+from ordoctl.render.daemon import journal, killed, login, released, status
+from ordoctl.render.grid import console
+from ordoctl.render.market import candles, depth, instruments, quotes
+from ordoctl.render.orders import (
+    cancelled,
+    change,
+    gtt_change,
+    gtts,
+    history,
+    order,
+    orders,
+    trades,
+)
+from ordoctl.render.portfolio import funds, holdings, positions
+from ordoctl.render.words import rupees, when
+
+__all__ = [
+    "cancelled",
+    "candles",
+    "change",
+    "console",
+    "depth",
+    "funds",
+    "gtt_change",
+    "gtts",
+    "history",
+    "holdings",
+    "instruments",
+    "journal",
+    "killed",
+    "login",
+    "order",
+    "orders",
+    "positions",
+    "quotes",
+    "released",
+    "rupees",
+    "status",
+    "trades",
+    "when",
+]

@@ -1,0 +1,104 @@
+"""Prices and instruments."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ordoctl.models import Candle, Instrument, Level, Quotes
+from ordoctl.render.grid import Grid
+from ordoctl.render.words import day_and_minute, gain, grouped, rupees, when
+
+__all__ = ["candles", "depth", "instruments", "quotes"]
+
+
+def quotes(answer: Quotes) -> RenderableType:
+    table = Grid(
+        "symbol",
+        "last>",
+        "change>",
+        "%>",
+        "open>?",
+        "high>?",
+        "low>?",
+        "close>?",
+        "volume>?",
+        "time?",
+    )
+    for symbol, one in answer.quotes.items():
+        moved = one.last_price - one.close_price if one.last_price and one.close_price else None
+        percent = moved / one.close_price * 100 if moved is not None and one.close_price else None
+        table.row(
+            symbol,
+            Text(rupees(one.last_price), style="bold"),
+            gain(moved),
+            gain(percent),
+            rupees(one.open_price),
+            rupees(one.high_price),
+            rupees(one.low_price),
+            rupees(one.close_price),
+            grouped(one.volume),
+            when(one.at),
+        )
+    return table
+
+
+def depth(answer: Quotes) -> RenderableType:
+    ladders: list[RenderableType] = []
+    for symbol, one in answer.quotes.items():
+        buy, sell = (one.depth.buy, one.depth.sell) if one.depth else (one.buy, one.sell)
+        title = f"{symbol}  {rupees(one.last_price)}" if one.last_price else symbol
+        table = Grid("orders>", "quantity>", "buy>", "sell", "quantity>", "orders>", title=title)
+        for level in range(max(len(buy), len(sell))):
+            table.row(
+                *_level(buy, level, "green"),
+                *reversed(_level(sell, level, "red")),
+            )
+        ladders.append(table)
+    return Group(*ladders)
+
+
+def _level(side: Sequence[Level], at: int, style: str) -> tuple[str, str, RenderableType]:
+    if at >= len(side):
+        return "", "", ""
+    level = side[at]
+    orders = grouped(level.orders) if level.orders is not None else ""
+    return orders, grouped(level.quantity), Text(rupees(level.price), style=style)
+
+
+def candles(candles: Sequence[Candle]) -> RenderableType:
+    if not candles:
+        return Text("no candles")
+    interest = any(one.oi is not None for one in candles)
+    table = Grid(
+        "time", "open>", "high>", "low>", "close>", "volume>", "interest>" if interest else None
+    )
+    for one in candles:
+        table.row(
+            day_and_minute(one.at),
+            rupees(one.open),
+            rupees(one.high),
+            rupees(one.low),
+            rupees(one.close),
+            grouped(one.volume),
+            grouped(one.oi) if interest else None,
+        )
+    return table
+
+
+def instruments(found: Sequence[Instrument]) -> RenderableType:
+    if not found:
+        return Text("nothing found")
+    table = Grid("symbol", "kind?", "name~", "lot>", "tick>?", "expiry", "strike>", "freeze>?")
+    for one in found:
+        table.row(
+            one.symbol,
+            one.kind,
+            one.name,
+            grouped(one.lot_size),
+            rupees(one.tick_size),
+            f"{one.expiry:%d %b %Y}" if one.expiry else "",
+            rupees(one.strike) if one.strike is not None else "",
+            grouped(one.freeze_quantity) if one.freeze_quantity is not None else "",
+        )
+    return table
