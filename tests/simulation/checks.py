@@ -76,15 +76,15 @@ class Checks:
             self._count(handed)
         assert world.life is not None
         disk = world.life.disk
-        if handed.method == "POST" and handed.path == "/orders":
-            if b'"tag":"%b"' % handed.json["tag"].encode() not in synced(disk):
+        if handed.method == "POST":
+            if b'"tag":"%b"' % handed.fields["tag"].encode() not in synced(disk):
                 world.broken(
                     "I2",
-                    f"order {handed.json['tag']} was handed over before its intent was on disk",
+                    f"order {handed.fields['tag']} was handed over before its intent was on disk",
                 )
         elif handed.method == "PUT" and is_first:
             # The same may go twice: what the broker surely did not take is sent again, under the same record.
-            self._modified.add((handed.path, repr(handed.json)))
+            self._modified.add((handed.path, repr(handed.fields)))
             if (
                 len(self._modified) > synced(disk).count(b'"type":"modify"')
                 and not world.was_restored
@@ -106,10 +106,8 @@ class Checks:
 
     def _count(self, handed: Handed) -> None:
         """No window is ever overrun, in this life or across two."""
-        from tests.simulation.world import WINDOWS
-
         world = self.world
-        for number, window in enumerate(WINDOWS):
+        for number, window in enumerate(world.windows):
             sent = self._hands[number]
             sent.append(handed.at)
             while sent and sent[0] <= handed.at - window.seconds + 1e-6:
@@ -477,10 +475,18 @@ class Checks:
 
     def _is_payload(self, plan: Plan, placement: Placement) -> None:
         sent = placement.sent
+        wanted = dict(plan.wanted)
+        if "tradingsymbol" in sent:
+            sent = {
+                "symbol": f"{sent['exchange']}:{sent['tradingsymbol']}",
+                "side": sent["transaction_type"],
+                "type": sent["order_type"],
+                "product": sent["product"],
+            }
         for name in ("symbol", "side", "type", "product"):
-            if sent[name] != plan.wanted[name]:
+            if sent[name] != wanted[name]:
                 self.world.broken(
-                    "I4", f"{plan.key}: {name} {sent[name]} was sent, {plan.wanted[name]} was asked"
+                    "I4", f"{plan.key}: {name} {sent[name]} was sent, {wanted[name]} was asked"
                 )
 
     def _refusals_hold(self) -> None:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from ordod.adapter import Adapter, BrokerSpec, HttpRequest, HttpResponse
 from ordod.core.ports import Admit, Line, LineSettings, Lost, Master, Unsent
 from ordod.domain.instruments import Exchange, Instrument
+from tests.simulation.far import fields
 
 if TYPE_CHECKING:
     from tests.simulation.world import Life, World
@@ -70,7 +71,7 @@ class Handed(Struct):
     method: str
     path: str
     group: str
-    json: Any
+    fields: Mapping[str, Any]
     is_write: bool
     is_cancel: bool
     gate_open: bool
@@ -160,7 +161,7 @@ class HostileLine(Line):
             method=request.method,
             path=request.path,
             group=request.group,
-            json=request.json,
+            fields=fields(request),
             is_write=request.writes,
             is_cancel=request.writes and request.method == "DELETE",
             gate_open=not self._life.disk.gate()[0],
@@ -273,7 +274,7 @@ def _half(response: HttpResponse) -> HttpResponse:
 
 
 def _brief(request: HttpRequest) -> str:
-    return str(request.json.get("quantity", "")) if isinstance(request.json, dict) else ""
+    return str(fields(request).get("quantity", ""))
 
 
 class _MemoryMaster(Master):

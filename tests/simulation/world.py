@@ -20,7 +20,8 @@ import anyio
 import structlog
 from msgspec.structs import replace
 
-from ordod.adapter import Credentials, HttpRequest, HttpResponse, Window
+from ordo_adapters.zerodha import ZERODHA
+from ordod.adapter import Credentials, HttpRequest, HttpResponse, Secret, Window
 from ordod.app import running
 from ordod.config import AccountSettings, DaemonSettings, Settings
 from ordod.core.orders.segments import Damage
@@ -30,6 +31,7 @@ from ordod.domain.orders import Order, OrderType, Product, Side
 from ordod.paper.adapter import PAPER, Paper
 from ordod.service.methods import Method
 from ordod.service.table import table
+from ordod.sim.zerodha import App, Client
 from tests.simulation import checks
 from tests.simulation.clients import (
     Answer,
@@ -42,7 +44,7 @@ from tests.simulation.clients import (
     mark_of,
 )
 from tests.simulation.disk import TearingDisk
-from tests.simulation.far import SYMBOLS, PaperFar, Shown
+from tests.simulation.far import SYMBOLS, Far, PaperFar, Shown, ZerodhaFar, fields
 from tests.simulation.loop import Dead, Deadlock, VirtualLoop, bury, repeatable
 from tests.simulation.near import (
     Fates,
@@ -58,7 +60,7 @@ from tests.simulation.ports import IST, SeededRandom
 __all__ = ["ACCOUNT", "Broken", "Life", "Profile", "World", "run"]
 
 ACCOUNT = "paper"
-WINDOWS = (Window("orders", count=4, seconds=1), Window("orders", count=20, seconds=20))
+SMALL_WINDOWS = (Window("orders", count=4, seconds=1), Window("orders", count=20, seconds=20))
 HORIZON_S = 60.0
 HELD_S = (
     30.0  # the latest arrival after a hand-over; with the book's lag it stays below the horizon
@@ -71,7 +73,7 @@ RICH = Decimal(10**9)
 class _LimitedPaper(Paper):
     """The paper broker with rate windows small enough to bite."""
 
-    spec = replace(PAPER.spec, windows=WINDOWS)
+    spec = replace(PAPER.spec, windows=SMALL_WINDOWS)
 
 
 class Broken(Exception):  # noqa: N818 - a finding
@@ -86,6 +88,7 @@ class Broken(Exception):  # noqa: N818 - a finding
 class Profile:
     """What happens in a world; drawn from its seed. Rates are probabilities of a request, counts are of the whole world."""
 
+    broker: str = "paper"
     keys: int = 4
     bots: int = 2
     listeners: int = 1
@@ -149,6 +152,7 @@ def profile_of(chance: random.Random) -> Profile:
     )
     steps = 1 if some(0.1) else 0
     return Profile(
+        broker="zerodha" if some(0.25) else "paper",
         keys=chance.randint(2, 7),
         bots=chance.randint(1, 3),
         listeners=chance.choice((0, 1, 1, 2)),
@@ -269,8 +273,9 @@ class World:
         self._start = start
         self.agenda = Agenda(self)
         self.clock = WorldClock(self)
-        self.far = PaperFar(self.chance, seed=seed % 7, time=lambda: self.time, now=self.wall)
-        self.far.broker.open_account(ACCOUNT, RICH, self.wall())
+        self.far = self._far()
+        adapter = ADAPTERS[self.profile.broker]
+        self.windows = [window for window in adapter.spec.windows if window.group == "orders"]
         self.fates = self.profile.fates
         self.far.shown = self.profile.shown
         self.link_down = False
@@ -310,6 +315,14 @@ class World:
             for _ in range(self.profile.listeners)
         ]
         self.person = Person(self)
+
+    def _far(self) -> Far:
+        seed, time, now = self.seed % 7, lambda: self.time, self.wall
+        if self.profile.broker == "zerodha":
+            return ZerodhaFar(self.chance, seed=seed, time=time, now=now, cash=RICH)
+        far = PaperFar(self.chance, seed=seed, time=time, now=now)
+        far.open_account(ACCOUNT, RICH)
+        return far
 
     # Time
 
@@ -386,7 +399,7 @@ class World:
         """A placement is under way; until `arrived` nobody can say that it will not be there."""
         self._flights += 1
         if request.method == "POST" and request.writes:
-            self.flying[self._flights] = (user, int(request.json["quantity"]))
+            self.flying[self._flights] = (user, int(fields(request)["quantity"]))
         return self._flights
 
     def arrives(
@@ -408,7 +421,7 @@ class World:
         self.flying.pop(flight, None)
         response = self.far.carry_out(user, request)
         if request.writes:
-            what = request.json.get("quantity", "") if isinstance(request.json, dict) else ""
+            what = fields(request).get("quantity", "")
             self.tell(
                 "broker",
                 f"{request.method} {request.path} {what}: {response.status} {response.body[:80]!r}",
@@ -425,7 +438,7 @@ class World:
 
     def handed_over(self, handed: Handed, *, is_first: bool) -> None:
         if handed.is_write:
-            what = handed.json.get("quantity", "") if isinstance(handed.json, dict) else ""
+            what = handed.fields.get("quantity", "")
             self.tell("sent", f"{handed.method} {handed.path} {what}")
         self.checks.handed_over(handed, is_first=is_first)
 
@@ -569,8 +582,7 @@ class World:
             self.checks.restored()
             self.disk = self.backup.copy()
             self.disk.latency = self._latency
-            if chance.random() < 0.5:
-                self.disk.inode += 1
+            self.disk.inode += 1  # in place, over the same inode, nobody could tell
             self.tell("disk", "restored from a backup")
         self.agenda.pass_until(self.time + chance.choice((0.2, 1.0, 5.0, 20.0)) * chance.random())
 
@@ -583,8 +595,9 @@ class World:
             signals=life.signals,
             tables=self.tables,
         )
+        settings = SETTINGS[self.profile.broker]
         async with running(
-            ports, SETTINGS, {"paper": _LimitedPaper()}, credentials_of=lambda _: Credentials()
+            ports, settings, ADAPTERS, credentials_of=lambda _: CREDENTIALS[self.profile.broker]
         ) as parts:
             life.parts = parts
             life.methods = {method.name: method for method in table(parts)}
@@ -759,13 +772,34 @@ def _shown(told: Told) -> str:
     return f"{told.kind} ({told.retry})"
 
 
-SETTINGS = Settings(
-    file=Path("/ordod.conf"),
-    daemon=DaemonSettings(socket=Path("/ordod.sock"), state_dir=Path("/state")),
-    accounts={
-        ACCOUNT: AccountSettings(name=ACCOUNT, broker="paper", doubt_horizon_s=HORIZON_S),
-    },
-)
+ADAPTERS = {"paper": _LimitedPaper(), "zerodha": ZERODHA}
+_CLIENT, _APP = Client(), App()
+CREDENTIALS = {
+    "paper": Credentials(),
+    "zerodha": Credentials(
+        user_id=_CLIENT.user_id,
+        api_key=Secret(_APP.api_key),
+        api_secret=Secret(_APP.api_secret),
+        password=Secret(_CLIENT.password),
+        totp_secret=Secret(_CLIENT.totp_secret),
+        mode="headless",
+    ),
+}
+SETTINGS = {
+    broker: Settings(
+        file=Path("/ordod.conf"),
+        daemon=DaemonSettings(socket=Path("/ordod.sock"), state_dir=Path("/state")),
+        accounts={
+            ACCOUNT: AccountSettings(
+                name=ACCOUNT,
+                broker=broker,
+                base_url="http://127.0.0.1:9010",
+                doubt_horizon_s=HORIZON_S,
+            )
+        },
+    )
+    for broker in ADAPTERS
+}
 
 
 @contextmanager
