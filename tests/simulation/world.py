@@ -57,7 +57,7 @@ from tests.simulation.near import (
 )
 from tests.simulation.ports import IST, SeededRandom
 
-__all__ = ["ACCOUNT", "Broken", "Life", "Profile", "World", "run"]
+__all__ = ["ACCOUNT", "Broken", "Life", "Profile", "World", "quiet", "run"]
 
 ACCOUNT = "paper"
 SMALL_WINDOWS = (Window("orders", count=4, seconds=1), Window("orders", count=20, seconds=20))
@@ -144,7 +144,7 @@ def profile_of(chance: random.Random) -> Profile:
             fates.lost_answer, 0.2
         )  # doubts that are still open when the book is emptied
     shown = Shown(
-        lag_s=rate(LAG_S),
+        lag_s=LAG_S if night else rate(LAG_S),
         stale_s=rate(STALE_S, 0.25),
         drops_tag=0.0 if restores else rate(0.4, 0.15),
         changes_tag=0.0 if restores else rate(0.3, 0.1),
@@ -490,13 +490,15 @@ class World:
             if self.chance.random() < 0.3:
                 wanted["strategy"] = "s1"
             start_at = self.chance.random() * self.profile.faults_for_s
+            if self.profile.night:
+                start_at *= 0.4  # most of them before the book is emptied
             plans.append(Plan(number, f"k{number}", ACCOUNT, start_at, wanted))
         return plans
 
     # The run
 
     def run(self) -> "World":
-        with repeatable(), _quiet(self.is_told):
+        with repeatable(), quiet(self.is_told):
             self._schedule_chaos()
             while self.time < self.profile.faults_for_s and not self.checks.found:
                 self._live(is_last=False)
@@ -805,7 +807,7 @@ SETTINGS = {
 
 
 @contextmanager
-def _quiet(is_told: bool) -> Iterator[None]:
+def quiet(is_told: bool) -> Iterator[None]:
     """No logs: a daemon that dies a thousand times has much to say."""
     if is_told:
         yield
