@@ -104,6 +104,7 @@ class KillSwitch:
             anyio.Lock()
         )  # of kill.d: a release takes away what was written, never the other way round
         self._tried: dict[str, float] = {}  # order -> boot time of its last cancel
+        self._over: set[str] = set()  # orders of a day that is over, whose cancel was refused
 
     # At a start
 
@@ -208,7 +209,7 @@ class KillSwitch:
 
     def _open(self, account: str | None) -> list[OrderState]:
         """Everything live or in doubt, newest first. None: at all accounts."""
-        orders = self._ledger.book.open_orders(account)
+        orders = [o for o in self._ledger.book.open_orders(account) if o.id not in self._over]
         return sorted(orders, key=lambda order: order.placed_at, reverse=True)
 
     async def _cancel_all(self, account: str | None = None) -> tuple[int, int]:
@@ -223,6 +224,8 @@ class KillSwitch:
                 taken += 1
             else:
                 failed += 1
+            if what == "rejected" and order.is_live and self._is_of_a_past_day(order):
+                self._over.add(order.id)  # its book is gone: another try would find it no better
 
         async with anyio.create_task_group() as group:
             for order in self._open(account):
@@ -231,6 +234,11 @@ class KillSwitch:
         self._sweep.cancelled += taken
         self._sweep.failed += failed
         return taken, failed
+
+    def _is_of_a_past_day(self, order: OrderState) -> bool:
+        account = self._accounts[order.account]
+        placed_at = order.row.placed_at if order.row and order.row.placed_at else order.placed_at
+        return placed_at < account.book_day(self._clock.now())
 
     async def _cancel_unstored(self, reader: Reader) -> None:
         """On a dead disk the book cannot take in that an order in doubt has appeared; its row is enough to cancel it."""
@@ -258,7 +266,7 @@ class KillSwitch:
             reader = self._readers[account]
             while self._gate.is_closed:
                 looked = await reader.seen_since(self._clock.boot(), within_s=LOOK_S)
-                left[account] = len(self._ledger.book.open_orders(account))
+                left[account] = len(self._open(account))
                 self._sweep.left = sum(left.values())
                 if looked and not left[account]:
                     return
@@ -305,6 +313,7 @@ class KillSwitch:
         self._known_engaged = False
         self._engaged = None
         self._tried.clear()
+        self._over.clear()
         self._sweep = Sweep()
         self._gate.open(Scope())
         with suppress(DiskError):
