@@ -173,7 +173,7 @@ class Book:
             status=order.status,
             status_message=order.message,
             filled_quantity=order.filled_quantity,
-            average_price=row.average_price if row else None,
+            average_price=order.average_price,
             since=order.sent_at if doubt else None,
             next_check=order.next_check if doubt else None,
             placed_at=order.placed_at,
@@ -376,9 +376,13 @@ class Book:
             self.orders[order.id] = order
             if order.tag:
                 self._tags.setdefault((order.user, order.tag), order.id)
-        order.row, order.status, order.message = row, record.status, row.status_message
-        order.sent = "placed"
         self._bind(order, row.broker_order_id)
+        status = record.status
+        if order.terms.iceberg_legs:
+            row, status = order.with_leg(row)
+            order.broker_order_id = row.broker_order_id
+        order.row, order.status, order.message = row, status, row.status_message
+        order.sent = "placed"
         self._touch(order, seq, at)
 
     def _filled(self, seq: int, at: datetime, record: Filled) -> None:
@@ -419,9 +423,29 @@ class Book:
             self._open_changes.get(change.account, {}).pop(change.id, None)
 
     def _bind(self, order: OrderState, broker_order_id: str) -> None:
-        if broker_order_id and order.broker_order_id != broker_order_id:
-            order.broker_order_id = broker_order_id
-            self._broker_ids[order.user, broker_order_id] = order.id
+        if not broker_order_id or self.by_broker_id(order.user, broker_order_id) is order:
+            return
+        self._absorb(order, self.by_broker_id(order.user, broker_order_id))
+        order.broker_order_id = broker_order_id
+        self._broker_ids[order.user, broker_order_id] = order.id
+
+    def _absorb(self, order: OrderState, other: OrderState | None) -> None:
+        """An order nobody claimed turns out to be this one, seen before its answer came and without its tag: one, not two."""
+        if other is None or other.key is not None:
+            return
+        assert other.row is not None
+        order.row, order.status, order.message = other.row, other.status, other.row.status_message
+        order.sent = "placed"
+        order.fills = {**other.fills, **order.fills}
+        if order.terms.iceberg_legs:
+            order.row, order.status = order.with_leg(other.row)
+        for change in self.changes.values():
+            if change.order_id == other.id:
+                change.order_id = order.id
+        del self.orders[other.id]
+        self._open.get(other.account, {}).pop(other.id, None)
+        if other.tag and self._tags.get((other.user, other.tag)) == other.id:
+            del self._tags[other.user, other.tag]
 
     def _free_key(self, user: str, key: str | None, owner: str) -> None:
         if key is not None and self._keys.get((user, key)) == owner:
@@ -453,7 +477,8 @@ class Book:
         for order in old:
             del self.orders[order.id]
             self._tags.pop((order.user, order.tag or ""), None)
-            self._broker_ids.pop((order.user, order.broker_order_id or ""), None)
+            for broker_id in (order.broker_order_id or "", *order.legs):
+                self._broker_ids.pop((order.user, broker_id), None)
             if order.key is not None and self._keys.get((order.user, order.key)) == order.id:
                 del self._keys[order.user, order.key]
                 self._archive_keys[order.user, order.key] = order.id
@@ -498,8 +523,8 @@ class Book:
             self.orders[order.id] = order
             if order.tag:
                 self._tags[order.user, order.tag] = order.id
-            if order.broker_order_id:
-                self._broker_ids[order.user, order.broker_order_id] = order.id
+            for broker_id in filter(None, (order.broker_order_id, *order.legs)):
+                self._broker_ids[order.user, broker_id] = order.id
             if order.key is not None and order.sent != "unsent":
                 self._keys[order.user, order.key] = order.id
             self._file(order)

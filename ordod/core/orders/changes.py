@@ -15,7 +15,6 @@ from msgspec.structs import asdict, replace
 from ordod.adapter import (
     BrokerOrder,
     OrderChanges,
-    Variety,
 )
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
@@ -178,7 +177,7 @@ class Changes:
             strategy=order.strategy,
             deadline=deadline,
             # Leaving a cover order trades: that is an order, and the gate holds it.
-            is_cancel=not (row.variety is Variety.CO and row.parent_order_id),
+            is_cancel=not order.is_cover_leg,
         )
 
     async def _refused_cancel(
