@@ -196,7 +196,7 @@ def ordo(folder: Path, sim: SimProcess, *, trades: bool = True, **settings: Any)
     config.chmod(0o600)
     log = folder / "log"
     with log.open("ab") as errors:
-        process = subprocess.Popen(  # noqa: S603 - fixed argv
+        process = subprocess.Popen(
             [sys.executable, "-m", "ordod", "--config", str(config)], stderr=errors, env=os.environ
         )
     try:
