@@ -202,7 +202,7 @@ def _orders(grammar: _Grammar) -> None:
 
     order = grammar.command("order", "one order as it stands", ("orders", "order"))
     _which_order(order)
-    order.add_argument("--wait", type=_seconds, metavar="SECONDS", help="until it is settled")
+    order.add_argument("--wait", type=_seconds, metavar="SECONDS", help="for it to change")
     order.add_argument("--history", action="store_true", help="every record of it")
 
     orders = grammar.command("orders", "orders, also those placed elsewhere", ("orders", "orders"))

@@ -451,7 +451,7 @@ def order_get(
     key: str | None = None,
     wait_ms: int | None = None,
 ) -> Request[Order]:
-    """An order as it stands; with `wait_ms` as it stands when it is settled, or then."""
+    """An order as it stands; with `wait_ms` as soon as that changes, or then. One that is final is told at once."""
     params = _given(order_id=order_id, account=account, key=key, wait_ms=wait_ms)
     return Request("order.get", params, _OneOrder, _order)
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from socket import socket
+from typing import TypeAlias
 
 import anyio
 import orjson
@@ -56,6 +57,13 @@ FORGETFUL = ("tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3", "fuse.s
 log = structlog.get_logger("ordod")
 
 
+Through: TypeAlias = Callable[[Ports], Ports]
+
+
+def _as_they_are(ports: Ports) -> Ports:
+    return ports
+
+
 class CannotStart(Exception):  # noqa: N818 - said to a person, as it is
     """Why the daemon does not start and what to do, in one line or a few."""
 
@@ -75,15 +83,19 @@ def check_config(asked: Path | None) -> int:
     return 0
 
 
-def run(asked: Path | None, signals: Signals) -> int:
-    """Run until told to stop; 0 after an orderly end, 1 where it cannot start."""
+def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -> int:
+    """Run until told to stop; 0 after an orderly end, 1 where it cannot start.
+
+    Args:
+        through: what the ports are seen through; `tests/simulation/faulty_daemon.py` has some fail.
+    """
     _forbid_core_dumps()
     try:
         settings, adapters = _settings(asked)
         redactor = Redactor()
         configure(settings.daemon.log_level, redactor)
         anyio.run(
-            partial(_serve, settings, adapters, signals, redactor),
+            partial(_serve, settings, adapters, signals, redactor, through),
             backend_options={"use_uvloop": True},
         )
     except CannotStart as error:
@@ -136,7 +148,11 @@ def _forbid_core_dumps() -> None:
 
 
 async def _serve(
-    settings: Settings, adapters: Mapping[str, Adapter], signals: Signals, redactor: Redactor
+    settings: Settings,
+    adapters: Mapping[str, Adapter],
+    signals: Signals,
+    redactor: Redactor,
+    through: Through,
 ) -> None:
     secrets = Secrets(os.environ, redactor)
     _credentials_can_be_read(settings, secrets)
@@ -158,7 +174,7 @@ async def _serve(
         )
         try:
             async with running(
-                ports,
+                through(ports),
                 settings,
                 adapters,
                 credentials_of=partial(_credentials, secrets),

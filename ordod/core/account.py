@@ -232,6 +232,8 @@ class Account:
                         self.breaker.succeeded()
                         return answer
             except BrokerError as error:
+                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                    self.breaker.succeeded()
                 if error.fault is Fault.AUTH_EXPIRED:
                     self.keeper.died(session, error.message)
                     if not is_last:

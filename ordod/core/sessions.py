@@ -204,11 +204,13 @@ class SessionKeeper:
         await self._rest()
 
     async def answer(self, text: str) -> None:
-        """What a person typed, or where the broker sent the browser.
+        """What a person typed, or where the broker sent the browser. Told twice, the second finds the session active.
 
         Raises:
-            OrdoError: INVALID_PARAMS where nothing was asked.
+            OrdoError: INVALID_PARAMS where nothing was asked and there is no session.
         """
+        if self.state is SessionState.ACTIVE:
+            return
         if self.state is not SessionState.WAITING_OTP:
             raise OrdoError(
                 Kind.INVALID_PARAMS,
@@ -272,10 +274,19 @@ class SessionKeeper:
             self._move(SessionState.EXPIRED, "the journal failed, and a TOTP is not used unwritten")
         else:
             await self._welcome(session)
+        finally:
+            if self.state in (
+                SessionState.LOGGING_IN,
+                SessionState.WAITING_OTP,
+            ):  # a bug, or the end
+                self._failures += 1
+                self._move(SessionState.EXPIRED, "the login broke off")
 
     async def _converse(self, now: datetime) -> Session:
         self._is_counted = False
         credentials = self._credentials()
+        # A login that needs nothing (paper) can neither lock an account nor be somebody else's: restarts are free.
+        needs = bool(self._adapter.spec.credentials.get(credentials.mode))
         if credentials.access_token in self._dead_tokens:
             credentials = replace(credentials, access_token=None)
         dialogue = self._adapter.login(credentials, now)
@@ -283,7 +294,7 @@ class SessionKeeper:
             item = next(dialogue)
             while True:
                 if isinstance(item, HttpRequest):
-                    self._is_counted = self._is_counted or item.method != "GET"
+                    self._is_counted = self._is_counted or (needs and item.method != "GET")
                     deadline = self._clock.boot() + REQUEST_S
                     item = dialogue.send(await self._line.send(item, deadline=deadline))
                 elif item.kind == "totp" and credentials.totp_secret:

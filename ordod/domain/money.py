@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 __all__ = ["canonical", "is_on_tick", "rupees"]
 
 PRICE_MAX = Decimal(10**9)  # no Indian instrument comes near; what is above is a typing error
+DECIMALS_MAX = 40  # more than any program writes of a price; a text may have a million
 
 
 def rupees(value: object) -> Decimal:
@@ -31,6 +32,8 @@ def rupees(value: object) -> Decimal:
             raise ValueError("not a number")
     if not amount.is_finite():
         raise ValueError("not a finite number")
+    if amount.as_tuple().exponent < -DECIMALS_MAX:  # type: ignore[operator]  # an int: it is finite
+        raise ValueError(f"more than {DECIMALS_MAX} decimals")
     if amount < 0:
         raise ValueError("negative")
     if amount > PRICE_MAX:

@@ -162,19 +162,33 @@ def methods(parts: Parts) -> Iterable[Method]:
             result=Accounts,
             run=run,
             errors=(Kind.UNKNOWN_ACCOUNT,),
-            example=Example({"account": "paper"}, {}),
+            examples=(Example({"account": "paper"}, {}),),
         )
-    acts: tuple[tuple[str, str, Any, Any], ...] = (
+    account, active = {"account": "paper"}, {"account": "paper", "state": "ACTIVE", "ask": None}
+    acts: tuple[tuple[str, str, Any, Any, Example], ...] = (
+        (
+            "logout",
+            "End the session; a person logs in again.",
+            One,
+            accounts.logout,
+            Example(account, {"account": "paper", "state": "DENIED"}),
+        ),
         (
             "login",
             "Begin a login; the answer says what is wanted of a person.",
             One,
             accounts.login,
+            Example(account, active),
         ),
-        ("otp", "Give a login its OTP, or the address it redirected to.", Otp, accounts.otp),
-        ("logout", "End the session; a person logs in again.", One, accounts.logout),
+        (
+            "otp",
+            "Give a login its OTP, or the address it redirected to.",
+            Otp,
+            accounts.otp,
+            Example({**account, "otp": "123456"}, active),
+        ),
     )
-    for name, summary, params, run in acts:
+    for name, summary, params, run, example in acts:
         yield Method(
             name=f"account.{name}",
             role=Role.ADMIN,
@@ -184,4 +198,5 @@ def methods(parts: Parts) -> Iterable[Method]:
             run=run,
             changes=True,
             errors=(Kind.UNKNOWN_ACCOUNT, Kind.JOURNAL_FAILED),
+            examples=(example,),
         )

@@ -18,7 +18,7 @@ from ordod.domain.instruments import Instrument
 from ordod.domain.orders import OrderType, Product, Side
 from ordod.domain.portfolio import Conversion
 from ordod.errors import Kind, OrdoError
-from ordod.service.methods import Call, Method, Role, Rupees
+from ordod.service.methods import Call, Example, Method, Role, Rupees
 from ordod.service.orders import PLACE_KINDS, Symbol, TimeoutMs
 from ordod.service.params import AccountName, Key
 
@@ -271,13 +271,17 @@ def _shown(account: str, row: BrokerGtt) -> Gtt:
 
 def methods(parts: Parts) -> Iterable[Method]:
     gtts = _Gtts(parts)
-    writes: tuple[tuple[str, str, Any, Any, Any], ...] = (
+    leg = {"trigger_price": 1000, "side": "SELL", "quantity": 1, "price": 1000}
+    gtt = {"account": "paper", "key": "gtt-1", "symbol": "NSE:INFY", "legs": [leg]}
+    done = {"change": "done", "replayed": False}
+    writes: tuple[tuple[str, str, Any, Any, Any, dict[str, Any]], ...] = (
         (
             "gtt.place",
             "Leave a price condition that places an order.",
             PlaceGtt,
             GttAnswer,
             gtts.place,
+            gtt,
         ),
         (
             "gtt.modify",
@@ -285,17 +289,34 @@ def methods(parts: Parts) -> Iterable[Method]:
             ModifyGtt,
             GttAnswer,
             gtts.modify,
+            {**gtt, "key": "gtt-2", "gtt_id": "1", "legs": [{**leg, "trigger_price": 1010}]},
         ),
-        ("gtt.cancel", "Take a condition back.", CancelGtt, GttAnswer, gtts.cancel),
+        (
+            "gtt.cancel",
+            "Take a condition back.",
+            CancelGtt,
+            GttAnswer,
+            gtts.cancel,
+            {"account": "paper", "key": "gtt-3", "gtt_id": "1"},
+        ),
         (
             "portfolio.convert",
             "Change the product of a position.",
             Convert,
             ConvertAnswer,
             gtts.convert,
+            {
+                "account": "paper",
+                "key": "convert-1",
+                "symbol": "NSE:INFY",
+                "side": "BUY",
+                "quantity": 1,
+                "from_product": "CNC",
+                "to_product": "MIS",
+            },
         ),
     )
-    for name, summary, params, result, run in writes:
+    for name, summary, params, result, run, given in writes:
         yield Method(
             name=name,
             role=Role.TRADE,
@@ -305,6 +326,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             run=run,
             changes=True,
             errors=PLACE_KINDS,
+            examples=(Example(given, done),),
         )
     yield Method(
         name="gtt.list",
@@ -314,4 +336,5 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Gtts,
         run=gtts.list_gtts,
         errors=(Kind.UNKNOWN_ACCOUNT, Kind.UNSUPPORTED, Kind.BROKER_UNAVAILABLE),
+        examples=(Example({"account": "paper"}, {}),),
     )

@@ -22,7 +22,16 @@ class Tail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`head`: SEQ:HASH as the log kept it; against it truncation and tampering show too."""
 
-    head: Annotated[str, Meta(pattern=r"^\d{1,18}:[0-9a-f]{32}$(?!\n)")] | None = None
+    head: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^\d{1,18}:[0-9a-f]{32}$(?!\n)",
+                description="SEQ:HASH as a log line of a seal has them",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Entries(Struct, frozen=True):
@@ -47,7 +56,9 @@ class _Journal:
         self._key = key
 
     async def tail(self, _: Call, params: Tail) -> Entries:
-        return Entries(await last_lines(self._parts.disk, params.limit))
+        return Entries(
+            await last_lines(self._parts.disk, params.limit, self._parts.journal.head[0])
+        )
 
     async def verify(self, _: Call, params: Verify) -> Verified:
         """In a worker: a million records take seconds. The batch being written may look torn; it is not counted against it."""
@@ -82,7 +93,7 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         result=Entries,
         run=journal.tail,
         accounts=lambda _: (None,),
-        example=Example({"limit": 5}, {}),
+        examples=(Example({"limit": 5}, {}),),
     )
     yield Method(
         name="journal.verify",
@@ -92,5 +103,5 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         result=Verified,
         run=journal.verify,
         accounts=lambda _: (None,),
-        example=Example({}, {"is_good": True}),
+        examples=(Example({}, {"is_good": True}),),
     )

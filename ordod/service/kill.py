@@ -94,7 +94,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         accounts=lambda _: (None,),
         changes=True,
         urgent=True,
-        example=Example({"reason": "example"}, {"durable": True}),
+        examples=(Example({"reason": "example"}, {"durable": True}),),
     )
     yield Method(
         name="kill.status",
@@ -104,7 +104,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=KillStatus,
         run=kill.status,
         accounts=lambda _: (),
-        example=Example({}, {"engaged": True}),
+        examples=(Example({}, {"engaged": True}),),
     )
     yield Method(
         name="kill.release",
@@ -115,6 +115,6 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=kill.release,
         accounts=lambda _: (None,),
         changes=True,
-        errors=(Kind.JOURNAL_FAILED,),
-        example=Example({"reason": "example is over"}, {"state": "RELEASED"}),
+        errors=(Kind.KILLED, Kind.JOURNAL_FAILED),
+        examples=(Example({"reason": "example is over"}, {"state": "RELEASED"}),),
     )

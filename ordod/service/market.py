@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
@@ -237,10 +237,26 @@ def methods(parts: Parts) -> Iterable[Method]:
         "to": "2026-11-23T15:30:00+05:30",
         "account": "paper",
     }
-    rows: tuple[tuple[str, str, Any, Any, Any, dict[str, Any] | UnsetType], ...] = (
-        ("market.quote", "Full quotes, with depth.", Asked, Quotes, market.quote, asked),
-        ("market.ltp", "Last prices.", Asked, LastPrices, market.ltp, asked),
-        ("market.depth", "The levels of the book.", Asked, Depths, market.depth, asked),
+    rows: tuple[tuple[str, str, Any, Any, Any, dict[str, Any], dict[str, Any]], ...] = (
+        (
+            "market.quote",
+            "Full quotes, with depth.",
+            Asked,
+            Quotes,
+            market.quote,
+            asked,
+            {"missing": []},
+        ),
+        ("market.ltp", "Last prices.", Asked, LastPrices, market.ltp, asked, {"missing": []}),
+        (
+            "market.depth",
+            "The levels of the book.",
+            Asked,
+            Depths,
+            market.depth,
+            asked,
+            {"missing": []},
+        ),
         (
             "market.candles",
             "Candles over any range; the broker's own limits of a request are joined.",
@@ -248,6 +264,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             CandleRows,
             market.candles,
             candles,
+            {},
         ),
         (
             "instrument.get",
@@ -256,6 +273,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             InstrumentAnswer,
             market.get,
             {"symbol": "NSE:INFY", "account": "paper"},
+            {"instrument": {"symbol": "NSE:INFY", "lot_size": 1}},
         ),
         (
             "instrument.search",
@@ -264,9 +282,10 @@ def methods(parts: Parts) -> Iterable[Method]:
             Found,
             market.search,
             {"text": "INFY", "account": "paper"},
+            {},
         ),
     )
-    for name, summary, params, result, run, example in rows:
+    for name, summary, params, result, run, given, told in rows:
         yield Method(
             name=name,
             role=Role.READ,
@@ -275,7 +294,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             result=result,
             run=run,
             errors=READ_KINDS,
-            example=None if example is UNSET else Example(example, {}),
+            examples=(Example(given, told),),
         )
     yield Method(
         name="instrument.refresh",
@@ -286,5 +305,5 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=market.refresh,
         changes=True,
         errors=(Kind.UNKNOWN_ACCOUNT, Kind.JOURNAL_FAILED),
-        example=Example({"account": "paper"}, {}),
+        examples=(Example({"account": "paper"}, {}),),
     )

@@ -61,15 +61,27 @@ class Outbox(Protocol):
         ...
 
 
+def _at_once(react: Callable[[], None]) -> None:
+    react()
+
+
 class Call(Struct, frozen=True):
-    """One call's surroundings. `outbox` is None over HTTP."""
+    """One call's surroundings. `outbox` is None over HTTP.
+
+    `on_answered` takes what is to be done right after the answer is queued; of a batch it is one, after the last member.
+    """
 
     caller: Caller
     outbox: Outbox | None = None
+    on_answered: Callable[[Callable[[], None]], None] = _at_once
 
 
 class Example(Struct, frozen=True):
-    """A call that works against the paper broker of `ordod.conf.example`, and what it answers (ids and times apart)."""
+    """A call that works against the paper broker of `ordod.conf.example`, and a part of what it answers.
+
+    Those of all methods tell one story: they work in the document's order on a fresh daemon, over one connection; only
+    system.shutdown comes last.
+    """
 
     params: Mapping[str, Any]
     result: Mapping[str, Any]
@@ -99,4 +111,4 @@ class Method(Struct, frozen=True, kw_only=True):
     changes: bool = False
     urgent: bool = False
     errors: tuple[Kind, ...] = ()
-    example: Example | None = None
+    examples: tuple[Example, ...] = ()

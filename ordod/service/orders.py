@@ -14,6 +14,7 @@ from ordod.core.orders.history import records_of
 from ordod.core.orders.states import OrderState
 from ordod.core.parts import Parts
 from ordod.domain.orders import (
+    FINAL,
     Order,
     OrderChanges,
     OrderTerms,
@@ -36,6 +37,10 @@ TimeoutMs: TypeAlias = Annotated[int, Meta(ge=1, le=600_000)]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
 Symbol: TypeAlias = Annotated[
     str, Meta(min_length=3, max_length=64, description="EXCHANGE:SYMBOL, such as NSE:INFY")
+]
+OrderId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Cursor: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=128, description="the `next` of the page before")
 ]
 WAIT_MS_MAX = 60_000
 
@@ -115,7 +120,7 @@ class PlaceAnswer(Struct, frozen=True, kw_only=True):
 class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An order by `order_id`, or by `account` and `key`."""
 
-    order_id: str | None = None
+    order_id: OrderId | None = None
     account: AccountName | None = None
     key: Key | None = None
 
@@ -151,7 +156,7 @@ class Filter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     symbol: Symbol | None = None
     status: Status | None = None
     limit: Limit = 100
-    after: str | None = None
+    after: Cursor | None = None
 
 
 class TradeFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,7 +164,7 @@ class TradeFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     strategy: Label | None = None
     symbol: Symbol | None = None
     limit: Limit = 100
-    after: str | None = None
+    after: Cursor | None = None
 
 
 class Resolve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -279,7 +284,10 @@ class _Orders:
         )
 
     def _dry_run(self, wanted: WantedOrder) -> PlaceAnswer:
-        """All that would be checked, and nothing stored or sent. The order has no id and no status of a broker."""
+        """All that would be looked at, and nothing stored or sent. An order that would be has no id yet."""
+        known = self._desk.known(wanted)
+        if known is not None:
+            return PlaceAnswer(order=known.order, replayed=True, dry_run=True)
         instrument, unchecked = self._desk.check(wanted)
         now = self._parts.clock.now()
         terms = wanted.terms
@@ -381,9 +389,9 @@ class _Orders:
     # Look
 
     async def get(self, _: Call, params: Get) -> OrderAnswer:
-        """At once, or as soon as the order changes, `wait_ms` at most."""
+        """At once, or as soon as the order changes, `wait_ms` at most. What is final is not waited for."""
         order = self._find(params)
-        if params.wait_ms:
+        if params.wait_ms and order.status not in FINAL:
             changed = anyio.Event()
             stop = self._parts.events.listen(
                 lambda event: (
@@ -432,7 +440,8 @@ class _Orders:
     async def history(self, _: Call, params: Reference) -> History:
         order = self._find(params)
         changes = [c.id for c in self._book.changes.values() if c.order_id == order.id]
-        return History(await records_of(self._parts.disk, {order.id, *changes}, order.first_seq))
+        synced = range(order.first_seq, self._parts.journal.head[0] + 1)
+        return History(await records_of(self._parts.disk, {order.id, *changes}, synced))
 
     async def margin(self, _: Call, params: MarginOf) -> Margin:
         account: Account = self._desk.account(params.account)
@@ -498,7 +507,9 @@ def methods(parts: Parts) -> Iterable[Method]:
         "type": "MARKET",
         "product": "CNC",
     }
+    stop = {**example, "key": "stop-1", "side": "SELL", "type": "SL-M", "trigger_price": 1000}
     reference = {"account": "paper", "key": "first-1"}
+    stop_reference = {"account": "paper", "key": "stop-1"}
     change_kinds = (*PLACE_KINDS, Kind.UNKNOWN_ORDER, Kind.ORDER_IN_DOUBT)
     yield Method(
         name="order.place",
@@ -510,7 +521,11 @@ def methods(parts: Parts) -> Iterable[Method]:
         accounts=lambda params: tuple(params.accounts or (params.account,)),
         changes=True,
         errors=PLACE_KINDS,
-        example=Example(example, {"replayed": False}),
+        examples=(
+            Example(example, {"order": {"key": "first-1", "quantity": 1}, "replayed": False}),
+            Example(stop, {"order": {"key": "stop-1", "trigger_price": 1000}, "replayed": False}),
+            Example(stop, {"order": {"key": "stop-1", "trigger_price": 1000}, "replayed": True}),
+        ),
     )
     yield Method(
         name="order.modify",
@@ -522,6 +537,12 @@ def methods(parts: Parts) -> Iterable[Method]:
         accounts=account_of,
         changes=True,
         errors=change_kinds,
+        examples=(
+            Example(
+                {**stop_reference, "trigger_price": 1010},
+                {"order": {"key": "stop-1", "trigger_price": 1010}, "change": "done"},
+            ),
+        ),
     )
     yield Method(
         name="order.cancel",
@@ -534,6 +555,12 @@ def methods(parts: Parts) -> Iterable[Method]:
         changes=True,
         urgent=True,
         errors=change_kinds,
+        examples=(
+            Example(
+                stop_reference,
+                {"order": {"key": "stop-1", "status": "CANCELLED"}, "change": "done"},
+            ),
+        ),
     )
     yield Method(
         name="order.cancel_all",
@@ -545,7 +572,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         changes=True,
         urgent=True,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        example=Example({"account": "paper"}, {}),
+        examples=(Example({"account": "paper"}, {"results": []}),),
     )
     yield Method(
         name="order.get",
@@ -556,7 +583,11 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=orders.get,
         accounts=account_of,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT),
-        example=Example(reference, {}),
+        examples=(
+            Example(
+                {**reference, "wait_ms": 1000}, {"order": {"key": "first-1", "status": "FILLED"}}
+            ),
+        ),
     )
     yield Method(
         name="order.list",
@@ -566,7 +597,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Orders,
         run=orders.list_orders,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        example=Example({"account": "paper", "limit": 10}, {"next": None}),
+        examples=(Example({"account": "paper", "limit": 10}, {"next": None}),),
     )
     yield Method(
         name="order.trades",
@@ -576,7 +607,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Trades,
         run=orders.trades,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        example=Example({"account": "paper", "limit": 10}, {"next": None}),
+        examples=(Example({"account": "paper", "limit": 10}, {"next": None}),),
     )
     yield Method(
         name="order.history",
@@ -587,7 +618,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=orders.history,
         accounts=account_of,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT),
-        example=Example(reference, {}),
+        examples=(Example(reference, {}),),
     )
     yield Method(
         name="order.margin",
@@ -597,17 +628,19 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Margin,
         run=orders.margin,
         errors=(Kind.UNKNOWN_ACCOUNT, Kind.UNSUPPORTED, Kind.UNKNOWN_INSTRUMENT),
-        example=Example(
-            {
-                "account": "paper",
-                "orders": [
-                    {
-                        name: example[name]
-                        for name in ("symbol", "side", "quantity", "type", "product")
-                    }
-                ],
-            },
-            {},
+        examples=(
+            Example(
+                {
+                    "account": "paper",
+                    "orders": [
+                        {
+                            name: example[name]
+                            for name in ("symbol", "side", "quantity", "type", "product")
+                        }
+                    ],
+                },
+                {},
+            ),
         ),
     )
     yield Method(
@@ -619,4 +652,10 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=orders.resolve,
         changes=True,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT, Kind.JOURNAL_FAILED),
+        examples=(
+            Example(
+                {**reference, "outcome": "placed", "reason": "seen in the broker's app"},
+                {"order": {"key": "first-1", "status": "FILLED"}},
+            ),
+        ),
     )

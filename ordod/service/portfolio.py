@@ -159,5 +159,5 @@ def methods(parts: Parts) -> Iterable[Method]:
             result=result,
             run=run,
             errors=(Kind.UNKNOWN_ACCOUNT,),
-            example=Example({"account": "paper"}, {}),
+            examples=(Example({"account": "paper"}, {}),),
         )

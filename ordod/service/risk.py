@@ -80,7 +80,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Limits,
         run=risk.limits,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        example=Example({"account": "paper"}, {}),
+        examples=(Example({"account": "paper"}, {}),),
     )
     yield Method(
         name="risk.check",
@@ -90,15 +90,17 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Checked,
         run=risk.check,
         errors=PLACE_KINDS,
-        example=Example(
-            {
-                "account": "paper",
-                "symbol": "NSE:INFY",
-                "side": "BUY",
-                "quantity": 1,
-                "type": "MARKET",
-                "product": "CNC",
-            },
-            {"passes": True},
+        examples=(
+            Example(
+                {
+                    "account": "paper",
+                    "symbol": "NSE:INFY",
+                    "side": "BUY",
+                    "quantity": 1,
+                    "type": "MARKET",
+                    "product": "CNC",
+                },
+                {"passes": True},
+            ),
         ),
     )

@@ -15,6 +15,7 @@ from ordod.errors import Kind, OrdoError
 from ordod.service.accounts import AccountStatus, account_status
 from ordod.service.encoding import plain
 from ordod.service.methods import Call, Example, Method, Outbox, Role
+from ordod.service.orders import Symbol
 from ordod.service.params import AccountName, Label
 
 __all__ = ["methods"]
@@ -36,13 +37,13 @@ class Subscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     topics: Annotated[list[Topic], Meta(min_length=1, max_length=10)]
     accounts: Annotated[list[AccountName], Meta(min_length=1, max_length=64)] | None = None
     strategy: Label | None = None
-    symbols: Annotated[list[str], Meta(min_length=1, max_length=1000)] | None = None
+    symbols: Annotated[list[Symbol], Meta(min_length=1, max_length=1000)] | None = None
     since: Annotated[int, Meta(ge=0)] | None = None
-    epoch: str | None = None
+    epoch: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
 class Unsubscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    subscription: str
+    subscription: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -99,7 +100,8 @@ class _Subscription:
             return False
         if params.accounts is not None and event.account not in (None, *params.accounts):
             return False
-        if params.strategy is not None and event.strategy not in (None, params.strategy):
+        is_of_order = event.topic in (Topic.ORDERS, Topic.TRADES)
+        if is_of_order and params.strategy not in (None, event.strategy):
             return False
         return params.symbols is None or event.symbol is None or event.symbol in params.symbols
 
@@ -155,7 +157,7 @@ class _Streams:
         self._of[id(outbox)] = self._of.get(id(outbox), 0) + 1
         outbox.on_close(lambda: self._gone(*key))
         snapshot = None if missed is not None else self._snapshot(params, positions)
-        self._parts.tasks.start_soon(self._open, subscription)
+        call.on_answered(subscription.open)
         return Subscribed(
             subscription=subscription.name,
             epoch=epoch,
@@ -163,11 +165,6 @@ class _Streams:
             reset=is_reset,
             snapshot=snapshot,
         )
-
-    @staticmethod
-    async def _open(subscription: _Subscription) -> None:
-        await anyio.lowlevel.checkpoint()
-        subscription.open()
 
     def _missed(self, params: Subscribe) -> list[Event] | None:
         """The events after `since`; None: not asked for, or no longer kept."""
@@ -268,7 +265,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=streams.subscribe,
         accounts=lambda params: tuple(params.accounts or (None,)),
         errors=(Kind.UNKNOWN_ACCOUNT, Kind.INVALID_REQUEST),
-        example=Example({"topics": ["orders", "trades"]}, {"reset": False}),
+        examples=(Example({"topics": ["orders", "trades"]}, {"reset": False}),),
     )
     yield Method(
         name="events.unsubscribe",
@@ -278,4 +275,5 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Unsubscribed,
         run=streams.unsubscribe,
         accounts=lambda _: (),
+        examples=(Example({"subscription": "s1"}, {"subscription": "s1"}),),
     )

@@ -160,15 +160,15 @@ class _System:
 
 def methods(parts: Parts) -> Iterable[Method]:
     system = _System(parts)
-    for name, role, summary, result, run, changes in (
-        ("ping", Role.READ, "Is it there; the daemon's time.", Pong, system.ping, False),
+    for name, role, summary, result, run, told in (
+        ("ping", Role.READ, "Is it there; the daemon's time.", Pong, system.ping, {}),
         (
             "version",
             Role.READ,
             "The daemon's version and the journal's epoch.",
             Version,
             system.version,
-            False,
+            {"contract": 1},
         ),
         (
             "status",
@@ -176,10 +176,10 @@ def methods(parts: Parts) -> Iterable[Method]:
             "Accounts, sessions, doubts, kill switch, journal, and the next thing a person should do.",
             SystemStatus,
             system.status,
-            False,
+            {"state": "READY", "doubts": [], "todo": ""},
         ),
-        ("config", Role.READ, "The configuration, without secrets.", Config, system.config, False),
-        ("shutdown", Role.ADMIN, "End in good order.", Done, system.shutdown, True),
+        ("config", Role.READ, "The configuration, without secrets.", Config, system.config, {}),
+        ("shutdown", Role.ADMIN, "End in good order.", Done, system.shutdown, {}),
     ):
         yield Method(
             name=f"system.{name}",
@@ -189,7 +189,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             result=result,
             run=run,
             accounts=lambda _: (),
-            changes=changes,
-            errors=(Kind.JOURNAL_FAILED,) if changes else (),
-            example=None if changes else Example({}, {}),
+            changes=role is Role.ADMIN,
+            errors=(Kind.JOURNAL_FAILED,) if role is Role.ADMIN else (),
+            examples=(Example({}, told),),
         )

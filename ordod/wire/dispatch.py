@@ -132,12 +132,20 @@ class Dispatcher:
 
     def begin(self, message: Message, call: Call, start: Start, send: Send) -> None:
         """Check every request of a message and start the good ones; `send` gets the answer when all is done."""
+        reactions: list[Callable[[], None]] = []
+        call = Call(call.caller, call.outbox, reactions.append)
+
+        def answered(answer: bytes | None) -> None:
+            send(answer)
+            for react in reactions:
+                react()
+
         if message.is_batch:
-            answers = _Answers(len(message.members), send)
+            answers = _Answers(len(message.members), answered)
             for position, member in enumerate(message.members):
                 self._begin_one(member, call, start, answers.place(position))
         else:
-            self._begin_one(message.members[0], call, start, send)
+            self._begin_one(message.members[0], call, start, answered)
 
     async def run(self, checked: Checked) -> bytes | None:
         """The answer of one checked request; None for a notification. Never raises."""

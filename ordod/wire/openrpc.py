@@ -50,6 +50,7 @@ def discover(methods: Iterable[Method], version: str) -> Method:
         result=dict[str, Any],
         run=run,
         accounts=lambda _: (),
+        examples=(Example({}, {"openrpc": OPENRPC}),),
     )
     described.update(document((*methods, method), version))
     return method
@@ -105,8 +106,8 @@ def _method(method: Method, by_name: dict[str, Any], result: Any) -> dict[str, A
         "x-role": method.role.name.lower(),
         "x-changes": method.changes,
     }
-    if method.example is not None:
-        described["examples"] = [_example(method, method.example)]
+    if method.examples:
+        described["examples"] = [_example(method, each) for each in method.examples]
     return described
 
 

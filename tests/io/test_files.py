@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -272,20 +273,25 @@ async def test_a_reader_sees_the_old_file_or_the_new_one(state: Path, files: Fil
 # Failures
 
 
-@pytest.fixture
-def file_limit() -> Iterator[int]:
-    """No file may pass 1,000 bytes: the write that would is cut short, the next one fails."""
+LIMIT = 1_000
+
+
+@contextmanager
+def file_limit() -> Iterator[None]:
+    """No file may pass 1,000 bytes: the write that would is cut short, the next one fails. pytest's own output too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
-    yield 1_000
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-async def test_a_short_write_is_the_end_of_the_file(files: Files, file_limit: int) -> None:
+async def test_a_short_write_is_the_end_of_the_file(files: Files) -> None:
     file = await files.create("journal/1")
     await file.append(bytes(900))
 
-    with pytest.raises(DiskError, match="only 100 of 200"):
+    with file_limit(), pytest.raises(DiskError, match="only 100 of 200"):
         await file.append(bytes(200))
     with pytest.raises(DiskError, match="failed before"):
         await file.append(b"")
@@ -293,15 +299,15 @@ async def test_a_short_write_is_the_end_of_the_file(files: Files, file_limit: in
         file.write(b"")
     file.close()
 
-    assert files.size("journal/1") == file_limit
+    assert files.size("journal/1") == LIMIT
 
 
-async def test_a_failed_write_leaves_the_other_files_alone(files: Files, file_limit: int) -> None:
+async def test_a_failed_write_leaves_the_other_files_alone(files: Files) -> None:
     full = await files.create("journal/1")
     other = await files.create("journal/2")
-    await full.append(bytes(file_limit))
+    await full.append(bytes(LIMIT))
 
-    with pytest.raises(DiskError, match="too large"):
+    with file_limit(), pytest.raises(DiskError, match="too large"):
         await full.append(b"x")
     await other.append(b"x")
     full.close()
@@ -311,12 +317,12 @@ async def test_a_failed_write_leaves_the_other_files_alone(files: Files, file_li
 
 
 async def test_a_failed_replacement_leaves_the_old_file_and_nothing_else(
-    state: Path, files: Files, file_limit: int
+    state: Path, files: Files
 ) -> None:
     await files.replace("kill.d/all", b"old")
 
-    with pytest.raises(DiskError):
-        await files.replace("kill.d/all", bytes(file_limit + 1))
+    with file_limit(), pytest.raises(DiskError):
+        await files.replace("kill.d/all", bytes(LIMIT + 1))
 
     assert files.read("kill.d/all") == b"old"
     assert [path.name for path in (state / "kill.d").iterdir()] == ["all"]

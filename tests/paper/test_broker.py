@@ -29,7 +29,9 @@ def place(quantity: int = 1, price: str | None = None, tag: str = "a") -> HttpRe
 
 
 def request(method: str, path: str, **over: Any) -> HttpRequest:
-    return HttpRequest(method, "rest", path, "any", (("authorization", "paper session-of-asha"),), **over)
+    return HttpRequest(
+        method, "rest", path, "any", (("authorization", "paper session-of-asha"),), **over
+    )
 
 
 def ask(broker: PaperBroker, path: str, now: datetime = NOW) -> Any:
@@ -207,7 +209,9 @@ def test_a_restart_with_other_hours_keeps_the_book() -> None:
 def test_users_of_one_broker_trade_with_each_other_and_see_their_own_orders_only() -> None:
     broker = PaperBroker(NOW)
     broker.open_account("ravi", Decimal(5_000), NOW)
-    ravi = HttpRequest("GET", "rest", "/orders", "any", (("authorization", "paper session-of-ravi"),))
+    ravi = HttpRequest(
+        "GET", "rest", "/orders", "any", (("authorization", "paper session-of-ravi"),)
+    )
 
     broker.handle("asha", place(), NOW)
 
@@ -226,7 +230,12 @@ def test_users_of_one_broker_trade_with_each_other_and_see_their_own_orders_only
         (request("GET", "/candles"), 400),
         (place(tag="a" * 21), 400),
         (HttpRequest("GET", "rest", "/orders", "any"), 401),
-        (HttpRequest("GET", "rest", "/orders", "any", (("authorization", "paper session-of-ravi"),)), 401),
+        (
+            HttpRequest(
+                "GET", "rest", "/orders", "any", (("authorization", "paper session-of-ravi"),)
+            ),
+            401,
+        ),
     ],
 )
 def test_a_wrong_request_is_answered_with_a_fault(wrong: HttpRequest, status: int) -> None:

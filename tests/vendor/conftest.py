@@ -1,16 +1,11 @@
-"""Each broker's own SDK in a virtual environment of its own, made once and kept in `.vendor-envs/`.
+"""Brokers' own SDKs, each a process of an environment of its own, and a server that keeps what they send.
 
-The SDKs pin versions that conflict with ours and with each other, so they run as processes. Where one cannot be installed the
-tests are skipped, with pip's reason. Samples of what an SDK sent are written anew with
+Samples of what an SDK sent are written anew with
 
     pytest tests/vendor --write-samples
 """
 
 import json
-import shutil
-import subprocess
-import sys
-import venv
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,9 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ROOT / ".vendor-envs"
-INSTALL_S = 300
+from tests.vendor import environments
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,31 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def environment(name: str, *requirements: str) -> Path:
-    """The interpreter of an environment with exactly these installed; skips the test where that cannot be had."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = ENVIRONMENTS / f"{name}-py{version}"
-    wanted, done = "\n".join(requirements), folder / "complete"
-    python = folder / "bin" / "python"
-    if done.exists() and done.read_text() == wanted:
-        return python
-    shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
-    command = [str(python), "-m", "pip", "install", "--quiet", *requirements]
-    installed = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_S, check=False
-    )
-    if installed.returncode:
-        reason = (installed.stderr.strip().splitlines() or ["pip failed"])[-1]
-        pytest.skip(f"{', '.join(requirements)} cannot be installed here: {reason}")
-    done.write_text(wanted)
-    return python
-
-
 @pytest.fixture(scope="session")
 def kiteconnect_python() -> Path:
-    """Zerodha's SDK. Its ticker imports pkg_resources, which setuptools dropped with version 81."""
-    return environment("kiteconnect-5.2.2", "kiteconnect==5.2.2", "setuptools<81")
+    """The interpreter with Zerodha's SDK; where it cannot be had the tests are skipped, with pip's reason."""
+    try:
+        return environments.kiteconnect()
+    except environments.CannotInstall as reason:
+        pytest.skip(str(reason))
 
 
 # What an SDK sends

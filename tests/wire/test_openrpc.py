@@ -58,19 +58,21 @@ PLACE = Method(
     run=run,
     changes=True,
     errors=(Kind.KILLED, Kind.ORDER_REJECTED),
-    example=Example(
-        {"account": "main", "key": "k", "quantity": 5, "price": 1450.5},
-        {
-            "order": {
-                "symbol": "NSE:INFY",
-                "side": "BUY",
-                "quantity": 5,
-                "type": "LIMIT",
-                "product": "CNC",
-                "price": 1450.5,
+    examples=(
+        Example(
+            {"account": "main", "key": "k", "quantity": 5, "price": 1450.5},
+            {
+                "order": {
+                    "symbol": "NSE:INFY",
+                    "side": "BUY",
+                    "quantity": 5,
+                    "type": "LIMIT",
+                    "product": "CNC",
+                    "price": 1450.5,
+                },
+                "replayed": False,
             },
-            "replayed": False,
-        },
+        ),
     ),
 )
 

@@ -148,6 +148,10 @@ class Ordo:
     def listed(self) -> list[dict[str, Any]]:
         return list(self.call("order.list", account=ACCOUNT, limit=1000)["orders"])
 
+    def trades(self, key: str | None) -> list[dict[str, Any]]:
+        told = self.call("order.trades", account=ACCOUNT, limit=1000)["trades"]
+        return [trade for trade in told if trade["key"] == key]
+
     def account(self) -> dict[str, Any]:
         return dict(self.call("account.status", account=ACCOUNT)["accounts"][0])
 

@@ -88,9 +88,8 @@ def test_an_iceberg_is_one_order_whatever_its_legs_are_at_the_broker(
     legs = [d["order_id"] for d in sim.placements() if d["tag"] == order["tag"]]
     assert len(legs) == 3
     assert (seen["quantity"], seen["filled_quantity"]) == (30, 30)
-    fills = [t for t in daemon.call("order.trades")["trades"] if t["key"] == order["key"]]
-    assert {fill["broker_order_id"] for fill in fills} == set(legs)
-    assert sum(fill["quantity"] for fill in fills) == 30
+    eventually(lambda: sum(t["quantity"] for t in daemon.trades(order["key"])) == 30)
+    assert {fill["broker_order_id"] for fill in daemon.trades(order["key"])} == set(legs)
     assert not [o for o in daemon.listed() if o["broker_order_id"] in legs and o["key"] is None]
     assert not daemon.call("kill.status")["engaged"]
 
@@ -208,11 +207,7 @@ def test_an_order_placed_in_another_app_is_listed_and_told_without_a_key(
     assert {thing["key"] for thing in told()} == {None}
     [listed] = [o for o in daemon.listed() if o["broker_order_id"] == placed]
     assert (listed["key"], listed["status"], listed["quantity"]) == (None, "FILLED", 3)
-    [trade] = [
-        t
-        for t in daemon.call("order.trades", limit=1000)["trades"]
-        if t["order_id"] == listed["order_id"]
-    ]
+    [trade] = [t for t in daemon.trades(None) if t["order_id"] == listed["order_id"]]
     assert trade["quantity"] == 3
 
 
@@ -234,7 +229,5 @@ def test_prices_come_out_as_the_broker_has_them(daemon: Ordo) -> None:
 
     seen = daemon.comes_to(order["key"], "FILLED")
 
-    [trade] = [
-        t for t in daemon.call("order.trades", limit=1000)["trades"] if t["key"] == order["key"]
-    ]
+    [trade] = eventually(lambda: daemon.trades(order["key"]))
     assert Decimal(str(trade["price"])) == Decimal(str(seen["average_price"]))

@@ -98,6 +98,10 @@ class KillSwitch:
         self._sweep = Sweep()
         self._known_engaged = False
         self._engaged: KillNote | None = None  # until the journal has it
+        self._engagements = 0
+        self._file = (
+            anyio.Lock()
+        )  # of kill.d: a release takes away what was written, never the other way round
         self._tried: dict[str, float] = {}  # order -> boot time of its last cancel
 
     # At a start
@@ -130,6 +134,7 @@ class KillSwitch:
         """Stop everything. See the module's text for the order of things."""
         began = self._clock.boot()
         self._gate.close(Scope())
+        self._engagements += 1
         self._known_engaged = True
         self._engaged = KillNote(None, None, reason, caller, self._clock.now(), cancel_open)
         exposed = sum(account.line.reset_writes() for account in self._accounts.values())
@@ -166,7 +171,8 @@ class KillSwitch:
         async def by_file() -> None:
             note = {"caller": caller, "reason": reason, "at": self._clock.now().isoformat()}
             with suppress(DiskError):
-                await self._disk.replace(FILE, orjson.dumps(note))
+                async with self._file:
+                    await self._disk.replace(FILE, orjson.dumps(note))
                 took.set()
 
         async def by_gate() -> None:
@@ -224,6 +230,14 @@ class KillSwitch:
         self._sweep.failed += failed
         return taken, failed
 
+    async def _cancel_unstored(self) -> None:
+        """On a dead disk the book cannot take in that an order in doubt has appeared; its row is enough to cancel it."""
+        for reader in self._readers.values():
+            found, reader.unstored = reader.unstored, []
+            for order, row in found:
+                what = await self._changes.cancel_unstored(order, row, CANCEL_S)
+                self._sweep.cancelled += what in ("accepted", "doubt")
+
     def _may_try(self, order: OrderState) -> bool:
         last = self._tried.get(order.id)
         if order.is_open_doubt:
@@ -245,6 +259,7 @@ class KillSwitch:
                     log.warning("swept", cancelled=self._sweep.cancelled)
                     return
                 await self._cancel_all()
+                await self._cancel_unstored()
                 await anyio.sleep(AGAIN_S / 2)
         finally:
             self._sweep.running = False
@@ -267,20 +282,28 @@ class KillSwitch:
     async def release(self, *, caller: str, reason: str) -> None:
         """Let orders pass again. The journal first: a crash in between leaves everything stopped.
 
+        A switch that is thrown meanwhile stays thrown: this release was not of it (P4).
+
         Raises:
-            OrdoError: INVALID_PARAMS where nothing is engaged, JOURNAL_FAILED.
+            OrdoError: INVALID_PARAMS where nothing is engaged, KILLED where it was engaged again meanwhile, JOURNAL_FAILED.
         """
         if not self._gate.is_closed:
             raise OrdoError(Kind.INVALID_PARAMS, "the kill switch is not engaged", field="account")
         record: Record = Release(caller=caller, reason=reason)
+        released = self._engagements
         try:
             await self._ledger.record(record)
-            for name in self._disk.names(FOLDER):
-                await self._disk.remove(f"{FOLDER}/{name}")
+            async with self._file:
+                for name in self._disk.names(FOLDER) if self._engagements == released else ():
+                    await self._disk.remove(f"{FOLDER}/{name}")
         except (JournalFailed, DiskError) as error:
             raise OrdoError(
                 Kind.JOURNAL_FAILED, f"the release could not be written down ({error})"
             ) from error
+        if self._engagements != released:
+            raise OrdoError(
+                Kind.KILLED, "the kill switch was engaged again meanwhile, and stays engaged"
+            )
         self._known_engaged = False
         self._engaged = None
         self._tried.clear()

@@ -6,6 +6,7 @@ price passes, and is named in what the check returns, so that the answer can say
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, time
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -14,11 +15,11 @@ from msgspec import Struct
 
 from ordod.domain.instruments import Exchange
 from ordod.domain.money import canonical
-from ordod.domain.orders import OrderTerms
+from ordod.domain.orders import OrderTerms, Variety
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Facts", "OrderRate", "check", "is_market_open"]
+__all__ = ["DAY_S", "Facts", "OrderRate", "check", "is_market_open"]
 
 DAY_S = 86_400.0
 
@@ -57,6 +58,11 @@ class OrderRate:
 
     def add(self, at: float) -> None:
         self._sent.append(at)
+
+    def forget(self, at: float) -> None:
+        """What was added at this time was not sent after all."""
+        with suppress(ValueError):  # a day old, and gone
+            self._sent.remove(at)
 
     def counts(self, now: float) -> tuple[int, int, int]:
         while self._sent and now - self._sent[0] >= DAY_S:
@@ -123,7 +129,8 @@ def _broken(
     if limits.look_alike_s and facts.look_alike and facts.look_alike[1] < limits.look_alike_s:
         twin, age = facts.look_alike
         yield "look_alike_s", f"order {twin} on the same terms was sent {age:.1f} s ago", twin
-    if limits.market_hours and not is_market_open(order.symbol, facts.now):
+    is_for_now = order.variety is not Variety.AMO  # that one is meant for closed hours
+    if limits.market_hours and is_for_now and not is_market_open(order.symbol, facts.now):
         yield "market_hours", f"{symbol.partition(':')[0]} is closed at {facts.now:%H:%M}", symbol
 
 

@@ -64,10 +64,13 @@ class Book:
         self.changes: dict[str, ChangeState] = {}
         self.kills: dict[tuple[str | None, str | None], KillNote] = {}
         self.users: dict[str, str] = {}  # account -> broker user last seen
-        self.account_notes: list[tuple[str, AccountNote, datetime]] = []  # of the last day
+        self.account_notes: list[tuple[str, AccountNote, datetime]] = []  # a day's, and denials
         self._keys: dict[tuple[str, str], str] = {}  # (user, key) -> id of an order or change
         self._tags: dict[tuple[str, str], str] = {}
         self._broker_ids: dict[tuple[str, str], str] = {}
+        self._twins: dict[
+            str, str
+        ] = {}  # listed without a key -> the order of ours it turned out to be
         self._open: dict[str, dict[str, OrderState]] = {}  # account -> live or in doubt
         self._open_changes: dict[str, dict[str, ChangeState]] = {}
         self._archive: dict[str, tuple[str, str, str, bytes, datetime]] = {}
@@ -100,6 +103,11 @@ class Book:
     def by_broker_id(self, user: str, broker_order_id: str) -> OrderState | None:
         found = self._broker_ids.get((user, broker_order_id))
         return self.orders.get(found) if found else None
+
+    def twins(self, account: str) -> list[tuple[OrderState, str]]:
+        """Orders that were listed without a key, and the id of the order of ours that each turned out to be."""
+        twins = [(self.orders[twin], first) for twin, first in self._twins.items()]
+        return [(twin, first) for twin, first in twins if twin.account == account]
 
     def open_orders(self, account: str | None = None) -> list[OrderState]:
         """Live or in doubt, oldest first."""
@@ -242,13 +250,22 @@ class Book:
             case AccountNote():
                 if record.user:
                     self.users[record.account] = record.user
-                since = at - timedelta(days=1)
-                self.account_notes = [n for n in self.account_notes if n[2] > since]
-                self.account_notes.append((record.account, record, at))
+                self._note_account(at, record)
             case Open() | Admin() | Note() | Seal() | Close():
                 pass
             case _:
                 assert_never(record)
+
+    def _note_account(self, at: datetime, record: AccountNote) -> None:
+        """Keep the notes of a day, and a denial until it is lifted: only a person ends it."""
+        since, lifts = at - timedelta(days=1), record.event in ("active", "released")
+        self.account_notes = [
+            (account, note, noted_at)
+            for account, note, noted_at in self.account_notes
+            if (noted_at > since or note.event == "denied")
+            and not (lifts and note.event == "denied" and account == record.account)
+        ]
+        self.account_notes.append((record.account, record, at))
 
     def _intent(self, seq: int, at: datetime, record: Intent) -> None:
         if record.order is None:
@@ -297,7 +314,7 @@ class Book:
         if order is not None:
             self._bind(order, record.broker_id)
             if order.sent != "placed":
-                order.sent, order.status = "placed", Status.PENDING
+                self._appeared(order)
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
@@ -313,6 +330,10 @@ class Book:
             order.sent, order.status = "unsent", Status.NOT_PLACED
             order.error_kind, order.message = record.kind, record.message or None
             self._free_key(order.user, order.key, order.id)
+            if self._tags.get((order.user, order.tag or "")) == order.id:
+                del self._tags[
+                    order.user, order.tag or ""
+                ]  # it was on no order: the key's next try has it again
             self._touch(order, seq, at)
             return
         change = self.changes.get(record.id)
@@ -334,7 +355,7 @@ class Book:
 
     def _doubt(self, seq: int, at: datetime, record: Doubt) -> None:
         item = self.orders.get(record.id) or self.changes.get(record.id)
-        if item is None or (isinstance(item, OrderState) and item.sent == "placed"):
+        if item is None or (isinstance(item, OrderState) and not item.is_open_doubt):
             return  # presence wins
         item.sent_at, item.died_at, item.absences = record.sent_at, record.died_at, 0
         if isinstance(item, OrderState):
@@ -354,11 +375,12 @@ class Book:
             if record.outcome == "placed":
                 self._bind(order, record.broker_id)
                 if order.sent != "placed":
-                    order.sent, order.status = "placed", Status.PENDING
-                    order.error_kind, order.message = "", None
-                if order.key is not None:
-                    self._keys[order.user, order.key] = order.id
-            else:
+                    self._appeared(order)
+            elif self._twins.pop(order.id, None):
+                order.sent, order.status = "not_placed", Status.NOT_PLACED
+                order.message = record.reason or None
+                order.broker_order_id, order.row, order.fills = None, None, {}
+            elif order.sent != "placed":  # presence wins, also over a person's word
                 order.sent, order.status = "not_placed", Status.NOT_PLACED
                 order.message = record.reason or None
             self._touch(order, seq, at)
@@ -376,19 +398,24 @@ class Book:
             self.orders[order.id] = order
             if order.tag:
                 self._tags.setdefault((order.user, order.tag), order.id)
+        if order.sent != "placed":
+            self._appeared(order)
         self._bind(order, row.broker_order_id)
         status = record.status
         if order.terms.iceberg_legs:
             row, status = order.with_leg(row)
             order.broker_order_id = row.broker_order_id
         order.row, order.status, order.message = row, status, row.status_message
-        order.sent = "placed"
         self._touch(order, seq, at)
 
     def _filled(self, seq: int, at: datetime, record: Filled) -> None:
         order = self.orders.get(record.id)
-        if order is not None:
-            order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        if order is None:
+            return
+        before = order.filled_quantity
+        order.fills = {**order.fills, record.fill.trade_id: record.fill}
+        # What the row told already is no news of the order: its events and its `get` end with the same record.
+        if order.filled_quantity != before:
             self._touch(order, seq, at)
 
     def _change(self, seq: int, at: datetime, record: Modify | Cancel) -> None:
@@ -422,30 +449,30 @@ class Book:
         if not change.is_open:
             self._open_changes.get(change.account, {}).pop(change.id, None)
 
-    def _bind(self, order: OrderState, broker_order_id: str) -> None:
-        if not broker_order_id or self.by_broker_id(order.user, broker_order_id) is order:
-            return
-        self._absorb(order, self.by_broker_id(order.user, broker_order_id))
-        order.broker_order_id = broker_order_id
-        self._broker_ids[order.user, broker_order_id] = order.id
+    def _appeared(self, order: OrderState) -> None:
+        """It is at the broker, whatever was thought before; then it has its key again."""
+        if order.sent == "unsent":
+            if order.key is not None:
+                self._keys.setdefault((order.user, order.key), order.id)
+            if order.tag is not None:
+                self._tags.setdefault((order.user, order.tag), order.id)
+        order.sent, order.status = "placed", Status.PENDING
+        order.error_kind, order.message, order.code = "", None, ""
 
-    def _absorb(self, order: OrderState, other: OrderState | None) -> None:
-        """An order nobody claimed turns out to be this one, seen before its answer came and without its tag: one, not two."""
-        if other is None or other.key is not None:
+    def _bind(self, order: OrderState, broker_order_id: str) -> None:
+        """The broker's id is this order's. One that was listed under it without a key was the same: it is a twin now."""
+        if not broker_order_id:
             return
-        assert other.row is not None
-        order.row, order.status, order.message = other.row, other.status, other.row.status_message
-        order.sent = "placed"
-        order.fills = {**other.fills, **order.fills}
-        if order.terms.iceberg_legs:
-            order.row, order.status = order.with_leg(other.row)
-        for change in self.changes.values():
-            if change.order_id == other.id:
-                change.order_id = order.id
-        del self.orders[other.id]
-        self._open.get(other.account, {}).pop(other.id, None)
-        if other.tag and self._tags.get((other.user, other.tag)) == other.id:
-            del self._tags[other.user, other.tag]
+        name = (order.user, broker_order_id)
+        if not order.legs:  # else the current leg's stays
+            order.broker_order_id = broker_order_id
+        bound = self.orders.get(self._broker_ids.get(name, ""))
+        if bound is None or bound is order or (bound.key is None) == (order.key is None):
+            self._broker_ids[name] = order.id
+            return
+        first, twin = (order, bound) if order.key is not None else (bound, order)
+        self._broker_ids[name] = first.id
+        self._twins[twin.id] = first.id
 
     def _free_key(self, user: str, key: str | None, owner: str) -> None:
         if key is not None and self._keys.get((user, key)) == owner:
@@ -476,9 +503,11 @@ class Book:
         ]
         for order in old:
             del self.orders[order.id]
-            self._tags.pop((order.user, order.tag or ""), None)
-            for broker_id in (order.broker_order_id or "", *order.legs):
-                self._broker_ids.pop((order.user, broker_id), None)
+            names = [(self._tags, order.tag), (self._broker_ids, order.broker_order_id)]
+            names += [(self._broker_ids, leg) for leg in order.legs]
+            for index, name in names:
+                if name is not None and index.get((order.user, name)) == order.id:
+                    del index[order.user, name]
             if order.key is not None and self._keys.get((order.user, order.key)) == order.id:
                 del self._keys[order.user, order.key]
                 self._archive_keys[order.user, order.key] = order.id
@@ -521,10 +550,12 @@ class Book:
             raise ValueError(str(error)) from error
         for order in dump.orders:
             self.orders[order.id] = order
-            if order.tag:
+            if order.tag and order.key is not None and order.sent != "unsent":
                 self._tags[order.user, order.tag] = order.id
-            for broker_id in filter(None, (order.broker_order_id, *order.legs)):
-                self._broker_ids[order.user, broker_id] = order.id
+            elif order.tag and order.key is None:
+                self._tags.setdefault((order.user, order.tag), order.id)
+            for broker_id in filter(None, (*order.legs, order.broker_order_id)):
+                self._bind(order, broker_id)
             if order.key is not None and order.sent != "unsent":
                 self._keys[order.user, order.key] = order.id
             self._file(order)

@@ -5,17 +5,17 @@ the gate, and works with a dead disk. A cancel of an order in doubt is written d
 One change of an order at a time; the next waits.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 import anyio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from ordod.adapter import (
-    BrokerOrder,
-    OrderChanges,
-)
+from ordod.adapter import BrokerOrder, Instrument, OrderChanges
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
 from ordod.core.orders.desk import Desk, NewId
@@ -26,6 +26,7 @@ from ordod.core.orders.records import (
     Admin,
     Cancel,
     Modify,
+    Record,
     Settled,
 )
 from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
@@ -42,6 +43,8 @@ __all__ = ["ChangeResult", "Changes"]
 SYNC_S = 2.0
 SEEN_S = 2.0  # how long an acknowledged change is waited for in the order's row before the answer says in_doubt
 CANCEL_S = 10.0
+NEAR_KEYS = 200  # the newest of an account that are looked at for one that was meant: a millisecond
+KILL_SYNC_S = 0.25  # in a kill a hanging disk is waited for no longer
 
 
 class ChangeResult(Struct, frozen=True):
@@ -80,12 +83,19 @@ class Changes:
         self._waiting: set[str] = set()  # cancels (change ids) of orders in doubt
 
     def find(self, order_id: str | None, account: str | None, key: str | None) -> OrderState:
-        """The order of an id, or of an account's key. Raises OrdoError: UNKNOWN_ORDER, INVALID_PARAMS."""
+        """The order of an id, or of an account's key.
+
+        Raises:
+            OrdoError: UNKNOWN_ORDER, for a key with the closest ones there are; UNKNOWN_ACCOUNT; INVALID_PARAMS.
+        """
         if order_id is not None:
             order = self._book.by_id(order_id)
             if order is None:
                 raise OrdoError(
-                    Kind.UNKNOWN_ORDER, f"no order {order_id}", field="order_id", value=order_id
+                    Kind.UNKNOWN_ORDER,
+                    f"there is no order {order_id!r}; order.list names those there are",
+                    field="order_id",
+                    value=order_id,
                 )
             return order
         if account is None or key is None:
@@ -95,14 +105,21 @@ class Changes:
         user = self._desk.account(account).user
         order_or_change = self._book.by_key(user, key) if user else None
         if not isinstance(order_or_change, OrderState):
+            closest = get_close_matches(key, self._newest_keys(account))
+            hint = f"; near: {', '.join(closest)}" if closest else ""
             raise OrdoError(
                 Kind.UNKNOWN_ORDER,
-                f"no order of key {key} at {account}",
+                f"there is no order of key {key} at {account}{hint}",
                 field="key",
                 value=key,
                 account=account,
+                closest=closest,
             )
         return order_or_change
+
+    def _newest_keys(self, account: str) -> Iterator[str]:
+        keys = (o.key for o in reversed(self._book.orders.values()) if o.account == account)
+        return islice((key for key in keys if key is not None), NEAR_KEYS)
 
     # Cancel
 
@@ -124,8 +141,7 @@ class Changes:
             record = Cancel(id=change_id, order_id=order.id, caller=caller)
             is_durable = await self._stored(record)
             outcome = await self._send_cancel(order, deadline)
-            if is_durable:
-                is_durable = await self._concluded(change_id, outcome)
+            is_durable = await self._concluded(change_id, outcome) and is_durable
         if outcome.what in ("rejected", "unsent"):
             return await self._refused_cancel(order, outcome, deadline)
         if not is_durable:
@@ -142,11 +158,23 @@ class Changes:
             if not order.is_live:
                 return "accepted" if order.status is Status.CANCELLED else "rejected"
             change_id = self._new_id("c")
-            is_durable = await self._stored(Cancel(id=change_id, order_id=order.id, caller=caller))
+            await self._stored(Cancel(id=change_id, order_id=order.id, caller=caller))
             outcome = await self._send_cancel(order, deadline)
-            if is_durable:
-                await self._concluded(change_id, outcome)
+            await self._concluded(change_id, outcome)
         self._readers[order.account].count_from_now(change_id)
+        return outcome.what
+
+    async def cancel_unstored(self, order: OrderState, row: BrokerOrder, timeout_s: float) -> str:
+        """On a dead disk: cancel an order in doubt by the row in which it has appeared, which could not be stored."""
+        account = self._desk.account(order.account)
+        outcome = await self._sender.send_once(
+            account,
+            lambda session: account.adapter.cancel(session, row),
+            user=order.user,
+            strategy=order.strategy,
+            deadline=self._clock.boot() + timeout_s,
+            is_cancel=True,
+        )
         return outcome.what
 
     def _cancelled_or_refuse(self, order: OrderState) -> ChangeResult:
@@ -257,8 +285,11 @@ class Changes:
         if replayed is not None:
             return await self._seen(order, replayed.id, deadline)
         async with self._lock(order.id):
+            replayed = self._modified_before(order, change_key, print_)
+            if replayed is not None:
+                return await self._seen(order, replayed.id, deadline)
             account = self._desk.account(order.account)
-            self._check_modify(account, order, changes)
+            instrument = self._check_modify(account, order, changes)
             change_id = self._new_id("c")
             record = Modify(
                 id=change_id,
@@ -269,7 +300,6 @@ class Changes:
                 fingerprint=print_,
             )
             await self._ledger.store(record)
-            instrument = self._desk.instrument(account, order.terms.symbol)
             row = row_of(order)
             outcome = await self._sender.send_once(
                 account,
@@ -278,9 +308,9 @@ class Changes:
                 strategy=order.strategy,
                 deadline=deadline,
             )
-            await self._concluded(change_id, outcome)
+            is_durable = await self._concluded(change_id, outcome)
         error = error_of(outcome, account=order.account, order=self._book.view(order))
-        if error is not None:
+        if error is not None and (is_durable or outcome.what == "unsent"):
             raise error
         return await self._seen(order, change_id, deadline)
 
@@ -299,7 +329,9 @@ class Changes:
             order=self._book.view(order),
         )
 
-    def _check_modify(self, account: Account, order: OrderState, changes: OrderChanges) -> None:
+    def _check_modify(
+        self, account: Account, order: OrderState, changes: OrderChanges
+    ) -> Instrument:
         if order.is_open_doubt or any(
             c.operation == "modify" and c.is_open for c in self._book.open_changes_of(order.id)
         ):
@@ -331,19 +363,26 @@ class Changes:
                 account=order.account,
             )
         self._desk.check_modified(account, changed, order.strategy)
+        return instrument
 
     # A person's word
 
     async def resolve(
         self, order: OrderState, *, outcome: str, broker_order_id: str, reason: str, caller: str
     ) -> Order:
-        """End a doubt by what a person found at the broker. Raises OrdoError: INVALID_PARAMS where there is no doubt."""
+        """End a doubt by what a person found at the broker. Where it has ended so already, nothing is left to do.
+
+        Raises:
+            OrdoError: INVALID_PARAMS where there is no doubt and the order stands otherwise.
+        """
         if not order.is_open_doubt:
+            if _is_so(order, outcome, broker_order_id):
+                return self._book.view(order)
             raise OrdoError(
                 Kind.INVALID_PARAMS,
-                f"order {order.id} is {order.status}, not in doubt",
-                field="key",
-                value=order.key,
+                f"order {order.id} is {order.status}, not in doubt; what the broker shows stands, {outcome} does not",
+                field="outcome",
+                value=outcome,
                 order=self._book.view(order),
             )
         if outcome == "placed" and not broker_order_id:
@@ -383,21 +422,16 @@ class Changes:
             self._locks = {name: lock for name, lock in self._locks.items() if lock.locked()}
         return self._locks.setdefault(order_id, anyio.Lock())
 
-    async def _stored(self, record: Cancel) -> bool:
-        """Whether a cancel is on disk; it is sent in any case."""
+    async def _stored(self, record: Record, within_s: float = SYNC_S) -> bool:
+        """Whether a cancel, or a change's outcome, is on disk in time; it goes on in any case."""
         pending = self._ledger.write(record)
         with suppress(JournalFailed):
-            return await pending.durable(within_s=SYNC_S)
+            return await pending.durable(within_s=within_s)
         return False
 
     async def _concluded(self, change_id: str, outcome: Outcome[Any]) -> bool:
-        """The outcome of a change on disk; whether it is."""
-        record = record_of(change_id, outcome)
-        try:
-            await self._ledger.record(record)
-        except JournalFailed:
-            return False
-        return True
+        """The outcome of a change on disk; whether it is. A disk that hangs has it in its queue and holds nobody up."""
+        return await self._stored(record_of(change_id, outcome))
 
     async def _seen(self, order: OrderState, change_id: str, deadline: float) -> ChangeResult:
         """Wait a little for the order's row to show the change. Raises OrdoError where it shows that it did not happen."""
@@ -417,6 +451,13 @@ class Changes:
         kind = Kind[change.error_kind] if change.error_kind else Kind.ORDER_REJECTED
         message = change.message or f"it did not happen; order {order.id} is {order.status}"
         raise OrdoError(kind, message, account=order.account, order=view)
+
+
+def _is_so(order: OrderState, outcome: str, broker_order_id: str) -> bool:
+    """Whether the order stands as a person says."""
+    if outcome == "not_placed":
+        return order.status is Status.NOT_PLACED
+    return order.sent == "placed" and broker_order_id in ("", order.broker_order_id)
 
 
 def row_of(order: OrderState) -> BrokerOrder:

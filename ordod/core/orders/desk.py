@@ -20,7 +20,7 @@ from msgspec.structs import asdict, replace
 from ordod.adapter import Instrument, NewOrder, OrderTerms, Placed, supports
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
-from ordod.core.guard.risk import Facts, OrderRate, check
+from ordod.core.guard.risk import DAY_S, Facts, OrderRate, check
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import differing, fingerprint, make_tag
 from ordod.core.orders.ledger import Ledger
@@ -75,14 +75,19 @@ class PlaceResult(Struct, frozen=True):
 
 
 class Call:
-    """A first call with its key, under way. Whoever comes with the same key waits for `done`."""
+    """A first call with its key, under way. Whoever comes with the same key waits for `done`.
 
-    __slots__ = ("done", "error", "fingerprint", "order_id", "symbols")
+    `passed`: what risk let pass, with its symbol resolved, until the book shows it: it counts for the calls beside it.
+    """
+
+    __slots__ = ("done", "error", "fingerprint", "order_id", "passed", "passed_at", "symbols")
 
     def __init__(self, print_: str, symbol: str) -> None:
         self.fingerprint = print_
         self.symbols = {symbol}
         self.order_id = ""
+        self.passed: WantedOrder | None = None
+        self.passed_at = 0.0
         self.error: OrdoError | None = None
         self.done = Once()
 
@@ -126,6 +131,7 @@ class Desk:
         self.under_way: dict[tuple[str, str], Call] = {}
         self._rates: dict[str, OrderRate] = {}
         self.is_draining = False
+        self._remember_sends()
 
     async def drain(self) -> None:
         """Take no new order, and wait for the answers of those under way."""
@@ -160,34 +166,48 @@ class Desk:
         user = await self._user(account, deadline)
         # From here to the reservation nothing awaits.
         known = self._book.by_key(user, wanted.key)
-        if known is not None or self._book.key_is_spent(user, wanted.key):
-            return self._replay(known, wanted)
         print_ = fingerprint(wanted.terms, wanted.strategy)
         call = self.under_way.get((user, wanted.key))
         if call is not None:
-            if call.fingerprint != print_ or wanted.terms.symbol not in call.symbols:
+            if call.fingerprint == print_ and wanted.terms.symbol in call.symbols:
+                return await self._answer(call, deadline, replayed=True)
+            if known is None:
                 raise OrdoError(
                     Kind.KEY_REUSED,
                     f"key {wanted.key} is being used for another order; take a new key for a new order",
                     key=wanted.key,
                     account=wanted.account,
                 )
-            return await self._answer(call, deadline, replayed=True)
+        replayed = self._known(user, wanted)
+        if replayed is not None:
+            return replayed
         call = self.under_way[user, wanted.key] = Call(print_, wanted.terms.symbol)
         try:
             await self._ready(account, user, deadline)
             adopted = self._adopted(account, user, wanted)
             if adopted is not None:
-                return self._replay_adopted(adopted, wanted)
+                result = self._replay_adopted(adopted, wanted)
+                call.order_id = adopted.id
+                self._end(user, wanted.key, call)
+                return result
             instrument, unchecked = self.check(wanted)
         except BaseException as error:
             call.error = error if isinstance(error, OrdoError) else None
             self._end(user, wanted.key, call)
             raise
         call.symbols.add(instrument.symbol)
+        # With no await since the check, so that calls side by side do not all pass the same limit.
+        call.passed = replace(wanted, terms=replace(wanted.terms, symbol=instrument.symbol))
+        call.passed_at = self._clock.boot()
+        self._count(account.name, wanted.strategy, call.passed_at)
         self._tasks.start_soon(self._carry, call, account, user, wanted, instrument, deadline)
         result = await self._answer(call, deadline, replayed=False)
         return replace(result, unchecked=unchecked)
+
+    def known(self, wanted: WantedOrder) -> PlaceResult | None:
+        """What the order's key made before; None: it made nothing. Raises OrdoError: KEY_REUSED, UNKNOWN_ACCOUNT."""
+        user = self.account(wanted.account).user
+        return self._known(user, wanted) if user is not None else None
 
     def check(self, wanted: WantedOrder) -> tuple[Instrument, tuple[str, ...]]:
         """Validate → kill → risk, storing nothing. The instrument, and the limits that lacked a price."""
@@ -258,6 +278,12 @@ class Desk:
 
     # A key that was here before
 
+    def _known(self, user: str, wanted: WantedOrder) -> PlaceResult | None:
+        known = self._book.by_key(user, wanted.key)
+        if known is not None or self._book.key_is_spent(user, wanted.key):
+            return self._replay(known, wanted)
+        return None
+
     def _replay(self, known: OrderState | ChangeState | None, wanted: WantedOrder) -> PlaceResult:
         if isinstance(known, OrderState):
             differs = differing(known, wanted.terms, wanted.strategy)
@@ -316,7 +342,7 @@ class Desk:
         try:
             intent = self._intent(account, user, wanted, instrument, call)
             await self._ledger.store(intent)
-            self._sent(account, wanted)
+            call.passed = None  # the book has it
             order = new_order(account, wanted.terms, instrument, intent.tag)
             outcome: Outcome[Placed] = await self._sender.send_once(
                 account,
@@ -325,9 +351,12 @@ class Desk:
                 strategy=wanted.strategy,
                 deadline=deadline,
             )
+            if outcome.what == "unsent":
+                self._uncount(account.name, wanted.strategy, call.passed_at)
             await self._conclude(call, intent, outcome)
         except OrdoError as error:
             call.error = error
+            self._uncount(account.name, wanted.strategy, call.passed_at)
         finally:
             self._end(user, wanted.key, call)
 
@@ -356,11 +385,6 @@ class Desk:
             symbol_written=wanted.terms.symbol,
             order=replace(wanted.terms, symbol=instrument.symbol),
         )
-
-    def _sent(self, account: Account, wanted: WantedOrder) -> None:
-        now = self._clock.boot()
-        for scope in self._scopes(account.name, wanted.strategy):
-            self._rates.setdefault(scope, OrderRate()).add(now)
 
     async def _conclude(self, call: Call, intent: Intent, outcome: Outcome[Placed]) -> None:
         """The outcome on disk, then known to those who wait. What cannot be stored is answered as IN_DOUBT."""
@@ -404,6 +428,23 @@ class Desk:
             terms, [(scope, limits, facts) for scope, limits in self.limits_of(account, strategy)]
         )
 
+    def _remember_sends(self) -> None:
+        """The orders of the last day count after a restart too."""
+        now, boot = self._clock.now(), self._clock.boot()
+        for order in self._book.orders.values():
+            age_s = (now - order.placed_at).total_seconds()
+            if order.key is not None and order.sent != "unsent" and age_s < DAY_S:
+                self._count(order.account, order.strategy, boot - age_s)
+
+    def _count(self, account: str, strategy: str | None, sent_at: float) -> None:
+        for scope in self._scopes(account, strategy):
+            self._rates.setdefault(scope, OrderRate()).add(sent_at)
+
+    def _uncount(self, account: str, strategy: str | None, sent_at: float) -> None:
+        """It was not sent after all: a bot that asks again through an outage does not use its day up."""
+        for scope in self._scopes(account, strategy):
+            self._rates[scope].forget(sent_at)
+
     @staticmethod
     def _scopes(account: str, strategy: str | None) -> list[str]:
         scopes = ["all", f"account {account}"]
@@ -434,11 +475,15 @@ class Desk:
         return check(terms, scopes) if scopes else ()
 
     def _open_orders(self, scope: str, account: str, strategy: str | None) -> int:
+        """Those the book shows, and those that passed and are being written down."""
+        passed = [call.passed for call in self.under_way.values() if call.passed]
         if scope == "all":
-            return len(self._book.open_orders())
+            return len(self._book.open_orders()) + len(passed)
         if scope.startswith("account "):
-            return len(self._book.open_orders(account))
-        return sum(order.strategy == strategy for order in self._book.open_orders())
+            beside = sum(each.account == account for each in passed)
+            return len(self._book.open_orders(account)) + beside
+        beside = sum(each.strategy == strategy for each in passed)
+        return sum(order.strategy == strategy for order in self._book.open_orders()) + beside
 
     def _look_alike(
         self, account: str, terms: OrderTerms, within_s: float | None, now: datetime
@@ -446,11 +491,17 @@ class Desk:
         """The youngest order of this account on the same terms, and its age in seconds."""
         if not within_s:
             return None
+        for call in self.under_way.values():
+            if call.passed and (call.passed.account, call.passed.terms) == (account, terms):
+                return call.passed.key, 0.0
         since = now - timedelta(seconds=min(within_s, LOOK_ALIKE_S_MAX))
         for order in reversed(self._book.orders.values()):
+            if order.key is None:
+                continue  # placed elsewhere, at any time
             if order.placed_at < since:
                 break
-            if order.account == account and order.sent != "unsent" and order.terms == terms:
+            is_alike = order.account == account and order.terms == terms
+            if is_alike and order.sent not in ("unsent", "rejected"):
                 return order.id, (now - order.placed_at).total_seconds()
         return None
 

@@ -23,10 +23,10 @@ def fingerprint(terms: OrderTerms, strategy: str | None) -> str:
         canonical(terms.price) if terms.price is not None else "",
         canonical(terms.trigger_price) if terms.trigger_price is not None else "",
         terms.validity,
-        str(terms.validity_minutes or ""),
+        _count(terms.validity_minutes),
         terms.variety,
-        str(terms.iceberg_legs or ""),
-        str(terms.disclosed_quantity or ""),
+        _count(terms.iceberg_legs),
+        _count(terms.disclosed_quantity),
         canonical(terms.market_protection) if terms.market_protection is not None else "",
         strategy or "",
     )
@@ -34,8 +34,13 @@ def fingerprint(terms: OrderTerms, strategy: str | None) -> str:
 
 def fingerprint_of(*parts: str) -> str:
     """One text for the parts, in order; no two lists of parts share one."""
-    text = "\x1f".join(part.replace("\x1f", "\x1f\x1f") for part in parts)
+    # Lengths and not separators: a part may hold any character, a GTT's id at the broker is the caller's text.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
     return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 def differing(order: OrderState, terms: OrderTerms, strategy: str | None) -> list[str]:

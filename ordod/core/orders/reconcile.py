@@ -22,6 +22,7 @@ from ordod.domain.orders import LIVE
 __all__ = [
     "Reading",
     "advances",
+    "appeared_doubts",
     "change_shows",
     "found",
     "fresh_fills",
@@ -61,6 +62,9 @@ def found(
     Args:
         is_ours: whether a tag is of this installation.
     """
+    for twin, first in book.twins(account):
+        # Its row was seen without our tag, before it was known whose it is.
+        yield Settled(id=twin.id, outcome="not_placed", by="book", reason=f"it is order {first}")
     bound: set[str] = set()
     for row in reading.rows:
         order = _owner(book, reading.user, row, bound)
@@ -88,6 +92,14 @@ def found(
         bound.add(order.id)
         if advances(order, row):
             yield Update(id=order.id, row=row, status=row.status)
+
+
+def appeared_doubts(book: Book, reading: Reading) -> list[tuple[OrderState, BrokerOrder]]:
+    """Orders in doubt that the reading shows living, with their rows: for a dead disk, where the book cannot follow."""
+    pairs = [(_owner(book, reading.user, row, set()), row) for row in reading.rows]
+    return [
+        (o, row) for o, row in pairs if o is not None and o.is_open_doubt and row.status in LIVE
+    ]
 
 
 def _owner(book: Book, user: str, row: BrokerOrder, bound: set[str]) -> OrderState | None:

@@ -25,6 +25,7 @@ __all__ = ["Outcome", "Sender", "error_of", "record_of"]
 T = TypeVar("T")
 
 RATE_PAUSE_S = 1.0  # after a broker's own "too many": its windows are not ours to know
+FAIR_S = 2.0  # a try that had less time than this to connect says nothing about the broker
 
 log = structlog.get_logger("sending")
 
@@ -107,6 +108,7 @@ class Sender:
         """
         has_renewed = False
         while True:
+            begun = self._clock.boot()
             gate = None if is_cancel else self._gate
             hand = _Hand(self._clock, gate, account.name, strategy, deadline)
             session: Session | None = None
@@ -127,6 +129,8 @@ class Sender:
                     make(session), deadline=deadline, hand=hand, cancel=is_cancel
                 )
             except BrokerError as error:
+                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                    account.breaker.succeeded()  # it can be reached, whatever it says
                 outcome: Outcome[T] = self._answered(error, hand.passed_at)
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
                     account.keeper.died(session, error.message)
@@ -141,7 +145,10 @@ class Sender:
             except (Held, OrdoError) as error:
                 return _unsent(error.kind, str(error))
             except (NothingSent, Lost) as error:
-                account.breaker.failed(self._clock.boot())
+                ended = self._clock.boot()
+                if isinstance(error, NothingSent) and ended >= deadline < begun + FAIR_S:
+                    return _unsent(Kind.TOO_LATE, "the deadline passed before anything was sent")
+                account.breaker.failed(ended)
                 if isinstance(error, Lost) and hand.passed_at:
                     return self._doubt(str(error), hand.passed_at)
                 return _unsent(

@@ -6,18 +6,20 @@ waits for a person, and says so. Nothing is ever sent again.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import anyio
 import structlog
 
-from ordod.adapter import Fill, supports
+from ordod.adapter import BrokerOrder, Fill, supports
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import tag_prefix
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.reconcile import (
     Reading,
+    appeared_doubts,
     change_shows,
     found,
     fresh_fills,
@@ -28,7 +30,8 @@ from ordod.core.orders.reconcile import (
 from ordod.core.orders.records import Evidence, Record, Settled, Update
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.ports import Clock
-from ordod.errors import OrdoError
+from ordod.domain.orders import Variety
+from ordod.errors import Kind, OrdoError
 
 __all__ = ["Reader"]
 
@@ -84,11 +87,15 @@ class Reader:
             str, float
         ] = {}  # doubt -> boot time of the first reading for absence
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
+        self.unstored: list[
+            tuple[OrderState, BrokerOrder]
+        ] = []  # on a dead disk: doubts that appeared, for the kill sweep
 
     def look(self) -> None:
         """Something may have moved: look soon."""
         self._looks = 0
         self._nudged.set()
+        self._say_next_check(0.0)
 
     async def seen_since(self, boot: float, *, within_s: float) -> bool:
         """Wait for a whole reading begun at or after this boot time. False: there was none in time."""
@@ -116,9 +123,15 @@ class Reader:
             left = self._ended + self._pause_s() - self._clock.boot()
             if left <= 0:
                 return
+            self._say_next_check(left)
             self._nudged = anyio.Event()
             with anyio.move_on_after(left):
                 await self._nudged.wait()
+
+    def _say_next_check(self, pause_s: float) -> None:
+        at = self._clock.now() + timedelta(seconds=pause_s)
+        for order in self._book.doubts(self._account.name):
+            order.next_check = at
 
     def _pause_s(self) -> float:
         return max(self._wanted_pause_s(), min(self._took_s * REST, REST_S_MAX))
@@ -127,13 +140,14 @@ class Reader:
         name = self._account.name
         if self._failures:
             return FAILED_PAUSES_S[min(self._failures, len(FAILED_PAUSES_S)) - 1]
-        if not self._account.is_read:
+        is_read = self._account.is_read
+        if not is_read and not self._looks:
             return 0.0
         if self._book.doubts(name):
             return (
                 DOUBT_PAUSES_S[self._looks] if self._looks < len(DOUBT_PAUSES_S) else DOUBT_PAUSE_S
             )
-        if self._book.live(name) or self._book.open_changes(name):
+        if not is_read or self._book.live(name) or self._book.open_changes(name):
             return LIVE_PAUSES_S[self._looks] if self._looks < len(LIVE_PAUSES_S) else LIVE_PAUSE_S
         return IDLE_PAUSE_S
 
@@ -146,12 +160,14 @@ class Reader:
             self._failures += 1
             log.info("book_not_read", account=self._account.name, why=error.message)
             return
-        self._failures = 0
         try:
             await self._take_in(reading)
         except JournalFailed:
+            self._failures += 1
             log.warning("reading_not_stored", account=self._account.name)
-            return
+            self.unstored = appeared_doubts(self._book, reading)
+        else:
+            self._failures = 0
         if reading.is_whole:
             self._begun = reading.begun
         if reading.shows_ours:
@@ -172,25 +188,38 @@ class Reader:
         rows = await account.read(
             lambda session: account.adapter.orders(session, account.master), deadline=deadline
         )
+        if account.user != user:
+            raise OrdoError(
+                Kind.SESSION_REQUIRED, f"the session was {user}'s, now {account.user}'s"
+            )
         for bad in rows.bad:
             log.warning("row_unreadable", account=account.name, why=bad.why)
         shows_ours = not any(self._may_be_ours(bad.row) for bad in rows.bad)
         fills: tuple[Fill, ...] | None = None
         if supports(account.adapter, "trades") and wants_fills(self._book, user, rows.good):
-            trades = await account.read(
-                lambda session: account.adapter.trades(session, account.master),
-                deadline=self._clock.boot() + READ_S,
-            )
-            fills = trades.good
+            fills = await self._fills(user)
         return Reading(
             user=user,
             begun=begun,
             begun_at=begun_at,
             rows=rows.good,
-            is_whole=rows.is_whole and account.user == user,
-            shows_ours=shows_ours and account.user == user,
+            is_whole=rows.is_whole,
+            shows_ours=shows_ours,
             fills=fills,
         )
+
+    async def _fills(self, user: str) -> tuple[Fill, ...] | None:
+        """Today's executions; None where they cannot be had now: the order book counts without them."""
+        account = self._account
+        try:
+            trades = await account.read(
+                lambda session: account.adapter.trades(session, account.master),
+                deadline=self._clock.boot() + READ_S,
+            )
+        except OrdoError as error:
+            log.warning("trades_not_read", account=account.name, why=error.message)
+            return None
+        return trades.good if account.user == user else None
 
     def _is_ours(self, text: str) -> bool:
         tag = self._account.spec.tag
@@ -221,10 +250,12 @@ class Reader:
                 new_id=self._new_id,
             )
         )
+        unknown = {r.id for r in shown if isinstance(r, Update) and self._is_strange(reading, r)}
+        self._warn_of_contradictions(shown)
         if shown:
             self._looks = 0
             await self._ledger.record(*shown)
-        strangers = [r.id for r in shown if isinstance(r, Update) and r.tag is not None]
+        strangers = [r.id for r in shown if isinstance(r, Update) and r.id in unknown]
         if strangers:
             self._adopted(self._account.name, strangers)
         fills = list(fresh_fills(self._book, reading))
@@ -233,6 +264,25 @@ class Reader:
         conclusions = [*self._absences(reading), *self._changes(reading)]
         if conclusions:
             await self._ledger.record(*conclusions)
+
+    def _is_strange(self, reading: Reading, update: Update) -> bool:
+        """Whether a row has a tag of ours that no order explains. The legs of an order repeat its tag."""
+        if update.tag is None:
+            return False
+        owner = self._book.by_tag(reading.user, update.tag)
+        has_legs = owner is not None and owner.terms.variety in (Variety.ICEBERG, Variety.CO)
+        return not has_legs and update.row.parent_order_id is None
+
+    def _warn_of_contradictions(self, shown: list[Record]) -> None:
+        for record in shown:
+            order = self._book.orders.get(record.id) if isinstance(record, Settled) else None
+            if order is not None and not order.is_open_doubt:
+                log.error(
+                    "ended_order_is_at_the_broker",
+                    account=order.account,
+                    order=order.id,
+                    was=order.status,
+                )
 
     def _absences(self, reading: Reading) -> list[Record]:
         """Doubts that this reading does not hold, by the rules of absence."""
@@ -295,10 +345,10 @@ class Reader:
         records: list[Record] = []
         for change in self._book.open_changes(self._account.name):
             order = self._book.orders.get(change.order_id or "")
-            if order is None or change.state == "intent" or reading.begun_at < change.at:
+            waited_s = reading.begun - self._count_from(change)
+            if order is None or change.state == "intent" or waited_s < 0:
                 continue
             outcome = change_shows(change, order)
-            waited_s = reading.begun - self._count_from(change)
             is_over = waited_s >= self._account.rules.doubt_horizon_s
             if not outcome and order.is_live and reading.is_whole and is_over:
                 outcome = "not_done"

@@ -1,5 +1,0 @@
-"""x"""
-
-
-def demo() -> int:
-    return 0
