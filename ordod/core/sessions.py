@@ -350,6 +350,10 @@ class SessionKeeper:
         self._move(SessionState.ACTIVE, "")
 
     async def _failed(self, error: BrokerError) -> None:
+        if error.fault is Fault.INVALID_INPUT and not self._is_counted:
+            self._failures, self._needs_person = 1, True  # a person's slip: the broker saw nothing
+            self._move(SessionState.EXPIRED, error.message)
+            return
         if error.fault in (Fault.AUTH_DENIED, Fault.INVALID_INPUT, Fault.UNSUPPORTED):
             self._logins.append(self._clock.now())
             await self._deny(error.message)

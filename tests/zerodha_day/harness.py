@@ -3,6 +3,7 @@
 Tests see what users see: answers and events on the socket. The broker's truth comes through the simulator's back door.
 """
 
+import hashlib
 import json
 import os
 import socket
@@ -168,10 +169,9 @@ class Ordo:
             self.call("account.otp", account=ACCOUNT, otp=sim.request_token())
         self.can_trade()
 
-    def journal(self) -> list[dict[str, Any]]:
+    def journal(self) -> str:
         folder = self.path.parent / "state" / "journal"
-        lines = [line for file in sorted(folder.iterdir()) for line in file.open()]
-        return [json.loads(line) for line in lines]
+        return "".join(file.read_text() for file in sorted(folder.iterdir()))
 
 
 @contextmanager
@@ -248,8 +248,6 @@ class Trouble:
 
 def session_of(sim: SimProcess) -> str:
     """An access token, as another program of the same app would have got it."""
-    import hashlib
-
     request_token = sim.request_token()
     text = APP.api_key + request_token + APP.api_secret
     form = {
