@@ -162,14 +162,21 @@ def wants_fills(book: Book, user: str, rows: Iterable[BrokerOrder]) -> bool:
 
 
 def lacks_seen_orders(book: Book, reading: Reading, day: datetime) -> bool:
-    """Whether the book misses an order that it showed before on this book day: then it is not whole, whatever it looks like."""
+    """Whether the book misses an order of this book day that it showed before, or that the broker had acknowledged when it
+    was read: then it is not whole, whatever it looks like. A cached copy looks whole."""
     shown = {row.broker_order_id for row in reading.rows}
     return any(
-        order.row is not None
+        order.broker_order_id is not None
         and order.broker_order_id not in shown
-        and (order.row.placed_at or order.placed_at) >= day
+        and _is_to_be_shown(order, reading, day)
         for order in book.of_user(reading.user)
     )
+
+
+def _is_to_be_shown(order: OrderState, reading: Reading, day: datetime) -> bool:
+    if order.row is None:
+        return order.sent == "placed" and day <= order.updated_at < reading.begun_at
+    return (order.row.placed_at or order.placed_at) >= day
 
 
 def why_not_absent(
