@@ -366,7 +366,9 @@ class SessionKeeper:
     async def _failed(self, error: BrokerError) -> None:
         if not self._has_asked_broker:
             # What the configuration lacks is no word of the broker's. It is read anew at each try: a token in a file may come.
+            # A person's slip is that person's to mend.
             self._failures += 1
+            self._needs_person = error.fault is Fault.INVALID_INPUT
             self._move(SessionState.EXPIRED, error.message)
             return
         if error.fault in (Fault.AUTH_DENIED, Fault.INVALID_INPUT, Fault.UNSUPPORTED):

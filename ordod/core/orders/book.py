@@ -186,7 +186,7 @@ class Book:
             status=order.status,
             status_message=order.message,
             filled_quantity=order.filled_quantity,
-            average_price=row.average_price if row else None,
+            average_price=order.average_price,
             since=order.sent_at if doubt else None,
             next_check=order.next_check if doubt else None,
             placed_at=order.placed_at,
@@ -405,8 +405,12 @@ class Book:
                 self._tags.setdefault((order.user, order.tag), order.id)
         if order.sent != "placed":
             self._appeared(order)
-        order.row, order.status, order.message = row, record.status, row.status_message
         self._bind(order, row.broker_order_id)
+        status = record.status
+        if order.terms.iceberg_legs:
+            row, status = order.with_leg(row)
+            order.broker_order_id = row.broker_order_id
+        order.row, order.status, order.message = row, status, row.status_message
         self._touch(order, seq, at)
 
     def _filled(self, seq: int, at: datetime, record: Filled) -> None:
@@ -465,7 +469,8 @@ class Book:
         if not broker_order_id:
             return
         name = (order.user, broker_order_id)
-        order.broker_order_id = broker_order_id
+        if not order.legs:  # else the current leg's stays
+            order.broker_order_id = broker_order_id
         bound = self.orders.get(self._broker_ids.get(name, ""))
         if bound is None or bound is order or (bound.key is None) == (order.key is None):
             self._broker_ids[name] = order.id
@@ -502,10 +507,9 @@ class Book:
         kept = []
         for order in old:
             del self.orders[order.id]
-            for index, name in (
-                (self._tags, order.tag),
-                (self._broker_ids, order.broker_order_id),
-            ):
+            names = [(self._tags, order.tag), (self._broker_ids, order.broker_order_id)]
+            names += [(self._broker_ids, leg) for leg in order.legs]
+            for index, name in names:
                 if name is not None and index.get((order.user, name)) == order.id:
                     del index[order.user, name]
             if order.key is not None and self._keys.get((order.user, order.key)) == order.id:
@@ -544,8 +548,8 @@ class Book:
                 self._tags[order.user, order.tag] = order.id
             elif order.tag and order.key is None:
                 self._tags.setdefault((order.user, order.tag), order.id)
-            if order.broker_order_id:
-                self._bind(order, order.broker_order_id)
+            for broker_id in filter(None, (*order.legs, order.broker_order_id)):
+                self._bind(order, broker_id)
             if order.key is not None and order.sent != "unsent":
                 self._keys[order.user, order.key] = order.id
             self._file(order)

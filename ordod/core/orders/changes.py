@@ -15,7 +15,7 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from ordod.adapter import BrokerOrder, Instrument, OrderChanges, Variety
+from ordod.adapter import BrokerOrder, Instrument, OrderChanges
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
 from ordod.core.orders.desk import Desk, NewId
@@ -206,7 +206,7 @@ class Changes:
             strategy=order.strategy,
             deadline=deadline,
             # Leaving a cover order trades: that is an order, and the gate holds it.
-            is_cancel=not (row.variety is Variety.CO and row.parent_order_id),
+            is_cancel=not order.is_cover_leg,
         )
 
     async def _refused_cancel(

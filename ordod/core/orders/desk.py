@@ -163,7 +163,7 @@ class Desk:
         """
         account = self.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        user = await self.user(account, deadline)
+        user = await self.user_of(account, deadline)
         # From here to the reservation nothing awaits.
         known = self._book.by_key(user, wanted.key)
         print_ = fingerprint(wanted.terms, wanted.strategy)
@@ -183,7 +183,7 @@ class Desk:
             return replayed
         call = self.under_way[user, wanted.key] = Call(print_, wanted.terms.symbol)
         try:
-            await self._ready(account, user, deadline)
+            await self.ready(account, user, deadline)
             adopted = self._adopted(account, user, wanted)
             if adopted is not None:
                 result = self._replay_adopted(adopted, wanted)
@@ -259,14 +259,14 @@ class Desk:
         found = (each.master.find(symbol) for symbol in symbols for each in self._accounts.values())
         return frozenset(symbols) | {instrument.symbol for instrument in found if instrument}
 
-    async def user(self, account: Account, deadline: float) -> str:
+    async def user_of(self, account: Account, deadline: float) -> str:
         """Whose keys these are; before the first login ever, that has to be waited for."""
         if account.user is None:
             await account.keeper.ensure(deadline)
         assert account.user is not None
         return account.user
 
-    async def _ready(self, account: Account, user: str, deadline: float) -> None:
+    async def ready(self, account: Account, user: str, deadline: float) -> None:
         session = await account.keeper.ensure(deadline)
         if session.user_id != user:
             raise OrdoError(

@@ -85,7 +85,7 @@ class Reader:
         self._counted_from: dict[str, float] = {}  # doubt -> boot time its horizon counts from
         self._absent_since: dict[
             str, float
-        ] = {}  # doubt -> boot time of the first reading for absence
+        ] = {}  # order or change in doubt -> boot time of the first reading that speaks against it
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
         self.unstored: list[
             tuple[OrderState, BrokerOrder]
@@ -345,17 +345,21 @@ class Reader:
         self.why_open[order.id] = why
 
     def _changes(self, reading: Reading) -> list[Record]:
-        """Modifies and cancels whose end the order's row shows, or that a horizon has passed without effect."""
+        """Modifies and cancels whose end the order's row shows, or that two readings past the horizon show without effect."""
         records: list[Record] = []
+        shown = {row.broker_order_id for row in reading.rows}
         for change in self._book.open_changes(self._account.name):
             order = self._book.orders.get(change.order_id or "")
             waited_s = reading.begun - self._count_from(change)
             if order is None or change.state == "intent" or waited_s < 0:
                 continue
+            if order.user != reading.user:
+                continue
             outcome = change_shows(change, order)
             is_over = waited_s >= self._account.rules.doubt_horizon_s
-            if not outcome and order.is_live and reading.is_whole and is_over:
-                outcome = "not_done"
+            if not outcome and order.is_live and is_over and order.broker_order_id in shown:
+                first = self._absent_since.setdefault(change.id, reading.begun)
+                outcome = "not_done" if reading.begun - first >= APART_S else ""
             if outcome:
                 records.append(Settled(id=change.id, outcome=outcome, by="book"))
         return records
