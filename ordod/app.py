@@ -173,7 +173,13 @@ async def _wire(
         tasks=tasks,
     )
     keyed = KeyedChanges(
-        clock=clock, new_id=new_id, ledger=ledger, gate=gate, sender=sender, desk=desk
+        clock=clock,
+        new_id=new_id,
+        ledger=ledger,
+        gate=gate,
+        sender=sender,
+        desk=desk,
+        looked_for=lambda account: readers[account].look(),
     )
     kill = KillSwitch(
         clock=clock,

@@ -31,13 +31,18 @@ from ordod.core.sessions import SessionKeeper
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Account", "AccountRules", "Hand", "Held"]
+__all__ = ["UNREACHED", "Account", "AccountRules", "Hand", "Held"]
 
 READ_TRIES = 3  # a read may be asked again; a write never is
 READ_PAUSE_S = 0.2
 
 T = TypeVar("T")
 
+UNREACHED = (  # what a gateway may have said in the broker's place; every other answer shows that it is there
+    Fault.BROKER_UNAVAILABLE,
+    Fault.AMBIGUOUS,
+    Fault.UNREADABLE,
+)
 READ_KINDS = {  # what a refused read is told as
     Fault.AUTH_EXPIRED: Kind.SESSION_REQUIRED,
     Fault.AUTH_DENIED: Kind.UNSUPPORTED,
@@ -232,7 +237,7 @@ class Account:
                         self.breaker.succeeded()
                         return answer
             except BrokerError as error:
-                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                if error.fault not in UNREACHED:
                     self.breaker.succeeded()
                 if error.fault is Fault.AUTH_EXPIRED:
                     self.keeper.died(session, error.message)

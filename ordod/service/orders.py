@@ -14,7 +14,6 @@ from ordod.core.orders.history import records_of
 from ordod.core.orders.states import OrderState
 from ordod.core.parts import Parts
 from ordod.domain.orders import (
-    FINAL,
     Order,
     OrderChanges,
     OrderTerms,
@@ -389,9 +388,9 @@ class _Orders:
     # Look
 
     async def get(self, _: Call, params: Get) -> OrderAnswer:
-        """At once, or as soon as the order changes, `wait_ms` at most. What is final is not waited for."""
+        """At once, or, while the order may still change, as soon as it does, `wait_ms` at most."""
         order = self._find(params)
-        if params.wait_ms and order.status not in FINAL:
+        if params.wait_ms and (order.is_live or order.is_open_doubt):
             changed = anyio.Event()
             stop = self._parts.events.listen(
                 lambda event: (

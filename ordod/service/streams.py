@@ -100,9 +100,11 @@ class _Subscription:
             return False
         if params.accounts is not None and event.account not in (None, *params.accounts):
             return False
-        is_of_order = event.topic in (Topic.ORDERS, Topic.TRADES)
-        if is_of_order and params.strategy not in (None, event.strategy):
-            return False
+        if params.strategy is not None and event.strategy != params.strategy:
+            # An order without a label is of no strategy; what is of no order concerns every strategy.
+            is_of_order = event.topic in (Topic.ORDERS, Topic.TRADES)
+            if is_of_order or event.strategy is not None:
+                return False
         return params.symbols is None or event.symbol is None or event.symbol in params.symbols
 
     def _push(self, event: Event) -> None:

@@ -17,6 +17,7 @@ import anyio
 import orjson
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate, Scope
@@ -203,13 +204,12 @@ class KillSwitch:
 
     # Cancelling
 
-    def _open(self) -> list[OrderState]:
-        """Everything live or in doubt at all accounts, newest first."""
-        return sorted(
-            self._ledger.book.open_orders(), key=lambda order: order.placed_at, reverse=True
-        )
+    def _open(self, account: str | None) -> list[OrderState]:
+        """Everything live or in doubt, newest first. None: at all accounts."""
+        orders = self._ledger.book.open_orders(account)
+        return sorted(orders, key=lambda order: order.placed_at, reverse=True)
 
-    async def _cancel_all(self) -> tuple[int, int]:
+    async def _cancel_all(self, account: str | None = None) -> tuple[int, int]:
         """One cancel for each open order, side by side; the windows put them in order. How many were taken, and how many not."""
         taken = failed = 0
 
@@ -223,20 +223,19 @@ class KillSwitch:
                 failed += 1
 
         async with anyio.create_task_group() as group:
-            for order in self._open():
+            for order in self._open(account):
                 if order.account in self._accounts and self._may_try(order):
                     group.start_soon(cancel, order)
         self._sweep.cancelled += taken
         self._sweep.failed += failed
         return taken, failed
 
-    async def _cancel_unstored(self) -> None:
+    async def _cancel_unstored(self, reader: Reader) -> None:
         """On a dead disk the book cannot take in that an order in doubt has appeared; its row is enough to cancel it."""
-        for reader in self._readers.values():
-            found, reader.unstored = reader.unstored, []
-            for order, row in found:
-                what = await self._changes.cancel_unstored(order, row, CANCEL_S)
-                self._sweep.cancelled += what in ("accepted", "doubt")
+        found, reader.unstored = reader.unstored, []
+        for order, row in found:
+            what = await self._changes.cancel_unstored(order, row, CANCEL_S)
+            self._sweep.cancelled += what in ("accepted", "doubt")
 
     def _may_try(self, order: OrderState) -> bool:
         last = self._tried.get(order.id)
@@ -250,32 +249,29 @@ class KillSwitch:
             self._tasks.start_soon(self._run_sweep)
 
     async def _run_sweep(self) -> None:
-        try:
+        """Each account by itself: one whose broker hangs holds no other up."""
+        left: dict[str, int] = {}
+
+        async def sweep(account: str) -> None:
+            reader = self._readers[account]
             while self._gate.is_closed:
-                looked = await self._look_everywhere()
-                open_orders = [o for o in self._open() if o.account in self._accounts]
-                self._sweep.left = len(open_orders)
-                if looked and not open_orders:
-                    log.warning("swept", cancelled=self._sweep.cancelled)
+                looked = await reader.seen_since(self._clock.boot(), within_s=LOOK_S)
+                left[account] = len(self._ledger.book.open_orders(account))
+                self._sweep.left = sum(left.values())
+                if looked and not left[account]:
                     return
-                await self._cancel_all()
-                await self._cancel_unstored()
+                await self._cancel_all(account)
+                await self._cancel_unstored(reader)
                 await anyio.sleep(AGAIN_S / 2)
+
+        try:
+            async with anyio.create_task_group() as group:
+                for account in self._readers:
+                    group.start_soon(sweep, account)
+            if self._gate.is_closed:
+                log.warning("swept", cancelled=self._sweep.cancelled)
         finally:
             self._sweep.running = False
-
-    async def _look_everywhere(self) -> bool:
-        """A complete reading of every account, begun now; False where one could not be had."""
-        since = self._clock.boot()
-        seen: list[bool] = []
-
-        async def look(reader: Reader) -> None:
-            seen.append(await reader.seen_since(since, within_s=LOOK_S))
-
-        async with anyio.create_task_group() as group:
-            for reader in self._readers.values():
-                group.start_soon(look, reader)
-        return all(seen)
 
     # Releasing and telling
 
@@ -329,7 +325,9 @@ class KillSwitch:
         )
         is_swept = bool(self._sweep.running or self._sweep.cancelled or self._sweep.failed)
         return KillStatus(
-            engaged=self._gate.is_closed, scopes=scopes, sweep=self._sweep if is_swept else None
+            engaged=self._gate.is_closed,
+            scopes=scopes,
+            sweep=replace(self._sweep) if is_swept else None,
         )
 
 

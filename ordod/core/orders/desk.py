@@ -163,7 +163,7 @@ class Desk:
         """
         account = self.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        user = await self._user(account, deadline)
+        user = await self.user(account, deadline)
         # From here to the reservation nothing awaits.
         known = self._book.by_key(user, wanted.key)
         print_ = fingerprint(wanted.terms, wanted.strategy)
@@ -254,7 +254,7 @@ class Desk:
             )
         return instrument
 
-    async def _user(self, account: Account, deadline: float) -> str:
+    async def user(self, account: Account, deadline: float) -> str:
         """Whose keys these are; before the first login ever, that has to be waited for."""
         if account.user is None:
             await account.keeper.ensure(deadline)

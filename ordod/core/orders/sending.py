@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from ordod.adapter import BrokerError, Dialogue, Fault, Session
-from ordod.core.account import Account, Held
+from ordod.core.account import UNREACHED, Account, Held
 from ordod.core.guard.gate import Gate
 from ordod.core.orders.records import Accepted, Doubt, Record, Rejected, Unsent
 from ordod.core.ports import Clock, Lost
@@ -25,7 +25,7 @@ __all__ = ["Outcome", "Sender", "error_of", "record_of"]
 T = TypeVar("T")
 
 RATE_PAUSE_S = 1.0  # after a broker's own "too many": its windows are not ours to know
-FAIR_S = 2.0  # a try that had less time than this to connect says nothing about the broker
+FAIR_S = 0.5  # a try that had less time than this to connect says nothing about the broker
 
 log = structlog.get_logger("sending")
 
@@ -129,7 +129,7 @@ class Sender:
                     make(session), deadline=deadline, hand=hand, cancel=is_cancel
                 )
             except BrokerError as error:
-                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                if error.fault not in UNREACHED:
                     account.breaker.succeeded()  # it can be reached, whatever it says
                 outcome: Outcome[T] = self._answered(error, hand.passed_at)
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
