@@ -229,8 +229,10 @@ def _health(parts: Parts) -> Page:
 def _state(state_dir: Path) -> Iterator[Files]:
     try:
         disk = Files(state_dir)
-    except (StateError, OSError) as error:
-        raise CannotStart(f"state directory {state_dir}: {error}") from error
+    except StateError as error:
+        raise CannotStart(f"state directory: {error}") from error
+    except OSError as error:  # the lock's file
+        raise CannotStart(f"state directory: {state_dir} cannot be used: {error}") from error
     try:
         yield disk
     finally:

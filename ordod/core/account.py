@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Protocol, TypeVar
 
 import anyio
@@ -54,11 +55,12 @@ READ_KINDS = {  # what a refused read is told as
 
 
 class Held(NotAdmitted):
-    """A request that was held back before its first byte, and the kind of error that says why."""
+    """A request that was held back before its first byte, the kind of error that says why, and when it may be asked again."""
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: Kind, message: str, *, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
         self.kind = kind
+        self.retry_after_ms = retry_after_ms
 
 
 class Hand(Protocol):
@@ -214,6 +216,7 @@ class Account:
                 raise Held(
                     Kind.RATE_LIMITED,
                     f"the broker's limit of {request.group} is reached; a slot is free in {wait_s:.1f} s, past the deadline",
+                    retry_after_ms=ceil(wait_s * 1000),
                 )
             await anyio.sleep(wait_s)
 
@@ -257,5 +260,10 @@ class Account:
                     Kind.BROKER_UNAVAILABLE, f"{self.spec.name}: {error}", account=self.name
                 ) from error
             except Held as error:
-                raise OrdoError(error.kind, str(error), account=self.name) from error
+                raise OrdoError(
+                    error.kind,
+                    str(error),
+                    account=self.name,
+                    retry_after_ms=error.retry_after_ms,
+                ) from error
         raise AssertionError("unreachable: the second turn returns or raises")

@@ -365,8 +365,8 @@ class SessionKeeper:
 
     async def _failed(self, error: BrokerError) -> None:
         if not self._has_asked_broker:
-            # What is missing in the configuration is no word of the broker's, and a restart may have mended it.
-            self._failures, self._needs_person = 1, True
+            # What the configuration lacks is no word of the broker's. It is read anew at each try: a token in a file may come.
+            self._failures += 1
             self._move(SessionState.EXPIRED, error.message)
             return
         if error.fault in (Fault.AUTH_DENIED, Fault.INVALID_INPUT, Fault.UNSUPPORTED):

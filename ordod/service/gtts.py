@@ -16,7 +16,7 @@ from ordod.core.orders.validate import check_gtt, check_quantity
 from ordod.core.parts import Parts
 from ordod.domain.gtt import BrokerGtt, GttLeg, NewGtt
 from ordod.domain.instruments import Instrument
-from ordod.domain.orders import OrderType, Product, Side
+from ordod.domain.orders import OrderTerms, OrderType, Product, Side
 from ordod.domain.portfolio import Conversion
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role, Rupees
@@ -140,6 +140,8 @@ class _Gtts:
         async def prepare() -> None:
             nonlocal sent
             check_gtt(gtt, instrument)
+            for leg in legs:
+                self._parts.desk.check_released(account, _released(instrument.symbol, leg))
             last = await self._last_price(account, instrument, deadline)
             sent = NewGtt(symbol=instrument.symbol, legs=legs, last_price=last)
 
@@ -263,6 +265,17 @@ def _told(account: Account, change: ChangeState) -> str:
             key=change.key,
         )
     return "done" if change.state == "done" else "in_doubt"
+
+
+def _released(symbol: str, leg: GttLeg) -> OrderTerms:
+    return OrderTerms(
+        symbol=symbol,
+        side=leg.side,
+        quantity=leg.quantity,
+        type=leg.type,
+        product=leg.product,
+        price=leg.price,
+    )
 
 
 def _shown(account: str, row: BrokerGtt) -> Gtt:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import anyio
 import orjson
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from ordod.core.events import Event, Topic
 from ordod.core.parts import Parts
@@ -141,6 +142,8 @@ class _Streams:
             )
         for account in params.accounts or ():
             self._parts.desk.account(account)
+        if params.symbols is not None:
+            params = replace(params, symbols=list(self._parts.desk.names(params.symbols)))
         missed = self._missed(params)
         is_reset = params.since is not None and missed is None
         positions = await self._positions(params) if params.since is None or is_reset else {}

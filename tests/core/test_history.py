@@ -24,7 +24,6 @@ async def test_every_record_about_an_order_is_found_across_segments(
     step_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "STEP_BYTES", step_bytes)
-
     scribe = written()
 
     found = await records_of(scribe.disk, {"o1"}, range(1, scribe.head[0] + 1))
@@ -36,28 +35,33 @@ async def test_every_record_about_an_order_is_found_across_segments(
 async def test_segments_before_its_first_record_are_not_read() -> None:
     scribe = written()
     scribe.disk.put("journal/" + scribe.disk.names("journal")[0], b"")
+    head = scribe.head[0]
 
-    found = await records_of(scribe.disk, {"o1"}, range(scribe.head[0] - 1, scribe.head[0] + 1))
+    found = await records_of(scribe.disk, {"o1"}, range(head - 1, head + 1))
 
     assert [record["type"] for record in found] == ["accepted", "cancel"]
 
 
-async def test_the_newest_lines_come_oldest_first_across_segments() -> None:
+async def test_what_is_behind_the_head_is_not_told() -> None:
     scribe = written()
+    head = scribe.head[0] - 1
 
-    lines = await last_lines(scribe.disk, 4, scribe.head[0])
+    found = await records_of(scribe.disk, {"o1"}, range(1, head + 1))
 
-    assert [line["type"] for line in lines] == ["seal", "open", "accepted", "cancel"]
-    assert len(await last_lines(scribe.disk, 1000, scribe.head[0])) == scribe.head[0]
-    assert await last_lines(TearingDisk(), 10, 0) == []
+    assert [record["type"] for record in found] == ["intent", "accepted"]
+    assert [line["seq"] for line in await last_lines(scribe.disk, 2, head)] == [head - 1, head]
 
 
-async def test_what_is_not_synced_yet_is_not_told() -> None:
+@pytest.mark.parametrize("step_bytes", [64, 256 * 1024])
+async def test_the_newest_lines_come_oldest_first_across_segments(
+    step_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "STEP_BYTES", step_bytes)
     scribe = written()
     head = scribe.head[0]
 
-    lines = await last_lines(scribe.disk, 3, head - 1)
-    found = await records_of(scribe.disk, {"o1"}, range(1, head))
+    lines = await last_lines(scribe.disk, 4, head)
 
-    assert [line["seq"] for line in lines] == [head - 3, head - 2, head - 1]
-    assert [record["type"] for record in found] == ["intent", "accepted"]
+    assert [line["type"] for line in lines] == ["seal", "open", "accepted", "cancel"]
+    assert len(await last_lines(scribe.disk, 1000, head)) == head
+    assert await last_lines(TearingDisk(), 10, 0) == []

@@ -76,7 +76,7 @@ async def test_a_disk_that_is_full_does_not_end_the_fetching() -> None:
             raise fails.pop()
         return await load(*args)
 
-    world.tables.load = failing  # type: ignore[method-assign]  # fails three times
+    world.tables.load = failing  # type: ignore[method-assign, assignment]  # fails three times
     async with world.daemon(ready=False):
         await until(world.is_ready)
 

@@ -73,10 +73,10 @@ async def test_after_the_first_byte_only_a_sure_fault_is_no_doubt(fault: Fault) 
         assert unsure.what == "doubt"
         if fault in SURE:
             assert (sure.what, sure.kind) == ("rejected", SURE[fault])
-            assert sure.kind.retry is Retry.NEW_KEY
+            assert SURE[fault].retry is Retry.NEW_KEY
         elif fault in AGAIN:
             assert (sure.what, sure.kind) == ("unsent", AGAIN[fault])
-            assert sure.kind.retry is Retry.SAME_KEY
+            assert AGAIN[fault].retry is Retry.SAME_KEY
         else:
             assert sure.what == "doubt"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ordod.adapter import Ask, LoginDialogue
+from ordod.adapter import Ask, LoginDialogue, Session
 from ordod.errors import Kind
 from ordod.paper import PAPER
 from tests.core.world import VIRTUAL, answers, request_is, running_world, until
@@ -20,7 +20,8 @@ class Asking(type(PAPER)):  # type: ignore[misc]  # the paper broker with a ques
     def login(self, credentials: Any, now: Any) -> LoginDialogue:
         answer = yield Ask("page", "log in here", "https://example.invalid/login")
         self.answer = answer
-        return (yield from super().login(credentials, now))
+        session: Session = yield from super().login(credentials, now)
+        return session
 
 
 async def test_an_account_that_can_trade_says_so() -> None:

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate, Scope
 from ordod.core.orders.changes import Changes
-from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.journal import JournalFailed, Pending
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import Kill, Record, Release
 from ordod.core.orders.settling import Reader
@@ -104,6 +104,7 @@ class KillSwitch:
             anyio.Lock()
         )  # of kill.d: a release takes away what was written, never the other way round
         self._tried: dict[str, float] = {}  # order -> boot time of its last cancel
+        self._over: set[str] = set()  # orders of a day that is over, whose cancel was refused
 
     # At a start
 
@@ -125,7 +126,9 @@ class KillSwitch:
         """Go on with the sweep of a kill that was engaged before the start."""
         note = self._ledger.book.kills.get((None, None))
         if self._known_engaged and note is None:
-            await self._durable("start", "the gate was closed at the start", cancel_open=True)
+            why = "the gate was closed at the start"
+            record = self._ledger.write(Kill(caller="start", reason=why, cancel_open=True))
+            await self._durable("start", why, record)
         if self._known_engaged and (note is None or note.cancel_open):
             self._start_sweep()
 
@@ -138,6 +141,8 @@ class KillSwitch:
         self._engagements += 1
         self._known_engaged = True
         self._engaged = KillNote(None, None, reason, caller, self._clock.now(), cancel_open)
+        # At once, so that the journal's order of kills and releases is the gate's.
+        record = self._ledger.write(Kill(caller=caller, reason=reason, cancel_open=cancel_open))
         exposed = sum(account.line.reset_writes() for account in self._accounts.values())
         self._sweep.exposed += exposed
         log.warning("killed", caller=caller, reason=reason, exposed=exposed)
@@ -145,7 +150,7 @@ class KillSwitch:
 
         async def make_durable() -> None:
             nonlocal durable
-            durable = await self._durable(caller, reason, cancel_open=cancel_open)
+            durable = await self._durable(caller, reason, record)
 
         async def first_cancels() -> None:
             nonlocal cancelled, failed
@@ -165,7 +170,7 @@ class KillSwitch:
             took_ms=round((self._clock.boot() - began) * 1000),
         )
 
-    async def _durable(self, caller: str, reason: str, *, cancel_open: bool) -> bool:
+    async def _durable(self, caller: str, reason: str, record: Pending) -> bool:
         """Try the three means side by side; whether one of them took it in time."""
         took = anyio.Event()
 
@@ -183,9 +188,7 @@ class KillSwitch:
 
         async def by_journal() -> None:
             with suppress(JournalFailed):
-                await self._ledger.record(
-                    Kill(caller=caller, reason=reason, cancel_open=cancel_open)
-                )
+                await record.durable()
                 took.set()
 
         for way in (by_file, by_gate, by_journal):
@@ -206,7 +209,7 @@ class KillSwitch:
 
     def _open(self, account: str | None) -> list[OrderState]:
         """Everything live or in doubt, newest first. None: at all accounts."""
-        orders = self._ledger.book.open_orders(account)
+        orders = [o for o in self._ledger.book.open_orders(account) if o.id not in self._over]
         return sorted(orders, key=lambda order: order.placed_at, reverse=True)
 
     async def _cancel_all(self, account: str | None = None) -> tuple[int, int]:
@@ -221,6 +224,8 @@ class KillSwitch:
                 taken += 1
             else:
                 failed += 1
+            if what == "rejected" and order.is_live and self._is_of_a_past_day(order):
+                self._over.add(order.id)  # its book is gone: another try would find it no better
 
         async with anyio.create_task_group() as group:
             for order in self._open(account):
@@ -229,6 +234,11 @@ class KillSwitch:
         self._sweep.cancelled += taken
         self._sweep.failed += failed
         return taken, failed
+
+    def _is_of_a_past_day(self, order: OrderState) -> bool:
+        account = self._accounts[order.account]
+        placed_at = order.row.placed_at if order.row and order.row.placed_at else order.placed_at
+        return placed_at < account.book_day(self._clock.now())
 
     async def _cancel_unstored(self, reader: Reader) -> None:
         """On a dead disk the book cannot take in that an order in doubt has appeared; its row is enough to cancel it."""
@@ -256,7 +266,7 @@ class KillSwitch:
             reader = self._readers[account]
             while self._gate.is_closed:
                 looked = await reader.seen_since(self._clock.boot(), within_s=LOOK_S)
-                left[account] = len(self._ledger.book.open_orders(account))
+                left[account] = len(self._open(account))
                 self._sweep.left = sum(left.values())
                 if looked and not left[account]:
                     return
@@ -303,6 +313,7 @@ class KillSwitch:
         self._known_engaged = False
         self._engaged = None
         self._tried.clear()
+        self._over.clear()
         self._sweep = Sweep()
         self._gate.open(Scope())
         with suppress(DiskError):

@@ -413,7 +413,9 @@ class Changes:
             raise OrdoError(
                 Kind.JOURNAL_FAILED, f"it could not be written down ({error}); nothing was changed"
             ) from error
-        self._readers[order.account].look()
+        reader = self._readers.get(order.account)  # None: its account's name left the configuration
+        if reader is not None:
+            reader.look()
         return self._book.view(order)
 
     # Writing down
