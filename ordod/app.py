@@ -92,6 +92,7 @@ async def running(
         load=book.load,
     )
     replay.finish(journal.head[0])
+    book.archive(past_days(ports.clock.now()))  # a daemon that runs by day only never sees one turn
     journal.on_seal = lambda seq, digest: log.info("sealed", seq=seq, hash=digest)
     async with anyio.create_task_group() as writer:
         writer.start_soon(journal.run)
@@ -369,7 +370,7 @@ async def _keep_house(parts: Parts) -> None:
 
 
 async def _snapshot(journal: Journal, book: Book, clock: Clock) -> None:
-    """The book as it is, orders of past days archived: a daemon that runs by day only never sees the turn of one."""
+    """The book as it is, orders of past days archived."""
     book.archive(past_days(clock.now()))
     await journal.save_snapshot(book.dump())
 

@@ -30,6 +30,7 @@ from ordod.core.orders.reconcile import (
 from ordod.core.orders.records import Evidence, Record, Settled, Update
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.ports import Clock
+from ordod.core.waiting import Once
 from ordod.domain.orders import Variety
 from ordod.errors import Kind, OrdoError
 
@@ -74,7 +75,7 @@ class Reader:
         self._new_id = new_id
         self._appeared = appeared
         self._adopted = adopted
-        self._nudged = anyio.Event()
+        self._nudged = Once()
         self._is_wanted = False  # somebody waits for a reading begun now
         self._ended = float("-inf")  # boot time of the end of the last turn
         self._read = anyio.Event()  # set and replaced after every reading
@@ -93,7 +94,7 @@ class Reader:
 
     def look(self) -> None:
         """Something may have moved: look soon."""
-        if self._looks or not self._nudged.is_set():
+        if self._looks or not self._nudged.is_set:
             self._say_next_check(0.0)
         self._looks = 0
         self._nudged.set()
@@ -125,9 +126,8 @@ class Reader:
             if left <= 0:
                 return
             self._say_next_check(left)
-            self._nudged = anyio.Event()
-            with anyio.move_on_after(left):
-                await self._nudged.wait()
+            self._nudged = Once()
+            await self._nudged.wait(left)
 
     def _say_next_check(self, pause_s: float) -> None:
         at = self._clock.now() + timedelta(seconds=pause_s)
