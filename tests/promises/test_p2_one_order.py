@@ -46,7 +46,7 @@ def tags(daemon: Daemon) -> dict[str, str]:
 
 
 def ask_twice(daemon: Daemon, key: str, symbol: str) -> list[dict[str, Any]]:
-    return [daemon.place(key, symbol=symbol)["order"] for _ in range(2)]
+    return [daemon.insist(key, symbol=symbol) for _ in range(2)]
 
 
 def test_a_lost_answer_of_any_kind_makes_no_second_order(
