@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
+import anyio.lowlevel
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
@@ -15,7 +16,7 @@ from ordod.core.orders.validate import check_gtt, check_quantity
 from ordod.core.parts import Parts
 from ordod.domain.gtt import BrokerGtt, GttLeg, NewGtt
 from ordod.domain.instruments import Instrument
-from ordod.domain.orders import OrderType, Product, Side
+from ordod.domain.orders import OrderTerms, OrderType, Product, Side
 from ordod.domain.portfolio import Conversion
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role, Rupees
@@ -134,8 +135,15 @@ class _Gtts:
         instrument = self._parts.desk.instrument(account, params.symbol)
         legs = tuple(GttLeg(**asdict(leg)) for leg in params.legs)
         gtt = NewGtt(symbol=instrument.symbol, legs=legs)
-        last = await self._last_price(account, instrument, deadline)
-        sent = NewGtt(symbol=instrument.symbol, legs=legs, last_price=last)
+        sent = gtt
+
+        async def prepare() -> None:
+            nonlocal sent
+            check_gtt(gtt, instrument)
+            for leg in legs:
+                self._parts.desk.check_released(account, _released(instrument.symbol, leg))
+            last = await self._last_price(account, instrument, deadline)
+            sent = NewGtt(symbol=instrument.symbol, legs=legs, last_price=last)
 
         wanted = Keyed(
             account=account.name,
@@ -154,7 +162,7 @@ class _Gtts:
                 if target is None
                 else adapter.modify_gtt(session, target, sent, instrument)
             ),
-            lambda: check_gtt(gtt, instrument),
+            prepare,
         )
         return self._answer(account, change, replayed)
 
@@ -183,19 +191,12 @@ class _Gtts:
         change, replayed = await self._parts.keyed.carry(
             wanted,
             lambda session: account.adapter.cancel_gtt(session, params.gtt_id),
-            lambda: None,
+            anyio.lowlevel.checkpoint,
         )
         return self._answer(account, change, replayed)
 
     def _answer(self, account: Account, change: ChangeState, replayed: bool) -> GttAnswer:
-        told = {"done": "done", "not_done": "not_done"}.get(change.state, "in_doubt")
-        if told == "not_done":
-            raise OrdoError(
-                Kind.ORDER_REJECTED,
-                "the broker's list shows that it did not happen",
-                account=account.name,
-                key=change.key,
-            )
+        told = _told(account, change)
         gtt = change.intent.gtt if change.intent else None
         shown = None
         if gtt is not None:
@@ -228,7 +229,7 @@ class _Gtts:
             overnight=params.overnight,
         )
 
-        def prepare() -> None:
+        async def prepare() -> None:
             check_quantity(conversion.quantity, instrument)
             if conversion.from_product is conversion.to_product:
                 raise OrdoError(
@@ -251,7 +252,30 @@ class _Gtts:
             lambda session: account.adapter.convert(session, conversion, instrument),
             prepare,
         )
-        return ConvertAnswer("done" if change.state == "done" else "in_doubt", replayed)
+        return ConvertAnswer(_told(account, change), replayed)
+
+
+def _told(account: Account, change: ChangeState) -> str:
+    """`done` or `in_doubt`. Raises OrdoError: ORDER_REJECTED where evidence ended it as not done."""
+    if change.state == "not_done":
+        raise OrdoError(
+            Kind.ORDER_REJECTED,
+            "the broker's books show that it did not happen",
+            account=account.name,
+            key=change.key,
+        )
+    return "done" if change.state == "done" else "in_doubt"
+
+
+def _released(symbol: str, leg: GttLeg) -> OrderTerms:
+    return OrderTerms(
+        symbol=symbol,
+        side=leg.side,
+        quantity=leg.quantity,
+        type=leg.type,
+        product=leg.product,
+        price=leg.price,
+    )
 
 
 def _shown(account: str, row: BrokerGtt) -> Gtt:

@@ -4,7 +4,7 @@ They carry no tag. After a lost answer a GTT is found by its conditions in the b
 took from; both end by evidence only, under the same two readings a horizon after the send as an order's absence.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -82,7 +82,9 @@ class KeyedChanges:
         gate: Gate,
         sender: Sender,
         desk: Desk,
+        looked_for: Callable[[str], None],
     ) -> None:
+        """`looked_for`: called with an account in whose lists a change wants to be found, from now on."""
         self._clock = clock
         self._new_id = new_id
         self._ledger = ledger
@@ -90,6 +92,7 @@ class KeyedChanges:
         self._gate = gate
         self._sender = sender
         self._desk = desk
+        self._looked_for = looked_for
         self._position_locks: dict[tuple[str, str], anyio.Lock] = {}
         self._counted_from: dict[str, float] = {}
         self._absent_since: dict[str, float] = {}
@@ -98,32 +101,32 @@ class KeyedChanges:
         self,
         wanted: Keyed,
         make: Callable[[Session], Dialogue[Any]],
-        prepare: Callable[[], None],
+        prepare: Callable[[], Awaitable[None]],
     ) -> tuple[ChangeState, bool]:
         """The change as it stands, and whether its key had been here before.
 
         Args:
             make: the adapter's dialogue; a `str` it returns is the broker's id.
-            prepare: validates; raises OrdoError before anything is stored.
+            prepare: validates, and reads what `make` needs; raises OrdoError before anything is stored. The key was
+                looked at before it.
         Raises:
             OrdoError: as for an order; the words speak of the change.
         """
         account = self._desk.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        session = await account.keeper.ensure(deadline)
-        user, print_ = session.user_id, wanted.fingerprint()
-        known = self._book.by_key(user, wanted.key)
-        if known is not None or self._book.key_is_spent(user, wanted.key):
-            return _same(known, wanted, print_), True
+        user, print_ = await self._desk.user(account, deadline), wanted.fingerprint()
         call = self._desk.under_way.get((user, wanted.key))
         if call is not None:
             if call.fingerprint != print_:
                 raise _reused(wanted)
             await call.done.wait()
             return self._change_of(call), True
+        known = self._book.by_key(user, wanted.key)
+        if known is not None or self._book.key_is_spent(user, wanted.key):
+            return _same(known, wanted, print_), True
         call = self._desk.under_way[user, wanted.key] = Call(print_, wanted.operation)
         try:
-            prepare()
+            await prepare()
             self._check_gate(account, wanted.key)
             if wanted.conversion is None:
                 await self._carry(call, account, user, wanted, make, deadline)
@@ -133,6 +136,11 @@ class KeyedChanges:
                     await self._carry(call, account, user, wanted, make, deadline, before=before)
         except OrdoError as error:
             call.error = error
+            raise
+        except BaseException:
+            call.error = OrdoError(
+                Kind.BROKER_UNAVAILABLE, "the first call with this key broke off; ask again"
+            )
             raise
         finally:
             del self._desk.under_way[user, wanted.key]
@@ -176,11 +184,15 @@ class KeyedChanges:
             log.warning("outcome_not_stored", account=account.name, change=intent.id)
             if outcome.what != "unsent":
                 return  # told as in doubt: the intent is on disk, its outcome is not
+        if outcome.what == "doubt":
+            self._looked_for(account.name)
         error = error_of(outcome, account=account.name, key=wanted.key)
         if error is not None:
             raise error
 
     def _check_gate(self, account: Account, key: str) -> None:
+        if self._desk.is_draining:
+            raise OrdoError(Kind.OVERLOADED, "the daemon is stopping; send the same key again soon")
         if self._gate.is_closed_for(account.name, None):
             raise OrdoError(
                 Kind.KILLED,
@@ -227,7 +239,7 @@ class KeyedChanges:
         doubts = [
             change
             for change in self._book.open_changes(account.name)
-            if change.intent is not None and change.state == "doubt"
+            if change.intent is not None and change.state == "doubt" and change.user == account.user
         ]
         if not doubts:
             return
@@ -245,8 +257,11 @@ class KeyedChanges:
                     lambda session: account.adapter.positions(session, account.master),
                     deadline=deadline,
                 )
+            if any(change.user != account.user for change in doubts):
+                return  # another user's lists say nothing
+            claimed: set[str] = set()  # one row ends one doubt
             for change in doubts:
-                records += self._evidence(account, change, begun, gtts, conversions)
+                records += self._evidence(account, change, begun, gtts, conversions, claimed)
             if records:
                 await self._ledger.record(*records)
         except (OrdoError, JournalFailed) as error:
@@ -259,17 +274,23 @@ class KeyedChanges:
         begun: float,
         gtts: Rows[BrokerGtt] | None,
         positions: Rows[Position] | None,
+        claimed: set[str],
     ) -> Iterator[Record]:
         assert change.intent is not None
-        is_whole = (gtts or positions or Rows(())).is_whole
-        shown = None
-        if change.operation == "convert" and positions is not None:
-            shown = _conversion_shows(change.intent, positions)
-        elif gtts is not None:
-            shown = self._gtt_shows(change, gtts)
-        source = "positions" if change.operation == "convert" else "gtts"
         at = self._clock.now()
+        shown, is_whole = None, False
+        if change.operation == "convert" and positions is not None:
+            is_whole = positions.is_whole
+            # Positions are of a day: the next one's say nothing.
+            is_same_day = account.book_day(change.sent_at or change.at) == account.book_day(at)
+            if is_whole and is_same_day:
+                shown = _conversion_shows(change.intent, positions)
+        elif change.operation != "convert" and gtts is not None:
+            is_whole = gtts.is_whole
+            shown = self._gtt_shows(change, gtts, claimed)
+        source = "positions" if change.operation == "convert" else "gtts"
         if shown is not None and shown[0]:
+            claimed.add(shown[1])
             yield Evidence(id=change.id, source=source, begun_at=at, complete=is_whole, found=True)
             yield Settled(id=change.id, outcome="done", by=source, broker_id=shown[1])
             return
@@ -281,14 +302,17 @@ class KeyedChanges:
         if begun - self._absent_since.setdefault(change.id, begun) >= APART_S:
             yield Settled(id=change.id, outcome="not_done", by=source)
 
-    def _gtt_shows(self, change: ChangeState, gtts: Rows[BrokerGtt]) -> tuple[bool, str]:
+    def _gtt_shows(
+        self, change: ChangeState, gtts: Rows[BrokerGtt], claimed: set[str]
+    ) -> tuple[bool, str]:
         """Whether the list shows the change, and the broker's id of the trigger."""
         intent = change.intent
         assert intent is not None
         if change.operation == "cancel_gtt":
             living = {g.broker_gtt_id for g in gtts.good if g.status is GttStatus.ACTIVE}
-            return intent.target not in living, intent.target or ""
-        taken = {c.broker_id for c in self._book.changes.values() if c.broker_id}
+            # A row that cannot be read may be the one that should be gone.
+            return gtts.is_whole and intent.target not in living, intent.target or ""
+        taken = claimed | {c.broker_id for c in self._book.changes.values() if c.broker_id}
         for row in gtts.good:
             is_target = row.broker_gtt_id == intent.target
             if change.operation == "modify_gtt" and not is_target:
