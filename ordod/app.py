@@ -141,9 +141,26 @@ async def _wire(
     new_id = NewId(clock, ports.random)
     accounts: dict[str, Account] = {}
     readers: dict[str, Reader] = {}
+    owners: dict[tuple[str, str], str] = {}  # broker and user -> account
+
+    def welcome(account: AccountSettings, user: str) -> str:
+        owner = owners.setdefault((account.broker, user), account.name)
+        if owner != account.name:
+            return (
+                f"user {user} is account {owner} already; two sessions of one user end each other"
+            )
+        book.claim(user, account.name)
+        return ""
+
     for name, each in settings.accounts.items():
         accounts[name] = _account(
-            ports, each, adapters[each.broker], ledger, partial(credentials_of, each), learned
+            ports,
+            each,
+            adapters[each.broker],
+            ledger,
+            partial(credentials_of, each),
+            partial(welcome, each),
+            learned,
         )
 
     def looked_for(account: str, item_id: str) -> None:
@@ -256,6 +273,7 @@ def _account(
     adapter: Adapter,
     ledger: Ledger,
     credentials: Callable[[], Credentials],
+    welcome: Callable[[str], str],
     learned: Callable[[Secret], None],
 ) -> Account:
     spec, clock = adapter.spec, ports.clock
@@ -275,6 +293,7 @@ def _account(
         clock=clock,
         credentials=credentials,
         user_id=settings.user_id,
+        welcome=welcome,
         learned=learned,
     )
     known_user = ledger.book.users.get(settings.name)

@@ -36,6 +36,7 @@ __all__ = ["UNREACHED", "Account", "AccountRules", "Hand", "Held"]
 
 READ_TRIES = 3  # a read may be asked again; a write never is
 READ_PAUSE_S = 0.2
+GATE_LOOK_S = 0.1  # while a slot is waited for
 
 T = TypeVar("T")
 
@@ -177,7 +178,7 @@ class Account:
             self.windows.cancel_waits()
         try:
             while True:
-                await self._slot_comes(request, deadline, cancel)
+                await self._slot_comes(request, deadline, hand, cancel)
                 if hand is None or not request.writes:
                     if self._take(request, cancel):
                         return await self.line.send(request, deadline=deadline)
@@ -208,7 +209,9 @@ class Account:
         now = self._clock.boot()
         return self.windows.take(request.group, now, writes=request.writes, cancel=cancel)
 
-    async def _slot_comes(self, request: HttpRequest, deadline: float, cancel: bool) -> None:
+    async def _slot_comes(
+        self, request: HttpRequest, deadline: float, hand: Hand | None, cancel: bool
+    ) -> None:
         while wait_s := self.windows.wait_s(
             request.group, now := self._clock.boot(), writes=request.writes, cancel=cancel
         ):
@@ -218,6 +221,11 @@ class Account:
                     f"the broker's limit of {request.group} is reached; a slot is free in {wait_s:.1f} s, past the deadline",
                     retry_after_ms=ceil(wait_s * 1000),
                 )
+            if hand is not None and request.writes:
+                hand.check(
+                    is_first=True
+                )  # who waits is told of a kill at once, not when the slot comes
+                wait_s = min(wait_s, GATE_LOOK_S)
             await anyio.sleep(wait_s)
 
     async def read(self, operation: Callable[[Session], Dialogue[T]], *, deadline: float) -> T:

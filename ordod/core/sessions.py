@@ -59,6 +59,7 @@ class SessionKeeper:
 
     Args:
         credentials: read anew at each login, so that a changed secret file counts.
+        welcome: called with the broker user of a login, before it serves; why it may not, "" if it may.
         learned: called with each secret a login yields, so that no log shows it.
         changed: called after each change of state.
     """
@@ -73,6 +74,7 @@ class SessionKeeper:
         clock: Clock,
         credentials: Callable[[], Credentials],
         user_id: str = "",
+        welcome: Callable[[str], str] = lambda user: "",
         learned: Callable[[Secret], None] = lambda secret: None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -88,6 +90,7 @@ class SessionKeeper:
         self._ledger = ledger
         self._clock = clock
         self._credentials = credentials
+        self._may_serve = welcome
         self._learned = learned
         self._on_change = changed
         self._moved = anyio.Event()  # set and replaced at every change of state
@@ -353,6 +356,9 @@ class SessionKeeper:
             await self._deny(
                 f"the login is of user {session.user_id}, the account says {self.user}"
             )
+            return
+        if why := self._may_serve(session.user_id):
+            await self._deny(why)
             return
         if self._is_counted:
             self._logins.append(self._clock.now())

@@ -11,7 +11,7 @@ from ordod.core.account import Account
 from ordod.core.orders.changes import ChangeResult
 from ordod.core.orders.desk import WantedOrder
 from ordod.core.orders.history import records_of
-from ordod.core.orders.states import OrderState
+from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.parts import Parts
 from ordod.domain.orders import (
     Order,
@@ -181,6 +181,13 @@ class MarginOf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class OrderAnswer(Struct, frozen=True):
     order: Order
+
+
+class ResolveAnswer(Struct, frozen=True, kw_only=True):
+    """`order` None: the key was a GTT's or a conversion's, and `change` says how it ended: done or not_done."""
+
+    order: Order | None
+    change: str | UnsetType = UNSET
 
 
 class ChangeAnswer(Struct, frozen=True, kw_only=True):
@@ -379,7 +386,18 @@ class _Orders:
                 group.start_soon(cancel, order)
         return CancelAllAnswer([results[order.id] for order in orders])
 
-    async def resolve(self, call: Call, params: Resolve) -> OrderAnswer:
+    async def resolve(self, call: Call, params: Resolve) -> ResolveAnswer:
+        user = self._desk.account(params.account).user
+        known = self._book.by_key(user, params.key) if user else None
+        if isinstance(known, ChangeState):
+            change = await self._changes.resolve_change(
+                known,
+                is_done=params.outcome == "placed",
+                broker_id=params.broker_order_id or "",
+                reason=params.reason,
+                caller=call.caller.name,
+            )
+            return ResolveAnswer(order=None, change=change)
         order = self._changes.find(None, params.account, params.key)
         resolved = await self._changes.resolve(
             order,
@@ -388,7 +406,7 @@ class _Orders:
             reason=params.reason,
             caller=call.caller.name,
         )
-        return OrderAnswer(resolved)
+        return ResolveAnswer(order=resolved)
 
     # Look
 
@@ -654,7 +672,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         role=Role.ADMIN,
         summary="End a doubt by what a person found at the broker.",
         params=Resolve,
-        result=OrderAnswer,
+        result=ResolveAnswer,
         run=orders.resolve,
         changes=True,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT, Kind.JOURNAL_FAILED),

@@ -374,10 +374,12 @@ def test_a_book_that_lost_an_order_of_the_day_is_not_whole(
     assert lacks_seen_orders(journaled.book, reading(*rows), at(-3600)) is lacks
 
 
-def test_orders_that_were_never_shown_are_not_missed() -> None:
+def test_an_acknowledged_order_is_missed_by_readings_that_began_later_only() -> None:
     journaled = Journaled(intent(), Accepted(id="o1", broker_id="b1"))
+    earlier = replace(reading(), begun_at=at(-1))
 
-    assert not lacks_seen_orders(journaled.book, reading(), at(-3600))
+    assert lacks_seen_orders(journaled.book, reading(), at(-3600))
+    assert not lacks_seen_orders(journaled.book, earlier, at(-3600))
 
 
 # Changes

@@ -45,7 +45,9 @@ log = structlog.get_logger("kill")
 
 
 class KillResult(Struct, frozen=True, kw_only=True):
-    """`cancelled`: first cancels the broker took, or that wait for an order in doubt; `failed`: those it did not.
+    """`cancelled`: first cancels that reached the broker; `failed`: those that did not, or were refused.
+
+    Cancels that wait for an order in doubt to appear are neither; `kill.status` tells what is left.
 
     `exposed`: orders whose connection was reset while unanswered; they are in doubt. `took_ms`: from the call to the answer.
     """
@@ -220,10 +222,8 @@ class KillSwitch:
             nonlocal taken, failed
             self._tried[order.id] = self._clock.boot()
             what = await self._changes.cancel_now(order, caller="kill", timeout_s=CANCEL_S)
-            if what in ("accepted", "doubt", "waits"):
-                taken += 1
-            else:
-                failed += 1
+            taken += what in ("accepted", "doubt")
+            failed += what in ("rejected", "unsent")
             if what == "rejected" and order.is_live and self._is_of_a_past_day(order):
                 self._over.add(order.id)  # its book is gone: another try would find it no better
 

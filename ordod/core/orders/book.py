@@ -492,6 +492,19 @@ class Book:
         _keep(self._open, order, is_doubt or order.is_live)
         _keep(self._doubts, order, is_doubt)
 
+    def claim(self, user: str, account: str) -> None:
+        """This broker user is now this account: what is open under another name (it was renamed) is this one's."""
+        for order in [o for o in self.open_orders() if o.user == user and o.account != account]:
+            self._open[order.account].pop(order.id, None)
+            self._doubts.get(order.account, {}).pop(order.id, None)
+            order.account = account
+            self._file(order)
+        for changes in list(self._open_changes.values()):
+            for change in [c for c in changes.values() if c.user == user and c.account != account]:
+                del changes[change.id]
+                change.account = account
+                self._open_changes.setdefault(account, {})[change.id] = change
+
     # Keeping small
 
     def archive(self, before: datetime) -> int:

@@ -31,7 +31,7 @@ from ordod.core.orders.records import (
 )
 from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
 from ordod.core.orders.settling import Reader
-from ordod.core.orders.states import ChangeState, OrderState
+from ordod.core.orders.states import ChangeState, OrderState, row_of
 from ordod.core.orders.validate import check_changes
 from ordod.core.ports import Clock
 from ordod.core.tasks import Tasks
@@ -368,6 +368,43 @@ class Changes:
 
     # A person's word
 
+    async def resolve_change(
+        self, change: ChangeState, *, is_done: bool, broker_id: str, reason: str, caller: str
+    ) -> str:
+        """End the doubt of a GTT or conversion by a person's word: `done` or `not_done`. As `resolve`."""
+        outcome = "done" if is_done else "not_done"
+        if not change.is_open:
+            if change.state == outcome:
+                return outcome
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"the {change.operation} of this key is {change.state}, not in doubt",
+                field="outcome",
+                value=outcome,
+            )
+        await self._must_settle(
+            Settled(
+                id=change.id,
+                outcome=outcome,
+                by="person",
+                broker_id=broker_id,
+                caller=caller,
+                reason=reason,
+            )
+        )
+        return outcome
+
+    async def _must_settle(self, settled: Settled) -> None:
+        """A person's word, with who said it, on disk. Raises OrdoError: JOURNAL_FAILED."""
+        params = {"id": settled.id, "outcome": settled.outcome, "reason": settled.reason}
+        said = Admin(caller=settled.caller, method="order.resolve", params=dict(params))
+        try:
+            await self._ledger.record(said, settled)
+        except JournalFailed as error:
+            raise OrdoError(
+                Kind.JOURNAL_FAILED, f"it could not be written down ({error}); nothing was changed"
+            ) from error
+
     async def resolve(
         self, order: OrderState, *, outcome: str, broker_order_id: str, reason: str, caller: str
     ) -> Order:
@@ -392,12 +429,7 @@ class Changes:
                 "broker_order_id is missing; it says which order of the broker this is",
                 field="broker_order_id",
             )
-        records = (
-            Admin(
-                caller=caller,
-                method="order.resolve",
-                params={"order": order.id, "outcome": outcome, "reason": reason},
-            ),
+        await self._must_settle(
             Settled(
                 id=order.id,
                 outcome=outcome,
@@ -405,14 +437,8 @@ class Changes:
                 broker_id=broker_order_id,
                 caller=caller,
                 reason=reason,
-            ),
+            )
         )
-        try:
-            await self._ledger.record(*records)
-        except JournalFailed as error:
-            raise OrdoError(
-                Kind.JOURNAL_FAILED, f"it could not be written down ({error}); nothing was changed"
-            ) from error
         reader = self._readers.get(order.account)  # None: its account's name left the configuration
         if reader is not None:
             reader.look()
@@ -463,25 +489,3 @@ def _is_so(order: OrderState, outcome: str, broker_order_id: str) -> bool:
     if outcome == "not_placed":
         return order.status is Status.NOT_PLACED
     return order.sent == "placed" and broker_order_id in ("", order.broker_order_id)
-
-
-def row_of(order: OrderState) -> BrokerOrder:
-    """How the broker shows the order, or, before it was read, what its acceptance implies."""
-    if order.row is not None:
-        return order.row
-    assert order.broker_order_id is not None
-    terms = order.terms
-    return BrokerOrder(
-        broker_order_id=order.broker_order_id,
-        status=order.status,
-        symbol=terms.symbol,
-        side=terms.side,
-        quantity=terms.quantity,
-        type=terms.type,
-        product=terms.product,
-        validity=terms.validity,
-        variety=terms.variety,
-        price=terms.price,
-        trigger_price=terms.trigger_price,
-        tags=(order.tag,) if order.tag else (),
-    )

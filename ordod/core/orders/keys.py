@@ -11,6 +11,10 @@ from ordod.domain.orders import OrderTerms
 __all__ = ["differing", "fingerprint", "fingerprint_of", "make_tag", "tag_prefix"]
 
 OUR_CHARACTERS = 2  # at the front of each tag: the installation's
+OUR_CHARACTERS_LONG = (
+    4  # where the tag is long: two installations at one user are told apart but once in a million
+)
+LONG = 16
 
 
 def fingerprint(terms: OrderTerms, strategy: str | None) -> str:
@@ -60,13 +64,15 @@ def differing(order: OrderState, terms: OrderTerms, strategy: str | None) -> lis
 @cache
 def tag_prefix(installation: str, tag: Tag) -> str:
     """What all tags of this installation begin with."""
-    return _digits(installation.encode(), tag.alphabet, OUR_CHARACTERS)
+    count = OUR_CHARACTERS_LONG if tag.length >= LONG else OUR_CHARACTERS
+    return _digits(installation.encode(), tag.alphabet, count)
 
 
 def make_tag(installation: str, user: str, key: str, salt: int, tag: Tag) -> str:
     """The tag of this key. Another `salt` gives another, where one is taken."""
     seed = f"{user}\x1f{key}\x1f{salt}".encode()
-    return tag_prefix(installation, tag) + _digits(seed, tag.alphabet, tag.length - OUR_CHARACTERS)
+    prefix = tag_prefix(installation, tag)
+    return prefix + _digits(seed, tag.alphabet, tag.length - len(prefix))
 
 
 def _digits(seed: bytes, alphabet: str, count: int) -> str:

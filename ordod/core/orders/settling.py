@@ -24,6 +24,7 @@ from ordod.core.orders.reconcile import (
     found,
     fresh_fills,
     lacks_seen_orders,
+    lapsed,
     wants_fills,
     why_not_absent,
 )
@@ -176,6 +177,7 @@ class Reader:
         read, self._read = self._read, anyio.Event()
         read.set()
         self._took_s = self._clock.boot() - began
+        self._forget_ended()
         await self._appeared(self._account.name)
 
     async def _look(self) -> Reading:
@@ -262,7 +264,7 @@ class Reader:
         fills = list(fresh_fills(self._book, reading))
         if fills:
             await self._ledger.record(*fills)
-        conclusions = [*self._absences(reading), *self._changes(reading)]
+        conclusions = [*self._absences(reading), *self._lapsed(reading), *self._changes(reading)]
         if conclusions:
             await self._ledger.record(*conclusions)
 
@@ -327,6 +329,34 @@ class Reader:
                         reason="two complete readings of the broker's book do not hold it",
                     )
                 )
+        return records
+
+    def _forget_ended(self) -> None:
+        """What is settled needs no reckoning any more."""
+        name = self._account.name
+        is_open = {o.id for o in self._book.open_orders(name)}
+        is_open |= {c.id for c in self._book.open_changes(name)}
+        for reckoning in (self._counted_from, self._absent_since, self.why_open):
+            for item in [item for item in reckoning if item not in is_open]:
+                del reckoning[item]
+
+    def _lapsed(self, reading: Reading) -> list[Record]:
+        """Living orders of past book days, by the same two readings: their day's book will not come back."""
+        records: list[Record] = []
+        day = self._account.book_day(reading.begun_at)
+        shown = {row.broker_order_id for row in reading.rows}
+        for order in self._book.live(self._account.name):
+            placed_at = (
+                order.row.placed_at if order.row and order.row.placed_at else order.placed_at
+            )
+            if placed_at >= day or order.broker_order_id in shown or not reading.is_whole:
+                continue
+            first = self._absent_since.setdefault(order.id, reading.begun)
+            since_turn_s = (reading.begun_at - day).total_seconds()
+            is_settled_in = since_turn_s >= self._account.rules.doubt_horizon_s
+            if reading.begun - first >= APART_S and is_settled_in and order.user == reading.user:
+                del self._absent_since[order.id]
+                records.append(lapsed(order))
         return records
 
     def _count_from(self, item: OrderState | ChangeState) -> float:

@@ -10,7 +10,7 @@ from ordod.adapter import BrokerOrder, Fill, OrderChanges
 from ordod.core.orders.records import Intent
 from ordod.domain.orders import LIVE, OrderTerms, OrderType, Status, Variety
 
-__all__ = ["ChangeState", "KillNote", "OrderState"]
+__all__ = ["ChangeState", "KillNote", "OrderState", "row_of"]
 
 
 class OrderState(Struct, kw_only=True, omit_defaults=True):
@@ -169,3 +169,25 @@ class KillNote(Struct, frozen=True):
     caller: str
     at: datetime
     cancel_open: bool = True
+
+
+def row_of(order: OrderState) -> BrokerOrder:
+    """How the broker shows the order, or, before it was read, what its acceptance implies."""
+    if order.row is not None:
+        return order.row
+    assert order.broker_order_id is not None
+    terms = order.terms
+    return BrokerOrder(
+        broker_order_id=order.broker_order_id,
+        status=order.status,
+        symbol=terms.symbol,
+        side=terms.side,
+        quantity=terms.quantity,
+        type=terms.type,
+        product=terms.product,
+        validity=terms.validity,
+        variety=terms.variety,
+        price=terms.price,
+        trigger_price=terms.trigger_price,
+        tags=(order.tag,) if order.tag else (),
+    )
