@@ -48,7 +48,7 @@ def measure(scratch: Path, *, quick: bool) -> Part:
         f"{blocks} blocks of {count} sequential orders each, alternating; resting limit orders"
     ]
     try:
-        python: Path | None = kiteconnect()
+        python: Path | None = kiteconnect(only_if_made=quick)
     except CannotInstall as reason:
         python = None
         notes.append(f"without the SDK: {reason}")

@@ -13,7 +13,7 @@ from ordod.core.orders.states import ChangeState
 from ordod.core.orders.validate import check_gtt, check_quantity
 from ordod.core.parts import Parts
 from ordod.domain.gtt import BrokerGtt, GttLeg, NewGtt
-from ordod.domain.orders import OrderType, Product, Side
+from ordod.domain.orders import OrderTerms, OrderType, Product, Side
 from ordod.domain.portfolio import Conversion
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role, Rupees
@@ -135,6 +135,8 @@ class _Gtts:
             instrument = self._parts.desk.instrument(account, params.symbol)
             gtt = NewGtt(symbol=instrument.symbol, legs=legs)
             check_gtt(gtt, instrument)
+            for leg in legs:
+                self._parts.desk.check_released(account, _released(instrument.symbol, leg))
             # The price of now, which some brokers want; where it is not fresh, the adapter asks for it.
             sent = replace(gtt, last_price=self._parts.prices.fresh(instrument.symbol))
             return Prepared(
@@ -247,6 +249,17 @@ def _told(account: Account, change: ChangeState) -> str:
             key=change.key,
         )
     return "done" if change.state == "done" else "in_doubt"
+
+
+def _released(symbol: str, leg: GttLeg) -> OrderTerms:
+    return OrderTerms(
+        symbol=symbol,
+        side=leg.side,
+        quantity=leg.quantity,
+        type=leg.type,
+        product=leg.product,
+        price=leg.price,
+    )
 
 
 def _shown(account: str, row: BrokerGtt) -> Gtt:

@@ -25,7 +25,7 @@ def used(make: Make) -> Daemon:
 
 
 def segment(daemon: Daemon) -> Path:
-    return sorted((daemon.state / "journal").glob("*.ndjson"))[-1]
+    return max((daemon.state / "journal").glob("*.ndjson"))
 
 
 def saved_head(daemon: Daemon) -> tuple[int, str]:
@@ -83,7 +83,10 @@ def test_a_torn_tail_does_not_hinder_a_start_and_is_noted(used: Daemon) -> None:
 
     assert "torn" in used.records("note")[0]["text"]
     assert list((used.state / "journal").glob("torn-*"))
-    assert used.call("order.get", account="paper", key="k4")["order"]["status"] in ("OPEN", "PENDING")
+    assert used.call("order.get", account="paper", key="k4")["order"]["status"] in (
+        "OPEN",
+        "PENDING",
+    )
     assert used.verified().is_good
 
 
@@ -167,4 +170,3 @@ def killed(daemon: Daemon) -> bool:
     with pytest.raises(Refused) as refused:
         daemon.place("refused", account="paper")
     return refused.value.kind == "KILLED"
-

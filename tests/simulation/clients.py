@@ -90,7 +90,7 @@ async def call(
             answer.result = await method.run(Call(BOT, outbox), read(method.params, params))
         except OrdoError as error:
             answer.error = error
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - whatever it is, it is a finding
             life.world.broken("bug", f"{name} raised {bug!r}", bug)
         hear(answer)
         done.set()
@@ -116,7 +116,7 @@ class Bot:
 
     async def run(self, life: "Life") -> None:
         chance, world = self._world.chance, self._world
-        while True:
+        while not world.is_over:
             due = [p for p in self._plans if not p.is_over and p.start_at <= world.time]
             if due and chance.random() < 0.8:
                 await self._place(life, due[0] if chance.random() < 0.7 else chance.choice(due))
@@ -340,7 +340,6 @@ class Person:
         self._asked_since: dict[str, float] = {}
 
     async def run(self, life: "Life") -> None:
-        world = self._world
         while True:
             await anyio.sleep(3.0)
             answer = await call(life, "system.status")
@@ -364,7 +363,11 @@ class Person:
         if world.network_holds(order.account, mark):
             return
         found = world.far.of(order.account, lambda quantity: mark_of(quantity) == mark)
-        where = {"account": order.account, "key": order.key, "reason": "looked at the broker"}
+        where: dict[str, Any] = {
+            "account": order.account,
+            "key": order.key,
+            "reason": "looked at the broker",
+        }
         if found:
             where |= {"outcome": "placed", "broker_order_id": found[0].order_id}
         else:

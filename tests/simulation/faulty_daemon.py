@@ -42,7 +42,6 @@ from ordod.core.ports import (
 )
 from ordod.io.signals import Signals
 
-
 CHANGES = ("append", "create", "replace", "truncate", "remove", "flush_gate")
 DISK = frozenset((*CHANGES, "appended", *(f"{name}-d" for name in CHANGES)))
 
@@ -88,6 +87,8 @@ class Plan:
                 end = time.monotonic() + asked["seconds"]
                 while time.monotonic() < end:
                     pass
+            case other:
+                assert other == "none", other
         return 0.0
 
     def _look(self) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
@@ -16,6 +17,7 @@ from msgspec import Struct
 from ordod.adapter import Adapter, BrokerSpec, HttpRequest, HttpResponse
 from ordod.core.ports import Admit, Line, LineSettings, Lost, Master, Unsent
 from ordod.domain.instruments import Exchange, Instrument
+from tests.simulation.far import fields
 
 if TYPE_CHECKING:
     from tests.simulation.world import Life, World
@@ -69,7 +71,7 @@ class Handed(Struct):
     method: str
     path: str
     group: str
-    json: Any
+    fields: Mapping[str, Any]
     is_write: bool
     is_cancel: bool
     gate_open: bool
@@ -112,12 +114,14 @@ class HostileLine(Line):
         world, chance = self._world, self._chance
         if self._life.is_over:
             raise Unsent("this process is dead")
+        if world.kill_with_next_send and request.writes and not self._life.is_over:
+            world.pull()
         await anyio.sleep(0.001 + chance.random() * 0.02)
         if world.link_down:
             left = min(deadline - world.clock.boot(), CONNECT_S)
             await anyio.sleep(max(0.0, left))
             raise Unsent("no connection")
-        if self._life.is_over or world.clock.boot() > deadline:
+        if world.clock.boot() > deadline:
             raise Unsent("the deadline has passed")
         is_first = True
         if admit is not None:
@@ -157,7 +161,7 @@ class HostileLine(Line):
             method=request.method,
             path=request.path,
             group=request.group,
-            json=request.json,
+            fields=fields(request),
             is_write=request.writes,
             is_cancel=request.writes and request.method == "DELETE",
             gate_open=not self._life.disk.gate()[0],
@@ -213,6 +217,9 @@ def draw(world: "World", user: str, request: HttpRequest, flying: _Flying) -> No
             world.time + after, lambda: world.answers(flying, response)
         )
 
+    def garbled(bad: HttpResponse | None, real: HttpResponse) -> None:
+        answer_after(back)(bad or _half(real))
+
     def dies() -> None:
         if chance.random() < 0.5:  # reset; else it hangs until the time is up
             world.agenda.at(world.time + there + chance.random(), flying.die)
@@ -249,8 +256,7 @@ def draw(world: "World", user: str, request: HttpRequest, flying: _Flying) -> No
                 arrive(TOTAL_S + chance.random() * max(0.0, fates.held_s - TOTAL_S), nobody)
                 dies()
             case "garbage":
-                bad = chance.choice((HTML, WITHOUT_ID, DOWN, None))
-                arrive(there, lambda real: answer_after(back)(bad or _half(real)))
+                arrive(there, partial(garbled, chance.choice((HTML, WITHOUT_ID, DOWN, None))))
             case "refused":
                 world.agenda.at(world.time + there, lambda: world.answers(flying, DOWN))
             case "busy":
@@ -268,7 +274,7 @@ def _half(response: HttpResponse) -> HttpResponse:
 
 
 def _brief(request: HttpRequest) -> str:
-    return str(request.json.get("quantity", "")) if isinstance(request.json, dict) else ""
+    return str(fields(request).get("quantity", ""))
 
 
 class _MemoryMaster(Master):
@@ -300,6 +306,10 @@ class _MemoryMaster(Master):
             ),
             None,
         )
+
+    def by_token(self, instrument_token: str) -> Instrument | None:
+        rows = self.rows.values()
+        return next((row for row in rows if row.instrument_token == instrument_token), None)
 
 
 class MemoryTables:

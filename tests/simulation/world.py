@@ -7,11 +7,12 @@ rest; then the books are compared. What is checked on the way stands in `checks.
 import hashlib
 import heapq
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,18 @@ import anyio
 import structlog
 from msgspec.structs import replace
 
-from ordod.adapter import Credentials, HttpRequest, HttpResponse, Window
+from ordo_adapters.zerodha import ZERODHA
+from ordod.adapter import Credentials, HttpRequest, HttpResponse, Secret, Window
 from ordod.app import running
 from ordod.config import AccountSettings, DaemonSettings, Settings
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
 from ordod.core.ports import DiskError, Ports
 from ordod.domain.orders import Order, OrderType, Product, Side
-from ordod.errors import OrdoError
 from ordod.paper.adapter import PAPER, Paper
 from ordod.service.methods import Method
 from ordod.service.table import table
+from ordod.sim.zerodha import App, Client
 from tests.simulation import checks
 from tests.simulation.clients import (
     Answer,
@@ -42,7 +44,7 @@ from tests.simulation.clients import (
     mark_of,
 )
 from tests.simulation.disk import TearingDisk
-from tests.simulation.far import SYMBOLS, PaperFar, Shown
+from tests.simulation.far import SYMBOLS, Far, PaperFar, Shown, ZerodhaFar, fields
 from tests.simulation.loop import Dead, Deadlock, VirtualLoop, bury, repeatable
 from tests.simulation.near import (
     Fates,
@@ -55,10 +57,10 @@ from tests.simulation.near import (
 )
 from tests.simulation.ports import IST, SeededRandom
 
-__all__ = ["ACCOUNT", "Broken", "Life", "Profile", "World", "run"]
+__all__ = ["ACCOUNT", "Broken", "Life", "Profile", "World", "quiet", "run"]
 
 ACCOUNT = "paper"
-WINDOWS = (Window("orders", count=4, seconds=1), Window("orders", count=20, seconds=20))
+SMALL_WINDOWS = (Window("orders", count=4, seconds=1), Window("orders", count=20, seconds=20))
 HORIZON_S = 60.0
 HELD_S = (
     30.0  # the latest arrival after a hand-over; with the book's lag it stays below the horizon
@@ -71,7 +73,7 @@ RICH = Decimal(10**9)
 class _LimitedPaper(Paper):
     """The paper broker with rate windows small enough to bite."""
 
-    spec = replace(PAPER.spec, windows=WINDOWS)
+    spec = replace(PAPER.spec, windows=SMALL_WINDOWS)
 
 
 class Broken(Exception):  # noqa: N818 - a finding
@@ -86,6 +88,7 @@ class Broken(Exception):  # noqa: N818 - a finding
 class Profile:
     """What happens in a world; drawn from its seed. Rates are probabilities of a request, counts are of the whole world."""
 
+    broker: str = "paper"
     keys: int = 4
     bots: int = 2
     listeners: int = 1
@@ -135,15 +138,21 @@ def profile_of(chance: random.Random) -> Profile:
         split=rate(0.5, 0.3),
     )
     restores = some(0.06)
-    night = some(0.08) and not restores
+    night = some(0.1) and not restores
+    if night:
+        fates.lost_answer = max(
+            fates.lost_answer, 0.2
+        )  # doubts that are still open when the book is emptied
     shown = Shown(
-        lag_s=rate(LAG_S),
+        lag_s=LAG_S if night else rate(LAG_S),
         stale_s=rate(STALE_S, 0.25),
         drops_tag=0.0 if restores else rate(0.4, 0.15),
         changes_tag=0.0 if restores else rate(0.3, 0.1),
         breaks_row=rate(0.1, 0.2),
     )
+    steps = 1 if some(0.1) else 0
     return Profile(
+        broker="zerodha" if some(0.25) else "paper",
         keys=chance.randint(2, 7),
         bots=chance.randint(1, 3),
         listeners=chance.choice((0, 1, 1, 2)),
@@ -157,7 +166,7 @@ def profile_of(chance: random.Random) -> Profile:
         crashes=chance.randint(1, 3) if some(0.55) else 0,
         power=some(0.5),
         suspends=1 if some(0.1) else 0,
-        steps=1 if some(0.1) else 0,
+        steps=steps,
         cuts=chance.randint(1, 2) if some(0.25) else 0,
         night=night,
         by_hand=chance.randint(1, 3) if some(0.2) else 0,
@@ -166,7 +175,7 @@ def profile_of(chance: random.Random) -> Profile:
         disk_fails=some(0.12),
         disk_full=some(0.05),
         restores=restores,
-        ends_killed=some(0.15),
+        ends_killed=some(0.25) and not (night and steps),
     )
 
 
@@ -229,13 +238,29 @@ class Life:
 
 
 class World:
-    """All of it. `story`: what happened, for people, where `is_told`."""
+    """All of it.
 
-    def __init__(self, seed: int, *, profile: Profile | None = None, is_told: bool = False) -> None:
+    Args:
+        deaths: the step at which the first life dies, the second, and so on; the others live.
+        fails_at: the number of the disk operation that fails in the first life, once and from then on.
+        is_told: keep a `story` of what happened, for people.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        profile: Profile | None = None,
+        deaths: Sequence[int] = (),
+        fails_at: int | None = None,
+        is_told: bool = False,
+    ) -> None:
         self.seed = seed
         self.chance = random.Random(seed)
         self.profile = profile or profile_of(self.chance)
         self.is_told = is_told
+        self._deaths = list(deaths)
+        self.deaths_met = 0
         self.story: list[str] = []
         self.still = 0.0  # virtual time of the loop that is not there
         self.loop: VirtualLoop | None = None
@@ -248,15 +273,20 @@ class World:
         self._start = start
         self.agenda = Agenda(self)
         self.clock = WorldClock(self)
-        self.far = PaperFar(self.chance, seed=seed % 7, time=lambda: self.time, now=self.wall)
-        self.far.broker.open_account(ACCOUNT, RICH, self.wall())
+        self.far = self._far()
+        adapter = ADAPTERS[self.profile.broker]
+        self.windows = [window for window in adapter.spec.windows if window.group == "orders"]
         self.fates = self.profile.fates
         self.far.shown = self.profile.shown
         self.link_down = False
         self.link_up_at = 0.0
         self.is_calm = False
+        self.is_over = False  # only looked at any more
         self.tables = MemoryTables()
         self.disk = TearingDisk(seed, latency=self._latency)
+        if fails_at is not None:
+            self.disk.fail_at(fails_at)
+        self.first_disk = self.disk
         self.life: Life | None = None
         self.lives = 0
         self.handed: list[Handed] = []
@@ -267,6 +297,7 @@ class World:
         self.kill_is_durable = False
         self.kill_since = 0.0
         self.releases = 0
+        self.kill_with_next_send = False
         self.checks = checks.Checks(self)
         self.backup: TearingDisk | None = None
         self.was_restored = False
@@ -284,6 +315,14 @@ class World:
             for _ in range(self.profile.listeners)
         ]
         self.person = Person(self)
+
+    def _far(self) -> Far:
+        seed, time, now = self.seed % 7, lambda: self.time, self.wall
+        if self.profile.broker == "zerodha":
+            return ZerodhaFar(self.chance, seed=seed, time=time, now=now, cash=RICH)
+        far = PaperFar(self.chance, seed=seed, time=time, now=now)
+        far.open_account(ACCOUNT, RICH)
+        return far
 
     # Time
 
@@ -360,7 +399,7 @@ class World:
         """A placement is under way; until `arrived` nobody can say that it will not be there."""
         self._flights += 1
         if request.method == "POST" and request.writes:
-            self.flying[self._flights] = (user, int(request.json["quantity"]))
+            self.flying[self._flights] = (user, int(fields(request)["quantity"]))
         return self._flights
 
     def arrives(
@@ -382,7 +421,7 @@ class World:
         self.flying.pop(flight, None)
         response = self.far.carry_out(user, request)
         if request.writes:
-            what = request.json.get("quantity", "") if isinstance(request.json, dict) else ""
+            what = fields(request).get("quantity", "")
             self.tell(
                 "broker",
                 f"{request.method} {request.path} {what}: {response.status} {response.body[:80]!r}",
@@ -399,7 +438,7 @@ class World:
 
     def handed_over(self, handed: Handed, *, is_first: bool) -> None:
         if handed.is_write:
-            what = handed.json.get("quantity", "") if isinstance(handed.json, dict) else ""
+            what = handed.fields.get("quantity", "")
             self.tell("sent", f"{handed.method} {handed.path} {what}")
         self.checks.handed_over(handed, is_first=is_first)
 
@@ -417,10 +456,12 @@ class World:
 
     def may_release(self) -> bool:
         """A person lets go when enough time has passed, and at the end when the sweep is through."""
+        if self.was_restored and (
+            self.flying or self.time - self.checks.restored_at < HORIZON_S + 10
+        ):
+            return False
         if self.is_calm:
             return not self.profile.ends_killed or self.checks.is_swept
-        if self.was_restored:
-            return not self.flying and self.time - self.checks.restored_at > HORIZON_S
         return self.time - self.kill_since > 8 and self.chance.random() < 0.2
 
     # Plans
@@ -449,13 +490,15 @@ class World:
             if self.chance.random() < 0.3:
                 wanted["strategy"] = "s1"
             start_at = self.chance.random() * self.profile.faults_for_s
+            if self.profile.night:
+                start_at *= 0.4  # most of them before the book is emptied
             plans.append(Plan(number, f"k{number}", ACCOUNT, start_at, wanted))
         return plans
 
     # The run
 
     def run(self) -> "World":
-        with repeatable(), _quiet(self.is_told):
+        with repeatable(), quiet(self.is_told):
             self._schedule_chaos()
             while self.time < self.profile.faults_for_s and not self.checks.found:
                 self._live(is_last=False)
@@ -486,6 +529,8 @@ class World:
             profile.crashes -= 1
             # Half of them die in the first moments, when little has been written: recovery itself is cut short, too.
             dies_at = chance.randint(1, chance.choice((200, 1500, 6000)))
+        if self._deaths and not is_last:
+            dies_at = self._deaths.pop(0)
         life = self.life = Life(self, self.lives, self.disk)
         loop = self.loop = VirtualLoop(self.still, dies_at=dies_at)
         self.agenda.arm()
@@ -496,6 +541,7 @@ class World:
         try:
             loop.live(self._run(life, is_last=is_last))
         except Dead:
+            self.deaths_met += dies_at == loop.steps
             self.tell("life", f"{life.number} is dead at step {loop.steps}")
         except DiskError as error:
             self.tell("life", f"{life.number} could not start: {error}")
@@ -503,7 +549,7 @@ class World:
             self.broken("I15", f"the journal is said to be damaged: {error}")
         except Deadlock as error:
             self.broken("bug", f"deadlock: {error}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
             self.broken("bug", f"the daemon ended with {error!r}", error)
         self._ended(life)
         for bug in loop.bugs:
@@ -538,8 +584,7 @@ class World:
             self.checks.restored()
             self.disk = self.backup.copy()
             self.disk.latency = self._latency
-            if chance.random() < 0.5:
-                self.disk.inode += 1
+            self.disk.inode += 1  # in place, over the same inode, nobody could tell
             self.tell("disk", "restored from a backup")
         self.agenda.pass_until(self.time + chance.choice((0.2, 1.0, 5.0, 20.0)) * chance.random())
 
@@ -552,8 +597,9 @@ class World:
             signals=life.signals,
             tables=self.tables,
         )
+        settings = SETTINGS[self.profile.broker]
         async with running(
-            ports, SETTINGS, {"paper": _LimitedPaper()}, credentials_of=lambda _: Credentials()
+            ports, settings, ADAPTERS, credentials_of=lambda _: CREDENTIALS[self.profile.broker]
         ) as parts:
             life.parts = parts
             life.methods = {method.name: method for method in table(parts)}
@@ -562,8 +608,11 @@ class World:
             async with anyio.create_task_group() as group:
                 life.wire = group
                 self._ends_now = anyio.Event()
-                for runs in (*self.bots, *self.listeners, self.person):
-                    group.start_soon(runs.run, life)
+                for bot in self.bots:
+                    group.start_soon(bot.run, life)
+                for listener in self.listeners:
+                    group.start_soon(listener.run, life)
+                group.start_soon(self.person.run, life)
                 if is_last:
                     await self.checks.comes_to_rest(life)
                 else:
@@ -598,16 +647,16 @@ class World:
 
         for _ in range(profile.cuts):
             begins, length = some_time(), 0.5 + chance.random() * 12
-            self.agenda.at(begins, lambda length=length: self._cut(length))
+            self.agenda.at(begins, partial(self._cut, length))
         for _ in range(profile.suspends):
             self.agenda.at(some_time(), self._suspend)
         for _ in range(profile.steps):
             self.agenda.at(some_time(), self._step_clock)
         for number in range(profile.by_hand):
-            self.agenda.at(some_time(), lambda number=number: self._by_hand(number))
+            self.agenda.at(some_time(), partial(self._by_hand, number))
         for _ in range(profile.hangs):
             begins, length = some_time(), chance.random() * 8
-            self.agenda.at(begins, lambda length=length: self._hang(length))
+            self.agenda.at(begins, partial(self._hang, length))
         if profile.disk_fails:
             self.agenda.at(some_time(), self._fail_disk)
         if profile.disk_full:
@@ -642,7 +691,9 @@ class World:
         self.agenda.arm()
 
     def _step_clock(self) -> None:
-        self.stepped_s = self.chance.choice((-3600.0, -5.0, 4.0, 120.0)) * self.chance.random()
+        # A login by TOTP needs a clock that is right within a step.
+        most = (-5.0, 4.0) if self.profile.broker == "zerodha" else (-3600.0, -5.0, 4.0, 120.0)
+        self.stepped_s = self.chance.choice(most) * self.chance.random()
         self.tell("clock", f"stepped by {self.stepped_s:.1f} s")
 
     def _by_hand(self, number: int) -> None:
@@ -682,6 +733,16 @@ class World:
         life = self.life
         if self.is_calm or life is None or life.is_over or not life.is_up:
             return
+        if self.chance.random() < 0.5:
+            self.kill_with_next_send = True  # between an order's connection and its bytes
+        else:
+            self.pull()
+
+    def pull(self) -> None:
+        """The kill switch, in the way of this world."""
+        life = self.life
+        assert life is not None
+        self.kill_with_next_send = False
         self.tell("kill", self.profile.kill_by)
         match self.profile.kill_by:
             case "gate":
@@ -715,17 +776,38 @@ def _shown(told: Told) -> str:
     return f"{told.kind} ({told.retry})"
 
 
-SETTINGS = Settings(
-    file=Path("/ordod.conf"),
-    daemon=DaemonSettings(socket=Path("/ordod.sock"), state_dir=Path("/state")),
-    accounts={
-        ACCOUNT: AccountSettings(name=ACCOUNT, broker="paper", doubt_horizon_s=HORIZON_S),
-    },
-)
+ADAPTERS = {"paper": _LimitedPaper(), "zerodha": ZERODHA}
+_CLIENT, _APP = Client(), App()
+CREDENTIALS = {
+    "paper": Credentials(),
+    "zerodha": Credentials(
+        user_id=_CLIENT.user_id,
+        api_key=Secret(_APP.api_key),
+        api_secret=Secret(_APP.api_secret),
+        password=Secret(_CLIENT.password),
+        totp_secret=Secret(_CLIENT.totp_secret),
+        mode="headless",
+    ),
+}
+SETTINGS = {
+    broker: Settings(
+        file=Path("/ordod.conf"),
+        daemon=DaemonSettings(socket=Path("/ordod.sock"), state_dir=Path("/state")),
+        accounts={
+            ACCOUNT: AccountSettings(
+                name=ACCOUNT,
+                broker=broker,
+                base_url="http://127.0.0.1:9010",
+                doubt_horizon_s=HORIZON_S,
+            )
+        },
+    )
+    for broker in ADAPTERS
+}
 
 
 @contextmanager
-def _quiet(is_told: bool) -> Iterator[None]:
+def quiet(is_told: bool) -> Iterator[None]:
     """No logs: a daemon that dies a thousand times has much to say."""
     if is_told:
         yield
@@ -749,6 +831,3 @@ class _Silent(structlog.BoundLoggerBase):
 def run(seed: int, *, is_told: bool = False) -> World:
     """The world of a seed, lived to its end."""
     return World(seed, is_told=is_told).run()
-
-
-_ = OrdoError

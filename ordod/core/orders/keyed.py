@@ -124,7 +124,7 @@ class KeyedChanges:
         """
         account = self._desk.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        user, print_ = await self._desk.user_of(account, deadline), wanted.fingerprint()
+        user, print_ = await self._desk.user(account, deadline), wanted.fingerprint()
         call = self._desk.under_way.get((user, wanted.key))
         if call is not None:
             if call.fingerprint != print_:
@@ -148,6 +148,11 @@ class KeyedChanges:
                     await self._carry(call, account, user, wanted, prepared, deadline, before)
         except OrdoError as error:
             call.error = error
+            raise
+        except BaseException:
+            call.error = OrdoError(
+                Kind.BROKER_UNAVAILABLE, "the first call with this key broke off; ask again"
+            )
             raise
         finally:
             del self._desk.under_way[user, wanted.key]
@@ -266,12 +271,13 @@ class KeyedChanges:
                 )
             if account.user != user:
                 return  # another user's lists say nothing
+            claimed: set[str] = set()  # one row ends one doubt
             for change in doubts:
                 if change.operation == "convert" and positions is not None:
-                    shown = _conversion_shows(change.intent, positions)
+                    shown = self._conversion_shows(account, change, positions)
                     records += self._evidence(account, change, begun, positions.is_whole, shown)
                 elif gtts is not None:
-                    shown = self._gtt_shows(change, gtts)
+                    shown = self._gtt_shows(change, gtts, claimed)
                     records += self._evidence(account, change, begun, gtts.is_whole, shown)
             if records:
                 await self._ledger.record(*records)
@@ -304,7 +310,18 @@ class KeyedChanges:
         if begun - self._absent_since.setdefault(change.id, begun) >= APART_S:
             yield Settled(id=change.id, outcome=shown.later, by=source, broker_id=shown.broker_id)
 
-    def _gtt_shows(self, change: ChangeState, gtts: Rows[BrokerGtt]) -> "_Shown":
+    def _conversion_shows(
+        self, account: Account, change: ChangeState, positions: Rows[Position]
+    ) -> "_Shown | None":
+        """Positions are of a day, and one that cannot be read may be the one: then they say nothing."""
+        sent_on = account.book_day(change.sent_at or change.at)
+        if sent_on != account.book_day(self._clock.now()):
+            return None
+        if not positions.is_whole:
+            return _Shown("", "not_done")  # for which a list must be whole
+        return _conversion_shows(change.intent, positions)
+
+    def _gtt_shows(self, change: ChangeState, gtts: Rows[BrokerGtt], claimed: set[str]) -> "_Shown":
         intent = change.intent
         assert intent is not None
         target = next((g for g in gtts.good if g.broker_gtt_id == intent.target), None)
@@ -316,15 +333,19 @@ class KeyedChanges:
                 is_done = target is not None and target.legs == intent.gtt.legs
                 return _Shown("done" if is_done else "", "not_done", intent.target or "")
             case _:
-                row = self._placed_row(change, gtts)
+                row = self._placed_row(change, gtts, claimed)
+                if row is not None:
+                    claimed.add(row.broker_gtt_id)
                 return _Shown("done", "", row.broker_gtt_id) if row else _Shown("", "not_done")
 
-    def _placed_row(self, change: ChangeState, gtts: Rows[BrokerGtt]) -> BrokerGtt | None:
+    def _placed_row(
+        self, change: ChangeState, gtts: Rows[BrokerGtt], claimed: set[str]
+    ) -> BrokerGtt | None:
         """A trigger on the terms of the intent, made since, that no other change made."""
         intent = change.intent
         assert intent is not None
         assert intent.gtt is not None
-        taken = {c.broker_id for c in self._book.changes.values() if c.broker_id}
+        taken = claimed | {c.broker_id for c in self._book.changes.values() if c.broker_id}
         since = (change.sent_at or change.at) - CLOCKS_APART
         for row in gtts.good:
             is_old = row.created_at is not None and row.created_at < since

@@ -93,9 +93,10 @@ class Reader:
 
     def look(self) -> None:
         """Something may have moved: look soon."""
+        if self._looks or not self._nudged.is_set():
+            self._say_next_check(0.0)
         self._looks = 0
         self._nudged.set()
-        self._say_next_check(0.0)
 
     async def seen_since(self, boot: float, *, within_s: float) -> bool:
         """Wait for a whole reading begun at or after this boot time. False: there was none in time."""
@@ -147,7 +148,7 @@ class Reader:
             return (
                 DOUBT_PAUSES_S[self._looks] if self._looks < len(DOUBT_PAUSES_S) else DOUBT_PAUSE_S
             )
-        if not is_read or self._book.live(name) or self._book.open_changes(name):
+        if not is_read or self._book.has_live(name) or self._book.open_changes(name):
             return LIVE_PAUSES_S[self._looks] if self._looks < len(LIVE_PAUSES_S) else LIVE_PAUSE_S
         return IDLE_PAUSE_S
 
@@ -334,6 +335,9 @@ class Reader:
     def count_from_now(self, item_id: str) -> None:
         """The send of this order or change, or its connection, ended now: its horizon counts from here."""
         self._counted_from[item_id] = self._clock.boot()
+        order = self._book.orders.get(item_id)
+        if order is not None and order.is_open_doubt:
+            order.next_check = self._clock.now()
 
     def _tell(self, order: OrderState, why: str) -> None:
         if why != self.why_open.get(order.id) and "order.resolve" in why:
