@@ -4,13 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 from msgspec.structs import replace
 
 from ordod.adapter import BadRow, Rows
 from ordod.core.guard.gate import Scope
-from ordod.core.orders.keyed import Keyed
+from ordod.core.orders.keyed import Keyed, Prepared
 from ordod.core.orders.states import ChangeState
 from ordod.domain.gtt import GttLeg, NewGtt
 from ordod.domain.orders import Product, Side, Status
@@ -101,7 +100,8 @@ async def carry(
         conversion=CONVERSION if is_conversion else None,
         target=target,
     )
-    return await world.parts.keyed.carry(asked, make, anyio.lowlevel.checkpoint)
+    prepared = Prepared(make=make, gtt=asked.gtt, conversion=asked.conversion)
+    return await world.parts.keyed.carry(asked, lambda: prepared)
 
 
 async def refused(awaitable: Any) -> OrdoError:
