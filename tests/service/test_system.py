@@ -88,7 +88,7 @@ async def test_a_doubt_that_waits_for_a_person_says_what_to_look_for() -> None:
         (doubt,) = status["doubts"]
         assert doubt["order"]["key"] == "k1"
         assert "order.resolve" in doubt["why"]
-        assert "ordoctl resolve paper k1" in status["todo"]
+        assert "ordoctl resolve --account paper k1" in status["todo"]
 
 
 async def test_the_configuration_is_shown_without_secrets() -> None:
