@@ -358,7 +358,11 @@ class SessionKeeper:
             )
             return
         if why := self._may_serve(session.user_id):
-            await self._deny(why)
+            self._failures, self._needs_person = (
+                1,
+                True,
+            )  # the configuration's mistake, not the broker's word
+            self._move(SessionState.EXPIRED, why)
             return
         if self._is_counted:
             self._logins.append(self._clock.now())
@@ -370,11 +374,11 @@ class SessionKeeper:
         self._move(SessionState.ACTIVE, "")
 
     async def _failed(self, error: BrokerError) -> None:
-        if not self._has_asked_broker:
-            # What the configuration lacks is no word of the broker's. It is read anew at each try: a token in a file may come.
-            # A person's slip is that person's to mend.
+        is_slip = error.fault is Fault.INVALID_INPUT and not self._is_counted
+        if is_slip or not self._has_asked_broker:
+            # What a person typed, or what the configuration lacks, is no word of the broker's. The configuration is read anew
+            # at each try: a token in a file may come.
             self._failures += 1
-            self._needs_person = error.fault is Fault.INVALID_INPUT
             self._move(SessionState.EXPIRED, error.message)
             return
         if error.fault in (Fault.AUTH_DENIED, Fault.INVALID_INPUT, Fault.UNSUPPORTED):

@@ -125,7 +125,10 @@ class Paper(Adapter):
 
     def place(self, session: Session, order: NewOrder, instrument: Instrument) -> Dialogue[Placed]:
         response = yield _change(session, "POST", "/orders", msgspec.to_builtins(order))
-        return Placed(_read(response, _Placed).order_id)
+        placed = _read(response, _Placed)
+        if not placed.order_id:
+            raise BrokerError(Fault.UNREADABLE, "a success without an order id")
+        return Placed(placed.order_id)
 
     def modify(
         self, session: Session, row: BrokerOrder, changes: OrderChanges, instrument: Instrument
@@ -233,13 +236,18 @@ class Paper(Adapter):
         response = yield _ask(session, "GET", "/master")
         if response.status != 200:
             raise _refusal(response)
+        _instruments(response.body)
         return response.body
 
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
-        try:
-            return msgspec.json.decode(content, type=list[Instrument])
-        except msgspec.MsgspecError as error:
-            raise BrokerError(Fault.UNREADABLE, f"not the paper broker's master: {error}") from None
+        return _instruments(content)
+
+
+def _instruments(content: bytes) -> list[Instrument]:
+    try:
+        return msgspec.json.decode(content, type=list[Instrument])
+    except msgspec.MsgspecError as error:
+        raise BrokerError(Fault.UNREADABLE, f"not the paper broker's master: {error}") from None
 
 
 def _ask(

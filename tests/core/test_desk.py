@@ -655,16 +655,37 @@ async def test_an_order_of_ours_that_the_journal_lacks_is_adopted_and_everything
         assert len(world.at_broker()) == 1
 
 
-async def test_two_accounts_of_one_user_share_its_keys() -> None:
+async def test_a_second_account_of_the_same_broker_user_does_not_serve() -> None:
+    # The broker counts per user: with two of everything its limits would be passed.
     world = World()
     world.brokers.users["second"] = "paper"
-    async with world.daemon(account(), account("second")):
-        placed = await world.parts.desk.place(wanted("k1"))
+    async with world.daemon(account(), account("second"), ready=False):
+        await until(lambda: world.parts.accounts["paper"].is_read)
+        await until(lambda: world.parts.accounts["paper"].master.loaded_on)
 
-        again = await world.parts.desk.place(wanted("k1", account="second"))
+        placed = await world.parts.desk.place(wanted("k1"))
+        error = await refused(world, wanted("k1", account="second"))
+
+        assert placed.order.account == "paper"
+        assert error.kind is Kind.SESSION_REQUIRED
+        assert "is account paper already" in error.message
+        assert len(world.at_broker()) == 1
+
+
+async def test_an_order_of_a_renamed_account_is_the_new_names_to_cancel() -> None:
+    world = World()
+    world.brokers.users["new-name"] = "paper"
+    async with world.daemon(account()):
+        await world.parts.desk.place(wanted("k1"))
+    async with world.daemon(account("new-name")):
+        again = await world.parts.desk.place(wanted("k1", account="new-name"))
+        order = world.order("k1")
+
+        await world.parts.changes.cancel(order, caller="test", timeout_s=10)
 
         assert again.replayed
-        assert again.order.order_id == placed.order.order_id
+        assert again.order.account == "new-name"
+        assert world.order("k1").status is Status.CANCELLED
         assert len(world.at_broker()) == 1
 
 

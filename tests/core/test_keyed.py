@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 from msgspec.structs import replace
 

@@ -143,8 +143,29 @@ async def test_an_order_in_doubt_is_cancelled_when_it_appears() -> None:
         stop()
         await until(lambda: cancelled(world))
 
-        assert result.cancelled == 1
+        assert (result.cancelled, result.failed) == (0, 0)  # it was nowhere to be cancelled yet
         await until(swept(world))
+
+
+async def test_an_order_that_waits_for_a_slot_is_told_of_a_kill_at_once() -> None:
+    slow = with_spec(windows=(Window("orders", count=1, seconds=30),))
+    async with running_world(adapter=slow) as world, anyio.create_task_group() as group:
+        await world.parts.desk.place(wanted("k1"))
+        told: list[tuple[Kind, float]] = []
+
+        async def place() -> None:
+            with pytest.raises(OrdoError) as raised:
+                await world.parts.desk.place(wanted("k2", timeout_s=60))
+            told.append((raised.value.kind, world.clock.boot()))
+
+        group.start_soon(place)
+        await anyio.sleep(1)
+        before = world.clock.boot()
+        await engage(world, cancel_open=False)
+        await until(lambda: told)
+
+        assert told[0][0] is Kind.KILLED
+        assert told[0][1] - before < 1
 
 
 async def test_the_sweep_goes_on_while_a_doubt_is_open() -> None:

@@ -374,12 +374,16 @@ def test_a_book_that_lost_an_order_of_the_day_is_not_whole(
     assert lacks_seen_orders(journaled.book, reading(*rows), at(-3600)) is lacks
 
 
-def test_an_acknowledged_order_is_missed_by_readings_that_began_later_only() -> None:
+def test_an_acknowledged_order_that_was_never_shown_is_missed_too() -> None:
+    """A cached copy of the book, from before it, looks whole."""
     journaled = Journaled(intent(), Accepted(id="o1", broker_id="b1"))
     earlier = replace(reading(), begun_at=at(-1))
 
     assert lacks_seen_orders(journaled.book, reading(), at(-3600))
-    assert not lacks_seen_orders(journaled.book, earlier, at(-3600))
+
+
+def test_an_order_that_nobody_acknowledged_is_not_missed() -> None:
+    assert not lacks_seen_orders(Journaled(intent(), DOUBT).book, reading(), at(-3600))
 
 
 # Changes

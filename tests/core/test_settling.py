@@ -350,3 +350,32 @@ async def test_a_lost_answer_is_looked_for_soon() -> None:
         await until(lambda: order.status is Status.OPEN)
 
         assert world.clock.boot() - began < 1
+
+
+# Orders of past days
+
+
+async def test_an_order_of_yesterday_that_todays_book_does_not_hold_has_lapsed() -> None:
+    async with running_world() as world:
+        await world.parts.desk.place(wanted("k1"))
+        await until(lambda: world.order("k1").status is Status.OPEN)
+
+        await anyio.sleep(24 * 3600)
+        await until(lambda: world.order("k1").status is Status.EXPIRED)
+
+        assert not world.parts.book.live("paper")
+        assert "its day is gone" in (world.order("k1").message or "")
+
+
+async def test_no_order_lapses_on_its_own_day() -> None:
+    broker = Shown()
+    async with running_world(adapter=broker) as world:
+        await world.parts.desk.place(wanted("k1"))
+        await until(lambda: world.order("k1").status is Status.OPEN)
+        broker.show = lambda rows: Rows(())
+        before = broker.readings
+
+        await anyio.sleep(3600)
+
+        assert broker.readings > before + 2
+        assert world.order("k1").status is Status.OPEN

@@ -99,6 +99,7 @@ class KillSwitch:
         self._changes = changes
         self._tasks = tasks
         self._sweep = Sweep()
+        self._has_swept = False  # since the last release
         self._known_engaged = False
         self._engaged: KillNote | None = None  # until the journal has it
         self._engagements = 0
@@ -254,6 +255,7 @@ class KillSwitch:
         return last is None or self._clock.boot() - last >= AGAIN_S
 
     def _start_sweep(self) -> None:
+        self._has_swept = True
         if not self._sweep.running:
             self._sweep.running = True
             self._tasks.start_soon(self._run_sweep)
@@ -261,13 +263,16 @@ class KillSwitch:
     async def _run_sweep(self) -> None:
         """Each account by itself: one whose broker hangs holds no other up."""
         left: dict[str, int] = {}
+        this = (
+            self._sweep
+        )  # a release begins another: this one ends then, though the switch be thrown again
 
         async def sweep(account: str) -> None:
             reader = self._readers[account]
-            while self._gate.is_closed:
+            while self._gate.is_closed and self._sweep is this:
                 looked = await reader.seen_since(self._clock.boot(), within_s=LOOK_S)
                 left[account] = len(self._open(account))
-                self._sweep.left = sum(left.values())
+                this.left = sum(left.values())
                 if looked and not left[account]:
                     return
                 await self._cancel_all(account)
@@ -278,10 +283,10 @@ class KillSwitch:
             async with anyio.create_task_group() as group:
                 for account in self._readers:
                     group.start_soon(sweep, account)
-            if self._gate.is_closed:
-                log.warning("swept", cancelled=self._sweep.cancelled)
+            if self._gate.is_closed and self._sweep is this:
+                log.warning("swept", cancelled=this.cancelled)
         finally:
-            self._sweep.running = False
+            this.running = False
 
     # Releasing and telling
 
@@ -314,7 +319,7 @@ class KillSwitch:
         self._engaged = None
         self._tried.clear()
         self._over.clear()
-        self._sweep = Sweep()
+        self._sweep, self._has_swept = Sweep(), False
         self._gate.open(Scope())
         with suppress(DiskError):
             await self._disk.flush_gate()
@@ -334,12 +339,8 @@ class KillSwitch:
             }
             for note in notes
         )
-        is_swept = bool(self._sweep.running or self._sweep.cancelled or self._sweep.failed)
-        return KillStatus(
-            engaged=self._gate.is_closed,
-            scopes=scopes,
-            sweep=replace(self._sweep) if is_swept else None,
-        )
+        sweep = replace(self._sweep) if self._has_swept else None
+        return KillStatus(engaged=self._gate.is_closed, scopes=scopes, sweep=sweep)
 
 
 def _text(at: datetime) -> str:

@@ -65,4 +65,4 @@ class Windows:
             return window.count
         if window.seconds <= 1:
             return max(0, window.count - self._waiting_cancels)
-        return window.count - -(-window.count // 10)
+        return max(1, window.count - -(-window.count // 10))

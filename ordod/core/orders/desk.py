@@ -163,7 +163,7 @@ class Desk:
         """
         account = self.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        user = await self.user_of(account, deadline)
+        user = await self.user(account, deadline)
         # From here to the reservation nothing awaits.
         known = self._book.by_key(user, wanted.key)
         print_ = fingerprint(wanted.terms, wanted.strategy)
@@ -259,7 +259,7 @@ class Desk:
         found = (each.master.find(symbol) for symbol in symbols for each in self._accounts.values())
         return frozenset(symbols) | {instrument.symbol for instrument in found if instrument}
 
-    async def user_of(self, account: Account, deadline: float) -> str:
+    async def user(self, account: Account, deadline: float) -> str:
         """Whose keys these are; before the first login ever, that has to be waited for."""
         if account.user is None:
             await account.keeper.ensure(deadline)

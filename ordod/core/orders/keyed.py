@@ -124,7 +124,7 @@ class KeyedChanges:
         """
         account = self._desk.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        user, print_ = await self._desk.user_of(account, deadline), wanted.fingerprint()
+        user, print_ = await self._desk.user(account, deadline), wanted.fingerprint()
         call = self._desk.under_way.get((user, wanted.key))
         if call is not None:
             if call.fingerprint != print_:
@@ -267,18 +267,12 @@ class KeyedChanges:
             if account.user != user:
                 return  # another user's lists say nothing
             claimed: set[str] = set()  # one row ends one doubt
-            today = account.book_day(self._clock.now())
             for change in doubts:
                 if change.operation == "convert" and positions is not None:
-                    # Positions are of a day, the next one's say nothing; nor does a sum of which a row is missing.
-                    is_today = account.book_day(change.sent_at or change.at) == today
-                    tells = is_today and positions.is_whole
-                    shown = _conversion_shows(change.intent, positions) if tells else None
+                    shown = self._conversion_shows(account, change, positions)
                     records += self._evidence(account, change, begun, positions.is_whole, shown)
-                elif change.operation != "convert" and gtts is not None:
+                elif gtts is not None:
                     shown = self._gtt_shows(change, gtts, claimed)
-                    if shown.now:
-                        claimed.add(shown.broker_id)
                     records += self._evidence(account, change, begun, gtts.is_whole, shown)
             if records:
                 await self._ledger.record(*records)
@@ -311,6 +305,17 @@ class KeyedChanges:
         if begun - self._absent_since.setdefault(change.id, begun) >= APART_S:
             yield Settled(id=change.id, outcome=shown.later, by=source, broker_id=shown.broker_id)
 
+    def _conversion_shows(
+        self, account: Account, change: ChangeState, positions: Rows[Position]
+    ) -> "_Shown | None":
+        """Positions are of a day, and one that cannot be read may be the one: then they say nothing."""
+        sent_on = account.book_day(change.sent_at or change.at)
+        if sent_on != account.book_day(self._clock.now()):
+            return None
+        if not positions.is_whole:
+            return _Shown("", "not_done")  # for which a list must be whole
+        return _conversion_shows(change.intent, positions)
+
     def _gtt_shows(self, change: ChangeState, gtts: Rows[BrokerGtt], claimed: set[str]) -> "_Shown":
         intent = change.intent
         assert intent is not None
@@ -324,6 +329,8 @@ class KeyedChanges:
                 return _Shown("done" if is_done else "", "not_done", intent.target or "")
             case _:
                 row = self._placed_row(change, gtts, claimed)
+                if row is not None:
+                    claimed.add(row.broker_gtt_id)
                 return _Shown("done", "", row.broker_gtt_id) if row else _Shown("", "not_done")
 
     def _placed_row(
