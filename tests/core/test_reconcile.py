@@ -377,7 +377,6 @@ def test_a_book_that_lost_an_order_of_the_day_is_not_whole(
 def test_an_acknowledged_order_that_was_never_shown_is_missed_too() -> None:
     """A cached copy of the book, from before it, looks whole."""
     journaled = Journaled(intent(), Accepted(id="o1", broker_id="b1"))
-    earlier = replace(reading(), begun_at=at(-1))
 
     assert lacks_seen_orders(journaled.book, reading(), at(-3600))
 
