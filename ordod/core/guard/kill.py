@@ -135,6 +135,9 @@ class KillSwitch:
         """Stop everything. See the module's text for the order of things."""
         began = self._clock.boot()
         self._gate.close(Scope())
+        standing = self._ledger.book.kills.get((None, None))
+        # One kill adds to another: what appears when its sweep is over is swept as well.
+        cancel_open = cancel_open or (standing is not None and standing.cancel_open)
         self._engagements += 1
         self._known_engaged = True
         self._engaged = KillNote(None, None, reason, caller, self._clock.now(), cancel_open)
