@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from ordod.core.account import Account
 from ordod.core.orders.keyed import Keyed
@@ -134,8 +134,12 @@ class _Gtts:
         instrument = self._parts.desk.instrument(account, params.symbol)
         legs = tuple(GttLeg(**asdict(leg)) for leg in params.legs)
         gtt = NewGtt(symbol=instrument.symbol, legs=legs)
-        last = await self._last_price(account, instrument, deadline)
-        sent = NewGtt(symbol=instrument.symbol, legs=legs, last_price=last)
+        sent = gtt
+
+        async def prepare() -> None:
+            nonlocal sent
+            check_gtt(gtt, instrument)
+            sent = replace(gtt, last_price=await self._last_price(account, instrument, deadline))
 
         wanted = Keyed(
             account=account.name,
@@ -154,7 +158,7 @@ class _Gtts:
                 if target is None
                 else adapter.modify_gtt(session, target, sent, instrument)
             ),
-            lambda: check_gtt(gtt, instrument),
+            prepare,
         )
         return self._answer(account, change, replayed)
 
@@ -183,19 +187,12 @@ class _Gtts:
         change, replayed = await self._parts.keyed.carry(
             wanted,
             lambda session: account.adapter.cancel_gtt(session, params.gtt_id),
-            lambda: None,
+            _nothing,
         )
         return self._answer(account, change, replayed)
 
     def _answer(self, account: Account, change: ChangeState, replayed: bool) -> GttAnswer:
-        told = {"done": "done", "not_done": "not_done"}.get(change.state, "in_doubt")
-        if told == "not_done":
-            raise OrdoError(
-                Kind.ORDER_REJECTED,
-                "the broker's list shows that it did not happen",
-                account=account.name,
-                key=change.key,
-            )
+        told = _told(account, change)
         gtt = change.intent.gtt if change.intent else None
         shown = None
         if gtt is not None:
@@ -228,7 +225,7 @@ class _Gtts:
             overnight=params.overnight,
         )
 
-        def prepare() -> None:
+        async def prepare() -> None:
             check_quantity(conversion.quantity, instrument)
             if conversion.from_product is conversion.to_product:
                 raise OrdoError(
@@ -251,7 +248,23 @@ class _Gtts:
             lambda session: account.adapter.convert(session, conversion, instrument),
             prepare,
         )
-        return ConvertAnswer("done" if change.state == "done" else "in_doubt", replayed)
+        return ConvertAnswer(_told(account, change), replayed)
+
+
+async def _nothing() -> None:
+    """There is nothing to validate."""
+
+
+def _told(account: Account, change: ChangeState) -> str:
+    """`done` or `in_doubt`. Raises OrdoError: ORDER_REJECTED where the broker's books show that it did not happen."""
+    if change.state == "not_done":
+        raise OrdoError(
+            Kind.ORDER_REJECTED,
+            "the broker's books show that it did not happen",
+            account=account.name,
+            key=change.key,
+        )
+    return "done" if change.state == "done" else "in_doubt"
 
 
 def _shown(account: str, row: BrokerGtt) -> Gtt:

@@ -4,7 +4,7 @@ They carry no tag. After a lost answer a GTT is found by its conditions in the b
 took from; both end by evidence only, under the same two readings a horizon after the send as an order's absence.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -98,20 +98,21 @@ class KeyedChanges:
         self,
         wanted: Keyed,
         make: Callable[[Session], Dialogue[Any]],
-        prepare: Callable[[], None],
+        prepare: Callable[[], Awaitable[None]],
     ) -> tuple[ChangeState, bool]:
         """The change as it stands, and whether its key had been here before.
 
         Args:
             make: the adapter's dialogue; a `str` it returns is the broker's id.
-            prepare: validates; raises OrdoError before anything is stored.
+            prepare: validates, and reads what is sent besides; raises OrdoError before anything is stored. Not asked for a
+                key that is known: whoever asks again learns what became of it, whatever would refuse a new one.
         Raises:
             OrdoError: as for an order; the words speak of the change.
         """
         account = self._desk.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        session = await account.keeper.ensure(deadline)
-        user, print_ = session.user_id, wanted.fingerprint()
+        user = account.user or (await account.keeper.ensure(deadline)).user_id
+        print_ = wanted.fingerprint()
         known = self._book.by_key(user, wanted.key)
         if known is not None or self._book.key_is_spent(user, wanted.key):
             return _same(known, wanted, print_), True
@@ -123,7 +124,8 @@ class KeyedChanges:
             return self._change_of(call), True
         call = self._desk.under_way[user, wanted.key] = Call(print_, wanted.operation)
         try:
-            prepare()
+            await account.keeper.ensure(deadline)
+            await prepare()
             self._check_gate(account, wanted.key)
             if wanted.conversion is None:
                 await self._carry(call, account, user, wanted, make, deadline)
