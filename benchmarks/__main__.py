@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from benchmarks import order_path, paper, startup
+from benchmarks import command, memory, order_path, paper, startup, sweep
 from benchmarks.figures import Part
 from benchmarks.report import show
 
@@ -21,6 +21,9 @@ PARTS: dict[str, Callable[..., Part]] = {
     "order": order_path.measure,
     "paper": paper.measure,
     "start": startup.measure,
+    "memory": memory.measure,
+    "sweep": sweep.measure,
+    "command": command.measure,
 }
 
 

@@ -8,7 +8,6 @@ import socket
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
 
 from msgspec import Struct
 
@@ -16,7 +15,6 @@ from ordo_adapters.zerodha import ZERODHA
 from ordod import __version__
 from ordod.adapter import (
     Exchange,
-    HttpRequest,
     Instrument,
     InstrumentKind,
     NewOrder,
@@ -119,7 +117,7 @@ def _request_bytes(host: str, session: Session, price: Decimal) -> bytes:
         price=price,
         tag=TAG,
     )
-    request = cast(HttpRequest, next(ZERODHA.place(session, order, instrument)))
+    request = next(ZERODHA.place(session, order, instrument))
     content_type, content = request.body()
     headers = [
         ("host", host),

@@ -30,10 +30,10 @@ from ordod.domain.orders import BrokerOrder, Fill, OrderTerms, OrderType, Produc
 from ordod.io.files import Files
 from ordod.paper import PAPER
 
-__all__ = ["RECORDS_A_DAY", "write"]
+__all__ = ["write"]
 
 ORDERS_A_DAY = 5_000
-RECORDS_A_DAY = ORDERS_A_DAY * 4
+RECORDS_AN_ORDER = 4
 ORDERS_A_BATCH = 10  # a bot that sends in bursts; a batch is at most this and a seal
 SYMBOLS = ("NSE:INFY", "NSE:SBIN", "NSE:TCS", "NFO:NIFTY24NOV26FUT")
 INSTALLATION = "0123456789abcdef"
@@ -55,12 +55,13 @@ def write(state: Path, records: int) -> None:
             installation=INSTALLATION,
         )
         (state / "journal").mkdir(mode=0o700)
-        _write_days(state, opening, days=max(1, records // RECORDS_A_DAY))
+        orders = records // RECORDS_AN_ORDER
+        _write_days(state, opening, -(-orders // ORDERS_A_DAY), min(orders, ORDERS_A_DAY))
     finally:
         disk.close()
 
 
-def _write_days(state: Path, opening: Open, days: int) -> None:
+def _write_days(state: Path, opening: Open, days: int, orders_a_day: int) -> None:
     codec = Codec(None)
     seq, batch, digest = 0, 0, ""
     nine = datetime.now(IST).replace(hour=9, minute=15, second=0, microsecond=0)
@@ -68,7 +69,7 @@ def _write_days(state: Path, opening: Open, days: int) -> None:
     for day in range(days):
         begin = nine - timedelta(days=days - day)
         first, size = seq + 1, 0
-        for at, records in _day(opening, begin, day):
+        for at, records in _day(begin, day, orders_a_day):
             if size > SEGMENT_BYTES_MAX:
                 _store(state, first, pending)
                 first, size, pending = seq + 1, 0, []
@@ -104,15 +105,15 @@ def _store(state: Path, first: int, parts: list[bytes]) -> None:
     path.write_bytes(b"".join(parts))
 
 
-def _day(opening: Open, begin: datetime, day: int) -> Iterator[tuple[datetime, list[Record]]]:
+def _day(begin: datetime, day: int, orders: int) -> Iterator[tuple[datetime, list[Record]]]:
     """Batches of one day, each with its time."""
     yield begin, [AccountNote(account=USER, event="active", user=USER)]
-    step = timedelta(hours=6) / ORDERS_A_DAY
+    step = timedelta(hours=6) / orders
     batch: list[Record] = []
-    for number in range(ORDERS_A_DAY):
+    for number in range(orders):
         at = begin + step * number
         batch += _order(at, day * ORDERS_A_DAY + number)
-        if len(batch) >= ORDERS_A_BATCH * 4:
+        if len(batch) >= ORDERS_A_BATCH * RECORDS_AN_ORDER:
             yield at, batch
             batch = []
     end = begin + timedelta(hours=6)

@@ -48,13 +48,14 @@ def measure(scratch: Path, *, quick: bool) -> Part:
         f"{blocks} blocks of {count} sequential orders each, alternating; resting limit orders"
     ]
     try:
-        python: Path | None = kiteconnect()
+        python: Path | None = kiteconnect(only_if_made=quick)
     except CannotInstall as reason:
         python = None
         notes.append(f"without the SDK: {reason}")
     ordo: list[float] = []
     sdk: list[float] = []
     pings: list[float] = []
+    processor: list[float] = []
     floor = Laps([], [], [])
     with (
         simulated("--no-limits") as broker,
@@ -65,7 +66,9 @@ def measure(scratch: Path, *, quick: bool) -> Part:
     ):
         _place(client, "warm", 10, float(broker.price))
         for block in range(blocks):
+            before = daemon.cpu_s()
             ordo += _place(client, f"block{block}", count, float(broker.price))
+            processor.append((daemon.cpu_s() - before) / count)
             sdk += vendor.place(count) if vendor else []
             laps = by_hand.place(count)
             floor.intent += laps.intent
@@ -90,17 +93,28 @@ def measure(scratch: Path, *, quick: bool) -> Part:
                 budget=1.0,
                 aim=0.7,
             ),
+            Figure(
+                name="the same, had the disk taken no time",
+                value=(micros(ordo) - _syncs(floor)) / micros(sdk),
+                unit="x",
+            ),
         ]
     return Part(
         name="order",
         title="A durable order at Zerodha's simulator",
-        figures=[*figures, *_stages(ordo, floor, pings)],
+        figures=[
+            *figures,
+            *_stages(ordo, floor, pings),
+            Figure(
+                name="the daemon's processor, its readings too", value=micros(processor), unit="µs"
+            ),
+        ],
         notes=notes,
     )
 
 
 def _stages(ordo: list[float], floor: Laps, pings: list[float]) -> list[Figure]:
-    syncs = micros(floor.intent) + micros(floor.outcome)
+    syncs = _syncs(floor)
     broker, ping = micros(floor.broker), micros(pings)
     rest = micros(ordo) - syncs - broker - ping
     return [
@@ -109,6 +123,10 @@ def _stages(ordo: list[float], floor: Laps, pings: list[float]) -> list[Figure]:
         Figure(name="of it: client and socket (a ping)", value=ping, unit="µs"),
         Figure(name="of it: the rest, the daemon's", value=rest, unit="µs"),
     ]
+
+
+def _syncs(floor: Laps) -> float:
+    return micros(floor.intent) + micros(floor.outcome)
 
 
 def _place(client: Client, name: str, count: int, price: float) -> list[float]:

@@ -13,22 +13,28 @@ from ordod.io.signals import Signals
 
 __all__ = ["main"]
 
+CONFIG = "the configuration; without it /etc/ordod/ordod.conf, else ~/.config/ordod/ordod.conf"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status."""
     parser = argparse.ArgumentParser(
         prog="ordod",
         description="A local daemon between trading bots and Indian brokers.",
-        epilog="Without a command it runs the daemon, in the foreground.",
+        epilog="Without a command it runs the daemon, in the foreground, until SIGTERM. SIGUSR1 engages the kill switch.",
     )
-    parser.add_argument("--version", action="version", version=f"ordod {__version__}")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="the configuration file")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    check = commands.add_parser("check", help="say whether the configuration is right, and stop")
-    check.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS)
-    commands.add_parser(
-        "demo", help="show it all in half a minute, without an account or a network"
+    parser.add_argument(
+        "--version", action="version", version=f"ordod {__version__}", help="say the version"
     )
+    parser.add_argument("--config", type=Path, metavar="FILE", help=CONFIG)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    about = "say whether the configuration can be used, and every mistake in it"
+    check = commands.add_parser("check", help=about, description=f"{about.capitalize()}.")
+    check.add_argument(
+        "--config", help=CONFIG, type=Path, metavar="FILE", default=argparse.SUPPRESS
+    )
+    about = "show in half a minute what it does, without an account or a network"
+    commands.add_parser("demo", help=about, description=f"{about.capitalize()}.")
     options = parser.parse_args(arguments)
     if options.command == "demo":
         from ordod.demo import demo

@@ -37,8 +37,9 @@ from ordod.core.orders.records import Doubt, Record
 from ordod.core.orders.sending import Sender
 from ordod.core.orders.settling import Reader
 from ordod.core.parts import Parts
-from ordod.core.ports import DiskError, LineSettings, Ports
+from ordod.core.ports import Clock, DiskError, LineSettings, Ports
 from ordod.core.prices import Prices
+from ordod.core.replaying import Replay, past_days
 from ordod.core.sessions import SessionKeeper
 from ordod.core.tasks import Tasks
 
@@ -51,7 +52,6 @@ SNAPSHOT_RECORDS = (
 HOUSEKEEPING_S = 60.0
 WARM_S = 20.0  # connections are dropped by most balancers after a minute of quiet
 FULL_S = 1.0  # after a start the second's window counts as full
-KEEP_ORDERS = timedelta(days=1)  # behind the turn of the book day, before they are folded away
 ORDERS_GROUP = (
     "orders"  # the windows group that journaled sends count in, by the adapters' convention
 )
@@ -81,29 +81,23 @@ async def running(
     gate = Gate(ports.disk.gate())
     book = Book()
     events = Events(book)
-    replayed = 0
-
-    def apply(entry: Any) -> None:
-        nonlocal replayed
-        replayed += 1
-        book.apply(entry)
-        events.publish(entry)
-
+    replay = Replay(book, events)
     journal = await open_journal(
         ports.disk,
         ports.clock,
         ports.random,
         key=journal_key,
         version=__version__,
-        apply=apply,
+        apply=replay.take,
         load=book.load,
     )
-    events.forget_before(journal.head[0] - replayed)
+    replay.finish(journal.head[0])
+    book.archive(past_days(ports.clock.now()))  # a daemon that runs by day only never sees one turn
     journal.on_seal = lambda seq, digest: log.info("sealed", seq=seq, hash=digest)
     async with anyio.create_task_group() as writer:
         writer.start_soon(journal.run)
-        if replayed > SNAPSHOT_RECORDS:
-            await _snapshot(journal, book)
+        if replay.count > SNAPSHOT_RECORDS:
+            await _snapshot(journal, book, ports.clock)
         async with anyio.create_task_group() as group:
             parts = await _wire(
                 ports,
@@ -180,7 +174,13 @@ async def _wire(
         tasks=tasks,
     )
     keyed = KeyedChanges(
-        clock=clock, new_id=new_id, ledger=ledger, gate=gate, sender=sender, desk=desk
+        clock=clock,
+        new_id=new_id,
+        ledger=ledger,
+        gate=gate,
+        sender=sender,
+        desk=desk,
+        looked_for=lambda account: readers[account].look(),
     )
     kill = KillSwitch(
         clock=clock,
@@ -365,12 +365,13 @@ async def _keep_house(parts: Parts) -> None:
         now = parts.clock.now()
         if now.date() > turned_at and now.hour >= 6:
             turned_at = now.date()
-            parts.book.archive(now.replace(hour=0, minute=0, second=0) - KEEP_ORDERS)
             with suppress(JournalFailed, DiskError):
-                await _snapshot(parts.journal, parts.book)
+                await _snapshot(parts.journal, parts.book, parts.clock)
 
 
-async def _snapshot(journal: Journal, book: Book) -> None:
+async def _snapshot(journal: Journal, book: Book, clock: Clock) -> None:
+    """The book as it is, orders of past days archived."""
+    book.archive(past_days(clock.now()))
     await journal.save_snapshot(book.dump())
 
 
@@ -384,7 +385,7 @@ async def _drain(parts: Parts) -> None:
 
 async def _close(parts: Parts) -> None:
     try:
-        await _snapshot(parts.journal, parts.book)
+        await _snapshot(parts.journal, parts.book, parts.clock)
         await parts.journal.close()
     except (JournalFailed, DiskError) as error:
         log.warning("not_closed", why=str(error))

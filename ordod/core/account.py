@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Protocol, TypeVar
 
 import anyio
@@ -31,13 +32,18 @@ from ordod.core.sessions import SessionKeeper
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Account", "AccountRules", "Hand", "Held"]
+__all__ = ["UNREACHED", "Account", "AccountRules", "Hand", "Held"]
 
 READ_TRIES = 3  # a read may be asked again; a write never is
 READ_PAUSE_S = 0.2
 
 T = TypeVar("T")
 
+UNREACHED = (  # what a gateway may have said in the broker's place; every other answer shows that it is there
+    Fault.BROKER_UNAVAILABLE,
+    Fault.AMBIGUOUS,
+    Fault.UNREADABLE,
+)
 READ_KINDS = {  # what a refused read is told as
     Fault.AUTH_EXPIRED: Kind.SESSION_REQUIRED,
     Fault.AUTH_DENIED: Kind.UNSUPPORTED,
@@ -49,11 +55,12 @@ READ_KINDS = {  # what a refused read is told as
 
 
 class Held(NotAdmitted):
-    """A request that was held back before its first byte, and the kind of error that says why."""
+    """A request that was held back before its first byte, the kind of error that says why, and when it may be asked again."""
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: Kind, message: str, *, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
         self.kind = kind
+        self.retry_after_ms = retry_after_ms
 
 
 class Hand(Protocol):
@@ -209,6 +216,7 @@ class Account:
                 raise Held(
                     Kind.RATE_LIMITED,
                     f"the broker's limit of {request.group} is reached; a slot is free in {wait_s:.1f} s, past the deadline",
+                    retry_after_ms=ceil(wait_s * 1000),
                 )
             await anyio.sleep(wait_s)
 
@@ -232,7 +240,7 @@ class Account:
                         self.breaker.succeeded()
                         return answer
             except BrokerError as error:
-                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                if error.fault not in UNREACHED:
                     self.breaker.succeeded()
                 if error.fault is Fault.AUTH_EXPIRED:
                     self.keeper.died(session, error.message)
@@ -252,5 +260,10 @@ class Account:
                     Kind.BROKER_UNAVAILABLE, f"{self.spec.name}: {error}", account=self.name
                 ) from error
             except Held as error:
-                raise OrdoError(error.kind, str(error), account=self.name) from error
+                raise OrdoError(
+                    error.kind,
+                    str(error),
+                    account=self.name,
+                    retry_after_ms=error.retry_after_ms,
+                ) from error
         raise AssertionError("unreachable: the second turn returns or raises")

@@ -1,7 +1,10 @@
-"""Each broker's instruments, fetched once a day when a session is there. Yesterday's serve until the new ones are whole."""
+"""Each broker's instruments, fetched once a day when a session is there. Yesterday's serve until the new ones are whole.
+
+Brokers write the day's file in the morning: what is fetched before TURN is still the day's before, and is fetched anew after.
+"""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
 import anyio
 import structlog
@@ -14,6 +17,7 @@ from ordod.errors import Kind, OrdoError
 
 __all__ = ["MasterKeeper"]
 
+TURN = time(8, 30)  # IST; zerodha.md: made once a day, fetch after about 08:30
 LOOK_S = 60.0  # how late a new day is noticed
 FETCH_S = 60.0
 PAUSES_S = (2.0, 5.0, 15.0, 60.0)  # after a fetch that failed
@@ -41,15 +45,15 @@ class MasterKeeper:
                 (a for a in self._accounts if a.keeper.state is SessionState.ACTIVE), None
             )
             if account is None:
-                await anyio.sleep(WAIT_S if self._is_stale(self._clock.now().date()) else LOOK_S)
-            elif self._is_stale(self._clock.now().date()):
+                await anyio.sleep(WAIT_S if self._is_stale() else LOOK_S)
+            elif self._is_stale():
                 await self._fetch(account)
             else:
                 await anyio.sleep(LOOK_S)
 
-    def _is_stale(self, today: date) -> bool:
+    def _is_stale(self) -> bool:
         loaded_on = self._tables.master(self._broker).loaded_on
-        return loaded_on is None or loaded_on < today
+        return loaded_on is None or loaded_on < _day(self._clock.now())
 
     async def _fetch(self, account: Account) -> None:
         try:
@@ -64,13 +68,18 @@ class MasterKeeper:
 
     async def refresh(self, account: Account) -> int:
         """Fetch and load now; how many instruments there are. Raises OrdoError."""
-        today = self._clock.now().date()
+        day = _day(self._clock.now())
         content = await account.read(account.adapter.master, deadline=self._clock.boot() + FETCH_S)
         try:
-            count = await self._tables.load(self._broker, account.adapter, content, today)
+            count = await self._tables.load(self._broker, account.adapter, content, day)
         except (BrokerError, DiskError) as error:
             raise OrdoError(
                 Kind.BROKER_ERROR, f"the instrument file of {self._broker} is of no use: {error}"
             ) from error
         log.info("master_loaded", broker=self._broker, instruments=count)
         return count
+
+
+def _day(now: datetime) -> date:
+    """The day whose file a broker has at this time."""
+    return now.date() if now.time() >= TURN else now.date() - timedelta(days=1)

@@ -41,6 +41,7 @@ ANSWER_WAIT_S = 600.0  # a person looks for the phone; the broker's own page liv
 REQUEST_S = 10.0
 RETRY_S = (2.0, 5.0, 15.0, 30.0, 60.0)  # after a login that did not reach the broker
 TOTP_STEP_S = 30
+NOT_ABOUT_US = (Fault.BROKER_UNAVAILABLE, Fault.RATE_LIMITED)  # a login did not get to be judged
 LOOK_S = 20.0  # how late the end of a session may be noticed by the clock; a refused call notices at once
 
 
@@ -101,6 +102,8 @@ class SessionKeeper:
             False  # an unanswered question is not asked again by itself: it may send an SMS
         )
         self._tasks: TaskGroup | None = None
+        self._attempt = anyio.CancelScope()  # of the login that is under way
+        self._has_asked_broker = False  # this login sent something
 
     def remember(self, note: AccountNote, at: datetime) -> None:
         """What the journal tells of this account from before a restart, oldest first."""
@@ -115,6 +118,8 @@ class SessionKeeper:
                 pass
         if note.user and not self._pinned:
             self.user = note.user
+        if note.event == "released":
+            self._logins.clear()  # a person answers for the next ones
         if note.event == "denied":
             self.state, self.message = SessionState.DENIED, note.message
         elif note.event in ("active", "released") and self.state is SessionState.DENIED:
@@ -122,6 +127,10 @@ class SessionKeeper:
 
     async def run(self) -> None:
         """Log in, and again whenever the session is dead and a login is possible; until cancelled."""
+        if self.state in (SessionState.LOGGING_IN, SessionState.WAITING_OTP):
+            # The supervisor begins again after a bug in a login: nobody is at work on it any more.
+            self._failures += 1
+            self._move(SessionState.EXPIRED, "the login broke off; the log tells why")
         async with anyio.create_task_group() as self._tasks:
             while True:
                 if self.session and self.session.expires_at:
@@ -225,6 +234,7 @@ class SessionKeeper:
 
     async def logout(self) -> None:
         """End the session at the broker, and here whatever the broker says. A person logs in again."""
+        self._attempt.cancel()
         session, self.session = self.session, None
         if session is not None:
             self._dead_tokens.add(session.access_token)
@@ -236,8 +246,7 @@ class SessionKeeper:
                     request = dialogue.send(await self._line.send(request, deadline=deadline))
             except (StopIteration, BrokerError, Unsent, Lost):
                 pass  # the token is forgotten here in any case, and dies at the broker by itself
-        await self._note("denied", "logged out by a person")
-        self._move(SessionState.DENIED, "logged out by a person")
+        await self._deny("logged out by a person")
 
     async def _rest(self) -> None:
         while self.state is SessionState.LOGGING_IN:
@@ -249,9 +258,14 @@ class SessionKeeper:
         if self.state is SessionState.LOGGING_IN or self._tasks is None:
             return
         self._move(SessionState.LOGGING_IN, "")
-        self._tasks.start_soon(self._login)
+        self._attempt = anyio.CancelScope()
+        self._tasks.start_soon(self._login, self._attempt)
 
-    async def _login(self) -> None:
+    async def _login(self, attempt: anyio.CancelScope) -> None:
+        with attempt:  # a logout ends it
+            await self._try()
+
+    async def _try(self) -> None:
         now = self._clock.now()
         self._logins = [at for at in self._logins if now - at < LOGINS_WITHIN]
         if len(self._logins) >= LOGINS_MAX:
@@ -285,8 +299,7 @@ class SessionKeeper:
     async def _converse(self, now: datetime) -> Session:
         self._is_counted = False
         credentials = self._credentials()
-        # A login that needs nothing (paper) can neither lock an account nor be somebody else's: restarts are free.
-        needs = bool(self._adapter.spec.credentials.get(credentials.mode))
+        self._has_asked_broker = False
         if credentials.access_token in self._dead_tokens:
             credentials = replace(credentials, access_token=None)
         dialogue = self._adapter.login(credentials, now)
@@ -294,8 +307,9 @@ class SessionKeeper:
             item = next(dialogue)
             while True:
                 if isinstance(item, HttpRequest):
-                    self._is_counted = self._is_counted or (needs and item.method != "GET")
+                    self._is_counted = self._is_counted or item.method != "GET"
                     deadline = self._clock.boot() + REQUEST_S
+                    self._has_asked_broker = True
                     item = dialogue.send(await self._line.send(item, deadline=deadline))
                 elif item.kind == "totp" and credentials.totp_secret:
                     item = dialogue.send(await self._totp(credentials.totp_secret))
@@ -350,6 +364,13 @@ class SessionKeeper:
         self._move(SessionState.ACTIVE, "")
 
     async def _failed(self, error: BrokerError) -> None:
+        if not self._has_asked_broker:
+            # What the configuration lacks is no word of the broker's. It is read anew at each try: a token in a file may come.
+            # A person's slip is that person's to mend.
+            self._failures += 1
+            self._needs_person = error.fault is Fault.INVALID_INPUT
+            self._move(SessionState.EXPIRED, error.message)
+            return
         if error.fault in (Fault.AUTH_DENIED, Fault.INVALID_INPUT, Fault.UNSUPPORTED):
             self._logins.append(self._clock.now())
             await self._deny(error.message)
@@ -357,8 +378,14 @@ class SessionKeeper:
         if error.fault is Fault.AUTH_EXPIRED and (token := self._credentials().access_token):
             self._dead_tokens.add(token)  # a ready-made token is used as long as it lives
         self._failures += 1
+        event = "expired"
+        if error.fault not in NOT_ABOUT_US:
+            # It may be a "wrong password" in words we do not know: it counts against the budget.
+            self._logins.append(self._clock.now())
+            event = "refused"
         self._move(SessionState.EXPIRED, error.message)
-        await self._note("refused", error.message)
+        with suppress(JournalFailed):
+            await self._note(event, error.message)
 
     async def _deny(self, message: str) -> None:
         self._move(SessionState.DENIED, message)

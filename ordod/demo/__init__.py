@@ -38,7 +38,7 @@ def demo() -> int:
     except KeyboardInterrupt:
         screen.say("Stopped; the daemon is gone and its folder removed.")
         return INTERRUPTED
-    except Trouble as trouble:
+    except (Trouble, OSError) as trouble:
         screen.trouble(str(trouble))
         return 1
     screen.closing(time.monotonic() - began, _command())

@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ __all__ = ["ACCOUNT", "Connection", "Daemon", "Json", "Trouble"]
 Json = dict[str, Any]
 
 ACCOUNT = "paper"
+BROKER_BOOK = "paper/exchange.ndjson"
 START_S = 30.0  # generous: a cold disk and a busy machine
 END_S = 15.0  # for an orderly end
 ANSWER_S = 30.0
@@ -67,13 +67,14 @@ class Connection:
         result: Json = answer["result"]
         return result
 
-    def is_answered(self) -> bool:
-        """Whether an answer, or the daemon's end, is there to be read."""
-        return bool(select.select([self._socket], [], [], 0)[0])
-
     def rest(self) -> list[Json]:
-        """The whole answers that still came from a daemon that was killed."""
-        data = self._lines.read()
+        """The whole answers that still came from a daemon that was killed; all before have been read."""
+        data = b""
+        try:
+            while more := self._socket.recv(1 << 16):
+                data += more
+        except ConnectionResetError:
+            pass  # it died with requests it had not read; what it had answered has been received
         return [json.loads(line) for line in data.rpartition(b"\n")[0].splitlines()]
 
     def ask(self, method: str, **params: Any) -> Json:
@@ -196,7 +197,10 @@ class Daemon:
 
     def broker_book(self) -> list[list[Any]]:
         """What the paper broker was told, from its own file: `["place", time, user, order]` and the like."""
-        return list(_lines(self.state / "paper" / "exchange.ndjson"))
+        return list(_lines(self.state / BROKER_BOOK))
+
+    def broker_book_bytes(self) -> int:
+        return (self.state / BROKER_BOOK).stat().st_size
 
     def _last_words(self) -> str:
         return "\n".join(self.log.read_text(encoding="utf-8").splitlines()[-5:])

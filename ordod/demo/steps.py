@@ -13,10 +13,10 @@ from ordod.demo.screen import Screen
 __all__ = ["STEPS", "Stage"]
 
 SYMBOL = "NSE:INFY"
-RUSH = 60  # orders under way when the daemon is killed
-RUSH_WAVE = 4  # sent together; the pause lets the daemon be in the middle of several things at once
-RUSH_PAUSE_S = 0.002
-RUSHES_MAX = 5  # until one is caught between the broker and its answer
+RUSH = 120  # orders under way when the daemon is killed
+QUIET = 20  # of them, before the rest; these are answered
+RUSH_S = 5.0
+RUSHES_MAX = 10  # until one is caught between the broker and its answer
 MANY = 200
 LATE = "demo-late"  # the key that meets the kill switch, and goes through after its release
 FILL_S = 10.0  # a market order fills at once, and is seen at the next look
@@ -161,8 +161,10 @@ def crash(stage: Stage) -> None:
             connection.send([("order.place", one) for one in wanted])
             answers = [connection.result() for _ in wanted]
         replayed = sum(answer["replayed"] for answer in answers)
+        fresh = len(wanted) - replayed
         screen.claim(
-            f"{replayed} are known and told, {len(wanted) - replayed} had not been begun and go now",
+            f"{replayed} are known and told, nothing of theirs is sent"
+            + (f"; {fresh} had not been begun and go now" if fresh else ""),
             {one["order"]["key"] for one in answers if one["replayed"]} == set(tag_of.values()),
             took=watch.seconds,
             found=f"{len(tag_of)} intents before the kill",
@@ -313,30 +315,34 @@ def _caught_in_the_middle(stage: Stage) -> tuple[list[Json], list[Json]]:
             for number in range(1, RUSH + 1)
         ]
         before = len(stage.placed())
-        screen.ask(f"{RUSH} orders down the socket, a few at a time, without waiting for answers")
+        screen.ask(
+            f"{QUIET} orders and their answers; {RUSH - QUIET} more, and SIGKILL while they are under way"
+        )
         told = _killed_in_a_rush(stage, wanted)
         at_broker = len(stage.placed()) - before
-        screen.fact(f"SIGKILL: {at_broker} had reached the broker, {len(told)} had been answered")
+        screen.fact(f"killed: {at_broker} had reached the broker, {len(told)} had been answered")
         if at_broker > len(told):
             return wanted, told
-        screen.fact("every order was answered before the kill: again, with other keys")
+        screen.fact("the answers were quicker than the kill: again, with other keys")
         stage.starts()
     raise Trouble(f"{RUSHES_MAX} times the daemon was killed, and never in mid-order")
 
 
 def _killed_in_a_rush(stage: Stage, wanted: list[Json]) -> list[Json]:
-    """The orders that were answered before the kill came, some time between the first answer and the last."""
-    enough = len(stage.placed()) + RUSH // 3
-    with stage.daemon.connect() as connection:
-        for first in range(0, RUSH, RUSH_WAVE):
-            connection.send([("order.place", one) for one in wanted[first : first + RUSH_WAVE]])
-            time.sleep(RUSH_PAUSE_S)
-            if connection.is_answered() and len(stage.placed()) >= enough:
-                break
-        while not connection.is_answered():
-            time.sleep(RUSH_PAUSE_S)
-        stage.daemon.kill()
-        return [answer["result"]["order"] for answer in connection.rest()]
+    """Kill the daemon as soon as the broker's book has as many more as were answered; those that were."""
+    daemon = stage.daemon
+    calls = [("order.place", one) for one in wanted]
+    before = daemon.broker_book_bytes()
+    with daemon.connect() as connection:
+        connection.send(calls[:QUIET])
+        told = [connection.result()["order"] for _ in range(QUIET)]
+        quiet = daemon.broker_book_bytes()
+        connection.send(calls[QUIET:])
+        deadline = time.monotonic() + RUSH_S
+        while daemon.broker_book_bytes() - quiet < quiet - before and time.monotonic() < deadline:
+            pass  # an answer takes as long as the disk's sync: a pause would miss the moment
+        daemon.kill()
+        return [*told, *(answer["result"]["order"] for answer in connection.rest())]
 
 
 def _order(key: str, **terms: object) -> Json:

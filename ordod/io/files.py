@@ -266,7 +266,9 @@ def _opened_state(state: Path) -> int:
         if stat.S_IMODE(status.st_mode) & 0o077:
             os.fchmod(fd, 0o700)
     except OSError as error:
-        raise StateError(f"{state} cannot be used: {error.strerror}") from error
+        raise StateError(
+            f"{state} cannot be used ({error.strerror}): give this user a folder there, or set another state_dir"
+        ) from error
     return fd
 
 
@@ -297,7 +299,9 @@ def _opened_gate(root: int) -> int:
             os.fsync(fd)
             os.fsync(root)
     except OSError as error:
-        raise StateError(f"{GATE} cannot be used: {error.strerror}") from error
+        raise StateError(
+            f"{GATE} in the state directory cannot be used: {error.strerror}"
+        ) from error
     return fd
 
 

@@ -2,20 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
 from ordod.core.account import Account
-from ordod.core.orders.keyed import Keyed
+from ordod.core.orders.keyed import Keyed, Prepared
 from ordod.core.orders.states import ChangeState
 from ordod.core.orders.validate import check_gtt, check_quantity
 from ordod.core.parts import Parts
 from ordod.domain.gtt import BrokerGtt, GttLeg, NewGtt
-from ordod.domain.instruments import Instrument
-from ordod.domain.orders import OrderType, Product, Side
+from ordod.domain.orders import OrderTerms, OrderType, Product, Side
 from ordod.domain.portfolio import Conversion
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role, Rupees
@@ -130,16 +128,25 @@ class _Gtts:
     async def _write(
         self, call: Call, account: Account, params: PlaceGtt, operation: str, target: str | None
     ) -> GttAnswer:
-        deadline = self._parts.clock.boot() + params.timeout_ms / 1000
-        instrument = self._parts.desk.instrument(account, params.symbol)
         legs = tuple(GttLeg(**asdict(leg)) for leg in params.legs)
-        gtt = NewGtt(symbol=instrument.symbol, legs=legs)
-        sent = gtt
+        adapter = account.adapter
 
-        async def prepare() -> None:
-            nonlocal sent
+        def prepare() -> Prepared:
+            instrument = self._parts.desk.instrument(account, params.symbol)
+            gtt = NewGtt(symbol=instrument.symbol, legs=legs)
             check_gtt(gtt, instrument)
-            sent = replace(gtt, last_price=await self._last_price(account, instrument, deadline))
+            for leg in legs:
+                self._parts.desk.check_released(account, _released(instrument.symbol, leg))
+            # The price of now, which some brokers want; where it is not fresh, the adapter asks for it.
+            sent = replace(gtt, last_price=self._parts.prices.fresh(instrument.symbol))
+            return Prepared(
+                gtt=gtt,
+                make=lambda session: (
+                    adapter.place_gtt(session, sent, instrument)
+                    if target is None
+                    else adapter.modify_gtt(session, target, sent, instrument)
+                ),
+            )
 
         wanted = Keyed(
             account=account.name,
@@ -147,32 +154,11 @@ class _Gtts:
             operation=operation,
             caller=call.caller.name,
             timeout_s=params.timeout_ms / 1000,
-            gtt=gtt,
+            gtt=NewGtt(symbol=params.symbol, legs=legs),
             target=target,
         )
-        adapter = account.adapter
-        change, replayed = await self._parts.keyed.carry(
-            wanted,
-            lambda session: (
-                adapter.place_gtt(session, sent, instrument)
-                if target is None
-                else adapter.modify_gtt(session, target, sent, instrument)
-            ),
-            prepare,
-        )
+        change, replayed = await self._parts.keyed.carry(wanted, prepare)
         return self._answer(account, change, replayed)
-
-    async def _last_price(
-        self, account: Account, instrument: Instrument, deadline: float
-    ) -> Decimal | None:
-        """Some brokers want the price of now beside the condition; where it cannot be had they are sent none."""
-        if not account.can("ltp"):
-            return None
-        quotes = await account.read(
-            lambda session: account.adapter.ltp(session, (instrument,)), deadline=deadline
-        )
-        quote = quotes.get(instrument.symbol)
-        return quote.last_price if quote else None
 
     async def cancel(self, call: Call, params: CancelGtt) -> GttAnswer:
         account = self._account(params.account, "cancel_gtt")
@@ -186,8 +172,9 @@ class _Gtts:
         )
         change, replayed = await self._parts.keyed.carry(
             wanted,
-            lambda session: account.adapter.cancel_gtt(session, params.gtt_id),
-            _nothing,
+            lambda: Prepared(
+                make=lambda session: account.adapter.cancel_gtt(session, params.gtt_id)
+            ),
         )
         return self._answer(account, change, replayed)
 
@@ -215,9 +202,8 @@ class _Gtts:
 
     async def convert(self, call: Call, params: Convert) -> ConvertAnswer:
         account = self._account(params.account, "convert")
-        instrument = self._parts.desk.instrument(account, params.symbol)
-        conversion = Conversion(
-            symbol=instrument.symbol,
+        asked = Conversion(
+            symbol=params.symbol,
             side=params.side,
             quantity=params.quantity,
             from_product=params.from_product,
@@ -225,7 +211,9 @@ class _Gtts:
             overnight=params.overnight,
         )
 
-        async def prepare() -> None:
+        def prepare() -> Prepared:
+            instrument = self._parts.desk.instrument(account, params.symbol)
+            conversion = replace(asked, symbol=instrument.symbol)
             check_quantity(conversion.quantity, instrument)
             if conversion.from_product is conversion.to_product:
                 raise OrdoError(
@@ -234,6 +222,10 @@ class _Gtts:
                     field="to_product",
                     value=conversion.to_product,
                 )
+            return Prepared(
+                conversion=conversion,
+                make=lambda session: account.adapter.convert(session, conversion, instrument),
+            )
 
         wanted = Keyed(
             account=account.name,
@@ -241,22 +233,14 @@ class _Gtts:
             operation="convert",
             caller=call.caller.name,
             timeout_s=params.timeout_ms / 1000,
-            conversion=conversion,
+            conversion=asked,
         )
-        change, replayed = await self._parts.keyed.carry(
-            wanted,
-            lambda session: account.adapter.convert(session, conversion, instrument),
-            prepare,
-        )
+        change, replayed = await self._parts.keyed.carry(wanted, prepare)
         return ConvertAnswer(_told(account, change), replayed)
 
 
-async def _nothing() -> None:
-    """There is nothing to validate."""
-
-
 def _told(account: Account, change: ChangeState) -> str:
-    """`done` or `in_doubt`. Raises OrdoError: ORDER_REJECTED where the broker's books show that it did not happen."""
+    """done or in_doubt. Raises OrdoError where it is known that it did not happen."""
     if change.state == "not_done":
         raise OrdoError(
             Kind.ORDER_REJECTED,
@@ -265,6 +249,17 @@ def _told(account: Account, change: ChangeState) -> str:
             key=change.key,
         )
     return "done" if change.state == "done" else "in_doubt"
+
+
+def _released(symbol: str, leg: GttLeg) -> OrderTerms:
+    return OrderTerms(
+        symbol=symbol,
+        side=leg.side,
+        quantity=leg.quantity,
+        type=leg.type,
+        product=leg.product,
+        price=leg.price,
+    )
 
 
 def _shown(account: str, row: BrokerGtt) -> Gtt:

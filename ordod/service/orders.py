@@ -14,7 +14,6 @@ from ordod.core.orders.history import records_of
 from ordod.core.orders.states import OrderState
 from ordod.core.parts import Parts
 from ordod.domain.orders import (
-    FINAL,
     Order,
     OrderChanges,
     OrderTerms,
@@ -274,9 +273,13 @@ class _Orders:
             strategy=params.strategy,
             timeout_s=params.timeout_ms / 1000,
         )
-        if params.dry_run:
-            return self._dry_run(wanted)
-        result = await self._desk.place(wanted)
+        try:
+            if params.dry_run:
+                return self._dry_run(wanted)
+            result = await self._desk.place(wanted)
+        except OrdoError as error:
+            whose = {"account": account, "key": params.key}
+            raise OrdoError(error.kind, error.message, **(whose | error.data)) from error
         return PlaceAnswer(
             order=result.order,
             replayed=result.replayed,
@@ -344,11 +347,12 @@ class _Orders:
 
     async def cancel_all(self, call: Call, params: CancelAll) -> CancelAllAnswer:
         """Every open order that matches, newest first; each its own result."""
+        names = self._desk.names([params.symbol]) if params.symbol else None
         orders = [
             order
             for order in reversed(self._book.open_orders(params.account))
             if params.strategy in (None, order.strategy)
-            and params.symbol in (None, order.terms.symbol)
+            and (names is None or order.terms.symbol in names)
             and order.account in self._parts.accounts
         ]
         if params.account is not None:
@@ -389,9 +393,9 @@ class _Orders:
     # Look
 
     async def get(self, _: Call, params: Get) -> OrderAnswer:
-        """At once, or as soon as the order changes, `wait_ms` at most. What is final is not waited for."""
+        """At once, or, while the order may still change, as soon as it does, `wait_ms` at most."""
         order = self._find(params)
-        if params.wait_ms and order.status not in FINAL:
+        if params.wait_ms and (order.is_live or order.is_open_doubt):
             changed = anyio.Event()
             stop = self._parts.events.listen(
                 lambda event: (
@@ -407,6 +411,7 @@ class _Orders:
         return OrderAnswer(self._book.view(order))
 
     async def list_orders(self, _: Call, params: Filter) -> Orders:
+        names = self._desk.names([params.symbol]) if params.symbol else None
         if params.account is not None:
             self._desk.account(params.account)
         matching = [
@@ -415,7 +420,7 @@ class _Orders:
             if order.sent != "unsent"
             and params.account in (None, order.account)
             and params.strategy in (None, order.strategy)
-            and params.symbol in (None, order.terms.symbol)
+            and (names is None or order.terms.symbol in names)
             and params.status in (None, order.status)
         ]
         page, following = _page(
@@ -424,6 +429,7 @@ class _Orders:
         return Orders([self._book.view(order) for order in page], following)
 
     async def trades(self, _: Call, params: TradeFilter) -> Trades:
+        names = self._desk.names([params.symbol]) if params.symbol else None
         if params.account is not None:
             self._desk.account(params.account)
         matching = [
@@ -431,7 +437,7 @@ class _Orders:
             for order in self._book.orders.values()
             if params.account in (None, order.account)
             and params.strategy in (None, order.strategy)
-            and params.symbol in (None, order.terms.symbol)
+            and (names is None or order.terms.symbol in names)
             for fill in order.fills.values()
         ]
         page, following = _page(matching, params.after, params.limit)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import anyio
 import orjson
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from ordod.core.events import Event, Topic
 from ordod.core.parts import Parts
@@ -100,9 +101,11 @@ class _Subscription:
             return False
         if params.accounts is not None and event.account not in (None, *params.accounts):
             return False
-        is_of_order = event.topic in (Topic.ORDERS, Topic.TRADES)
-        if is_of_order and params.strategy not in (None, event.strategy):
-            return False
+        if params.strategy is not None and event.strategy != params.strategy:
+            # An order without a label is of no strategy; what is of no order concerns every strategy.
+            is_of_order = event.topic in (Topic.ORDERS, Topic.TRADES)
+            if is_of_order or event.strategy is not None:
+                return False
         return params.symbols is None or event.symbol is None or event.symbol in params.symbols
 
     def _push(self, event: Event) -> None:
@@ -139,6 +142,8 @@ class _Streams:
             )
         for account in params.accounts or ():
             self._parts.desk.account(account)
+        if params.symbols is not None:
+            params = replace(params, symbols=list(self._parts.desk.names(params.symbols)))
         missed = self._missed(params)
         is_reset = params.since is not None and missed is None
         positions = await self._positions(params) if params.since is None or is_reset else {}

@@ -89,17 +89,23 @@ class _System:
         shown = orjson.loads(orjson.dumps(self._parts.shown_settings, default=str))
         return Config(shown)
 
-    async def status(self, _: Call, __: Nothing) -> SystemStatus:
+    async def status(self, call: Call, _: Nothing) -> SystemStatus:
+        """Of the accounts that the caller may read: another's doubts and sessions are not theirs to see."""
         parts = self._parts
+        seen = [
+            account
+            for name, account in parts.accounts.items()
+            if call.caller.role_for(name) >= Role.READ
+        ]
         kill = parts.kill.status()
         doubts = [
             DoubtState(
                 parts.book.view(order), parts.readers[order.account].why_open.get(order.id, "")
             )
             for order in parts.book.doubts()
-            if order.account in parts.readers
+            if order.account in {account.name for account in seen}
         ]
-        accounts = [account_status(account) for account in parts.accounts.values()]
+        accounts = [account_status(account) for account in seen]
         seq, digest = parts.journal.head
         return SystemStatus(
             state=self._state(accounts, is_killed=kill.engaged),
@@ -138,11 +144,11 @@ class _System:
         if stuck is not None:
             return (
                 f"look at the broker for order {stuck.order.key} (tag {stuck.order.tag}) and tell: "
-                f"ordoctl resolve {stuck.order.account} {stuck.order.key} placed|not_placed --reason WHY"
+                f"ordoctl resolve --account {stuck.order.account} {stuck.order.key} placed|not_placed --reason WHY"
             )
         if is_killed:
             return (
-                "see ordoctl status for the reason; when it is gone: ordoctl release --reason WHY"
+                "the kill switch is engaged; when its reason is gone: ordoctl release --reason WHY"
             )
         return next((account.todo for account in accounts if account.todo), "")
 

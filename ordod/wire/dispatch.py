@@ -10,13 +10,17 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import msgspec
 import orjson
 import structlog
-from jsonrpcserver import Error, Result, Success, async_dispatch_to_response
+from jsonrpcserver import Error, Result, Success
+from jsonrpcserver.async_dispatcher import dispatch_request
+from jsonrpcserver.dispatcher import not_notification, to_response
+from jsonrpcserver.request import Request
 from jsonrpcserver.response import ErrorResponse
+from jsonrpcserver.sentinels import NOID
 from msgspec import Struct, field
 
 from ordod.errors import Kind, OrdoError
@@ -62,7 +66,7 @@ class Message(Struct, frozen=True):
 class Checked(Struct, frozen=True):
     """A request that may run: jsonrpcserver's request, holding the parameters' struct as its only argument."""
 
-    request: Any
+    request: Request
     call: Call
 
 
@@ -150,15 +154,9 @@ class Dispatcher:
     async def run(self, checked: Checked) -> bytes | None:
         """The answer of one checked request; None for a notification. Never raises."""
         try:
-            answer: Any = await async_dispatch_to_response(
-                checked.request,
-                self._handlers,
-                context=checked.call,
-                deserializer=_as_it_is,
-                validator=_as_it_is,
-                post_process=_line,
-            )
-            return cast("bytes | None", answer)
+            # Its `async_dispatch_to_response` gathers a list of one, in a task of its own: a twentieth of a paper order.
+            answered = await dispatch_request(self._handlers, checked.call, checked.request)
+            return _line(to_response(*answered)) if not_notification(answered) else None
         finally:
             self._in_flight[checked.call.caller.name] -= 1
 
@@ -216,10 +214,8 @@ class Dispatcher:
         params = read(method.params, given)
         check_role(call.caller, method, method.accounts(params))
         self._check_room(call.caller.name, URGENT_IN_FLIGHT_MAX if method.urgent else 0)
-        request: dict[str, Any] = {"method": method.name, "params": [params]}
-        if request_id is not None:
-            request["id"] = request_id
-        return Checked(request, call)
+        reply_to = NOID if request_id is None else request_id
+        return Checked(Request(method.name, [params], reply_to), call)
 
     def _check_room(self, caller: str, extra: int) -> None:
         theirs = self._in_flight[caller]
@@ -320,10 +316,6 @@ def _id(member: Any) -> bytes | None:
 
 def _decimal(text: str) -> Decimal | OddNumber:
     return OddNumber(text) if "e" in text or "E" in text else Decimal(text)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _line(response: Any) -> bytes:

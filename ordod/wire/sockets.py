@@ -42,8 +42,13 @@ def listening(path: Path) -> Iterator[socket.socket]:
 
 
 def _listen(path: Path) -> socket.socket:
-    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    _clear(path)
+    try:
+        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        _clear(path)
+    except OSError as error:
+        raise ListenError(
+            f"cannot listen at {path} ({error.strerror or error}): set another [daemon] socket"
+        ) from error
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # Linux gives the file the mode of the unbound socket, less the umask: it is never wider than this.

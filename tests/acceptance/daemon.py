@@ -292,6 +292,8 @@ class Client:
     def _take(self, message: Any) -> None:
         if message.get("method") == "event":
             self.events.append(message["params"])
+            if self._contract is not None:
+                self._contract.check_values(message["params"])
         else:
             self._answers[message["id"]] = message
 
@@ -337,6 +339,10 @@ class Daemon:
             if self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def log(self) -> str:
         return (self.folder / "log").read_text()

@@ -57,7 +57,7 @@ class Stream:
         return taken
 
     def until_order(self, key: str, status: str) -> list[Any]:
-        taken = []
+        taken: list[Any] = []
         while not taken or (taken[-1]["order"]["key"], taken[-1]["order"]["status"]) != (
             key,
             status,
@@ -195,17 +195,14 @@ def test_fifty_connections_miss_nothing_under_load_and_their_snapshots_join(
         client, topics=["orders"], since=streams[0].seq, epoch=streams[0].answer["epoch"]
     ).until_order(last, "FILLED")
 
+    listed = {order["order_id"]: order for order in whole_list(client)}
+    shown = {name: order for name, order in listed.items() if order["status"] in LIVE}
     for stream in streams:
         state = {order["order_id"]: order for order in stream.answer["snapshot"]["orders"]}
         for event in stream.until_order(last, "FILLED"):
             state[event["order"]["order_id"]] = event["order"]
-        live = {name: order for name, order in state.items() if order["status"] in LIVE}
-        if stream is streams[0]:
-            listed = whole_list(client)
-            shown = {o["order_id"]: o for o in listed if o["status"] in LIVE}
-            for name, order in state.items():
-                assert order == next(o for o in listed if o["order_id"] == name)
-        assert live == shown
+        assert all(order == listed[name] for name, order in state.items())
+        assert {n: order for n, order in state.items() if order["status"] in LIVE} == shown
 
 
 def whole_list(client: Client) -> list[Any]:

@@ -1,5 +1,6 @@
 """The kill switch over the socket (WIRE 3, 4): it closes, it tells, and only a release opens it."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -119,6 +120,27 @@ def test_an_engage_that_comes_during_a_release_wins(client: Client) -> None:
         assert answers[1]["result"]["durable"]
         assert client.ask("kill.status")["engaged"]
         client.ask("kill.release", reason="now")
+
+
+def test_after_a_signal_beside_a_release_the_switch_is_as_the_journal_ends(
+    daemon: Daemon, client: Client
+) -> None:
+    client.ask("events.subscribe", topics=["kill"])
+    for _ in range(20):
+        client.ask("kill.engage", cancel_open=False)
+        release = client.begin("kill.release", reason="too early")
+        daemon.signal(signal.SIGUSR1)
+        client.answer(release)
+        event = client.event()
+        while event["kill"]["caller"] != "SIGUSR1":
+            event = client.event()
+
+        newest = client.ask("journal.tail", limit=10)["entries"]
+        words = [entry["type"] for entry in newest if entry["type"] in ("kill", "release")]
+        is_engaged = client.ask("kill.status")["engaged"]
+        assert is_engaged is (words[-1] == "kill")
+        if is_engaged:
+            client.ask("kill.release", reason="now")
 
 
 @pytest.mark.parametrize(

@@ -662,3 +662,16 @@ def test_a_position_is_converted_once_for_its_key(
     (mine,) = client.ask("portfolio.positions", account="paper")["accounts"]
     wipro = {p["product"]: p["quantity"] for p in mine["positions"] if p["symbol"] == "NSE:WIPRO"}
     assert wipro == {"CNC": 1, "MIS": 2}
+
+
+def test_orders_of_one_account_reach_the_broker_in_the_order_they_were_sent(
+    client: Client, new_key: Callable[[], str]
+) -> None:
+    numbers = [
+        client.begin("order.place", **RESTING, account="paper", key=new_key()) for _ in range(40)
+    ]
+
+    placed = [client.answer(number)["result"]["order"] for number in numbers]
+
+    ids = [int(order["broker_order_id"]) for order in placed]
+    assert ids == sorted(ids)

@@ -176,6 +176,10 @@ class ScriptedLine(Line):
         self._scripts.append(entry)
         return lambda: self._scripts.remove(entry)
 
+    def forget(self) -> None:
+        """No script any more."""
+        self._scripts.clear()
+
     def writes(self, method: str | None = None) -> list[HttpRequest]:
         """Writing requests whose bytes were handed over."""
         return [r for r in self.sent if r.writes and method in (None, r.method)]

@@ -594,3 +594,19 @@ def test_no_answer_makes_it_fall_over(
     daemon.on(method, Line(line))
 
     assert run(*argv, "--timeout", "2") in (0, 1, 2, 4)
+
+
+@pytest.mark.parametrize("command", ["login", "logout"])
+@pytest.mark.parametrize("words", ["kite", "--account kite"])
+def test_an_account_is_named_behind_login_as_the_daemon_tells_it(command: str, words: str) -> None:
+    args = build_parser().parse_args([command, *words.split()])
+
+    assert args.account == "kite"
+
+
+def test_a_resolve_reads_as_the_daemon_tells_it() -> None:
+    told = "resolve --account kite my-key not_placed --reason seen"
+
+    args = build_parser().parse_args(told.split())
+
+    assert (args.account, args.key, args.outcome) == ("kite", "my-key", "not_placed")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ordod.sim.process import SimProcess, running
-from tests.promises.daemon import Daemon, access_token, ended, zerodha
+from tests.promises.daemon import PAPER, Daemon, access_token, ended, zerodha
 
 
 @pytest.fixture
@@ -25,11 +25,10 @@ def make(folder: Path) -> Iterator[Callable[..., Daemon]]:
     made: list[Daemon] = []
     numbers = count()
 
-    def new(accounts: str | None = None, **more: Any) -> Daemon:
+    def new(accounts: str = PAPER, **more: Any) -> Daemon:
         home = folder / str(next(numbers))
         home.mkdir()
-        given = {} if accounts is None else {"accounts": accounts}
-        made.append(Daemon(home, **given, **more))
+        made.append(Daemon(home, accounts, **more))
         return made[-1]
 
     with ended(made):

@@ -27,6 +27,7 @@ from ordod.sim.zerodha import Client as SimClient
 
 __all__ = [
     "HORIZON_S",
+    "LOOK_S",
     "PAPER",
     "READY_S",
     "SHARES",

@@ -20,12 +20,14 @@ class Gateway:
     """Accepts connections at `url`; each begins its TLS handshake only while `open` is set.
 
     `held`: set once a connection was accepted that waits for its handshake. `authority`: the file that makes it trusted.
+    `traffic`: all that passed, in both directions.
     """
 
     def __init__(self, sim: SimProcess, folder: Path) -> None:
         self.open = Event()
         self.open.set()
         self.held = Event()
+        self.traffic = bytearray()
         self.authority = folder / "authority.pem"
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.authority))
@@ -72,18 +74,18 @@ class Gateway:
             inside = self._tls.wrap_socket(accepted, server_side=True)
             outside = socket.create_connection(self._broker)
             self._sockets += [inside, outside]
-            back = Thread(target=_pump, args=(outside, inside), daemon=True)
+            back = Thread(target=self._pump, args=(outside, inside), daemon=True)
             back.start()
-            _pump(inside, outside)
+            self._pump(inside, outside)
             back.join()
 
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self.traffic += data
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """P2: one (broker user, key) makes at most one order at the broker, whatever crashes, times out or is sent twice."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from ordod.sim.process import SimProcess, running
-from tests.promises.daemon import Daemon, zerodha
+from tests.promises.daemon import LOOK_S, Daemon, zerodha
 
 Make = Callable[..., Daemon]
 AT_ONCE = 5  # daemons side by side: a start is work, the rest waiting
@@ -172,3 +173,45 @@ def test_sigkill_between_any_two_steps_of_a_place_makes_one_order(make: Make) ->
     dead = [orders for how, orders in ends.values() if how == "dead"]
     assert len(dead) >= 8, ends
     assert set(dead) == {0, 1}, ends
+
+
+def test_sigkill_at_each_step_of_a_start_that_has_a_doubt_to_settle_makes_no_second_order(
+    make: Make, sim: SimProcess, broker: str
+) -> None:
+    daemon = make(broker, faulty=True).ready()
+    sim.fault("lose_after", "POST", "/orders")
+    assert daemon.place("doubt")["order"]["status"] == "IN_DOUBT"
+    daemon.kill()
+
+    deaths = 0
+    for step in count(1):
+        daemon.plan("kill", "any", at=step)
+        daemon.start()
+        if comes_up(daemon):
+            break
+        assert daemon.died() == -9
+        deaths += 1
+    daemon.kill()
+    daemon.no_plan()
+    daemon.ready()
+    end = daemon.insist("doubt")
+
+    assert deaths >= 6
+    assert daemon.settled("doubt")["status"] == "OPEN"
+    assert len(placements(sim, end["tag"])) == len(posts(sim, end["tag"])) == 1
+    daemon.kill()
+    assert daemon.verified().is_good
+
+
+def comes_up(daemon: Daemon) -> bool:
+    """Whether it can trade before it dies."""
+    assert daemon.process is not None
+    while daemon.process.poll() is None:
+        try:
+            [account] = daemon.call("account.list")["accounts"]
+        except OSError:
+            time.sleep(LOOK_S)
+        else:
+            if account["can_trade"]:
+                return True
+    return False

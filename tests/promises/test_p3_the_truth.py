@@ -176,3 +176,23 @@ def test_no_connection_to_the_broker_is_broker_unavailable_and_nothing_is_sent(m
     assert (error.kind, error.retry) == ("BROKER_UNAVAILABLE", "same_key")
     assert daemon.records("unsent", kind="BROKER_UNAVAILABLE")
     assert status == "OPEN"
+
+
+def test_a_daemon_that_is_told_to_stop_in_mid_call_answers_first(
+    make: Make, sim: SimProcess, broker: str
+) -> None:
+    daemon = make(broker).ready()
+    daemon.insist("echo")
+    sim.fault("delay", "POST", "/orders", seconds=0.7)
+
+    with daemon.client() as client:
+        call = client.send("order.place", **daemon.order("last"))
+        until(lambda: daemon.records("intent", key="last"))
+        status = daemon.stop()
+        answer = client.answer(call)["order"]
+
+    assert status == 0
+    assert answer["status"] in ("PENDING", "OPEN")
+    assert at_broker(sim, answer["tag"]) == 1
+    assert daemon.records("close")
+    assert daemon.verified().is_good

@@ -151,6 +151,41 @@ def test_an_order_in_doubt_is_cancelled_when_it_appears(
     assert placed["order_id"] not in open_at_broker(sim)
 
 
+def test_a_sweep_that_sigkill_cut_off_goes_on_after_the_restart(
+    make: Make, sim: SimProcess, broker: str
+) -> None:
+    daemon = make(broker).ready()
+    daemon.insist("open")
+    sim.fault("lose_before", "DELETE", "/orders", times=None)
+    daemon.call("kill.engage", reason="test")
+    uncancelled = daemon.get("open")["status"]
+
+    daemon.kill()
+    sim.call("DELETE", "faults")
+    daemon.ready()
+    until(lambda: daemon.get("open")["status"] == "CANCELLED")
+
+    assert uncancelled in ("PENDING", "OPEN")
+    assert daemon.call("kill.status")["engaged"]
+
+
+def test_with_a_dead_disk_an_order_in_doubt_is_cancelled_when_it_appears_too(
+    make: Make, sim: SimProcess, broker: str
+) -> None:
+    daemon = make(broker, faulty=True).ready()
+    already = open_at_broker(sim)
+    sim.fault("late", "POST", "/orders", seconds=2.0)
+    assert outcome(daemon, "doubtful") == "IN_DOUBT"
+
+    daemon.plan("fail", "disk", at=0)
+    answer = daemon.call("kill.engage", reason="dead disk")
+    until(lambda: open_at_broker(sim) - already)  # it appears
+    until(lambda: not open_at_broker(sim) - already)
+
+    assert answer["durable"] is False
+    assert daemon.get("doubtful")["status"] == "IN_DOUBT"
+
+
 def test_an_order_that_waits_for_its_connection_or_its_handshake_is_not_sent_after_the_kill(
     make: Make, sim: SimProcess, folder: Path, shared_token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +209,25 @@ def test_an_order_that_waits_for_its_connection_or_its_handshake_is_not_sent_aft
 
     assert refused.value.kind == "KILLED"
     assert len(posts(sim)) == before
+
+
+def test_a_broker_that_hangs_does_not_keep_the_gate_open(
+    make: Make, sim: SimProcess, broker: str
+) -> None:
+    daemon = make(broker).ready()
+    daemon.insist("open")
+    sim.fault("hang", "DELETE", "/orders", times=None)
+
+    with daemon.client() as client:
+        call = client.send("kill.engage", reason="hung broker")
+        daemon.wait_status(lambda status: status["kill"]["engaged"], within_s=2)
+        refused = outcome(daemon, "meanwhile")
+        sim.call("DELETE", "faults")
+        answer = client.answer(call)
+    until(lambda: daemon.get("open")["status"] == "CANCELLED")
+
+    assert refused == "KILLED"
+    assert answer["durable"]
 
 
 def test_a_dead_disk_stops_neither_the_kill_nor_the_cancels(

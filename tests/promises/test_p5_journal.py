@@ -25,7 +25,7 @@ def used(make: Make) -> Daemon:
 
 
 def segment(daemon: Daemon) -> Path:
-    return sorted((daemon.state / "journal").glob("*.ndjson"))[-1]
+    return max((daemon.state / "journal").glob("*.ndjson"))
 
 
 def saved_head(daemon: Daemon) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -31,6 +32,14 @@ def due(daemon: Daemon, after: int) -> list[int]:
     ]
 
 
+def all_events(client: Client) -> list[dict[str, Any]]:
+    """Those that came before the daemon died."""
+    with suppress(OSError):
+        while True:
+            client.wait_events(len(client.events) + 1)
+    return client.events
+
+
 def test_a_subscriber_that_comes_back_after_sigkill_misses_nothing_and_hears_nothing_twice(
     make: Make,
 ) -> None:
@@ -50,10 +59,7 @@ def test_a_subscriber_that_comes_back_after_sigkill_misses_nothing_and_hears_not
             trader.answer(calls[10])
             listener.wait_events(1 + life)
             daemon.kill()
-            with pytest.raises(OSError):
-                while True:
-                    listener.wait_events(len(listener.events) + 1)
-            heard += listener.events
+            heard += all_events(listener)
             since = heard[-1]["seq"]
             assert answer["reset"] is False
         daemon.ready()
@@ -66,6 +72,27 @@ def test_a_subscriber_that_comes_back_after_sigkill_misses_nothing_and_hears_not
     assert [event["seq"] for event in heard][: len(all_due)] == all_due
     assert [event["prev"] for event in heard] == [first_since, *(e["seq"] for e in heard[:-1])]
     assert {event["epoch"] for event in heard} == {begun["epoch"]}
+
+
+def test_after_an_orderly_end_too_a_subscriber_knows_how_everything_stands(make: Make) -> None:
+    daemon = make(PAPER).ready()
+    daemon.place("before", account="paper")
+    with daemon.client() as client:
+        begun = subscribe(client)
+        daemon.place("heard", account="paper")
+        since = client.wait_events(1)[0]["seq"]
+    daemon.place("missed", account="paper")
+
+    assert daemon.stop() == 0
+    daemon.ready()
+    with daemon.client() as client:
+        answer = subscribe(client, since=since, epoch=begun["epoch"])
+        client.call("system.ping")
+        told = {event["order"]["key"] for event in client.events}
+        shown = {order["key"] for order in (answer["snapshot"] or {"orders": []})["orders"]}
+
+    assert "missed" in told | shown
+    assert answer["reset"] is (answer["snapshot"] is not None)
 
 
 def test_an_answer_or_event_never_comes_before_its_record_is_durable(

@@ -87,6 +87,8 @@ class Plan:
                 end = time.monotonic() + asked["seconds"]
                 while time.monotonic() < end:
                     pass
+            case other:
+                assert other == "none", other
         return 0.0
 
     def _look(self) -> None:

@@ -20,12 +20,17 @@ class CannotInstall(Exception):  # noqa: N818 - the machine's state, with pip's 
     """An SDK cannot be had here."""
 
 
-def kiteconnect() -> Path:
-    """Zerodha's SDK. Its ticker imports pkg_resources, which setuptools dropped with version 81."""
-    return _environment("kiteconnect-5.2.2", "kiteconnect==5.2.2", "setuptools<81")
+def kiteconnect(*, only_if_made: bool = False) -> Path:
+    """The interpreter with Zerodha's SDK. Its ticker imports pkg_resources, which setuptools dropped with version 81.
+
+    Raises:
+        CannotInstall: pip's reason; with `only_if_made` also where it was not made before.
+    """
+    requirements = ("kiteconnect==5.2.2", "setuptools<81")
+    return _environment("kiteconnect-5.2.2", requirements, only_if_made)
 
 
-def _environment(name: str, *requirements: str) -> Path:
+def _environment(name: str, requirements: tuple[str, ...], only_if_made: bool) -> Path:
     """The interpreter of an environment with exactly these installed. Raises CannotInstall."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = ENVIRONMENTS / f"{name}-py{version}"
@@ -33,6 +38,8 @@ def _environment(name: str, *requirements: str) -> Path:
     python = folder / "bin" / "python"
     if done.exists() and done.read_text() == wanted:
         return python
+    if only_if_made:
+        raise CannotInstall(f"the environment of {requirements[0]} is not made yet")
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
     command = [str(python), "-m", "pip", "install", "--quiet", *requirements]

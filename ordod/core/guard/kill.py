@@ -17,11 +17,12 @@ import anyio
 import orjson
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate, Scope
 from ordod.core.orders.changes import Changes
-from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.journal import JournalFailed, Pending
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import Kill, Record, Release
 from ordod.core.orders.settling import Reader
@@ -125,7 +126,9 @@ class KillSwitch:
         """Go on with the sweep of a kill that was engaged before the start."""
         note = self._ledger.book.kills.get((None, None))
         if self._known_engaged and note is None:
-            await self._durable("start", "the gate was closed at the start", cancel_open=True)
+            why = "the gate was closed at the start"
+            record = self._ledger.write(Kill(caller="start", reason=why, cancel_open=True))
+            await self._durable("start", why, record)
         if self._known_engaged and (note is None or note.cancel_open):
             self._start_sweep()
 
@@ -141,6 +144,8 @@ class KillSwitch:
         self._engagements += 1
         self._known_engaged = True
         self._engaged = KillNote(None, None, reason, caller, self._clock.now(), cancel_open)
+        # At once, so that the journal's order of kills and releases is the gate's.
+        record = self._ledger.write(Kill(caller=caller, reason=reason, cancel_open=cancel_open))
         exposed = sum(account.line.reset_writes() for account in self._accounts.values())
         self._sweep.exposed += exposed
         log.warning("killed", caller=caller, reason=reason, exposed=exposed)
@@ -148,7 +153,7 @@ class KillSwitch:
 
         async def make_durable() -> None:
             nonlocal durable
-            durable = await self._durable(caller, reason, cancel_open=cancel_open)
+            durable = await self._durable(caller, reason, record)
 
         async def first_cancels() -> None:
             nonlocal cancelled, failed
@@ -168,7 +173,7 @@ class KillSwitch:
             took_ms=round((self._clock.boot() - began) * 1000),
         )
 
-    async def _durable(self, caller: str, reason: str, *, cancel_open: bool) -> bool:
+    async def _durable(self, caller: str, reason: str, record: Pending) -> bool:
         """Try the three means side by side; whether one of them took it in time."""
         took = anyio.Event()
 
@@ -186,9 +191,7 @@ class KillSwitch:
 
         async def by_journal() -> None:
             with suppress(JournalFailed):
-                await self._ledger.record(
-                    Kill(caller=caller, reason=reason, cancel_open=cancel_open)
-                )
+                await record.durable()
                 took.set()
 
         for way in (by_file, by_gate, by_journal):
@@ -207,12 +210,12 @@ class KillSwitch:
 
     # Cancelling
 
-    def _open(self) -> list[OrderState]:
-        """Everything live or in doubt at all accounts, newest first."""
-        orders = [o for o in self._ledger.book.open_orders() if o.id not in self._over]
+    def _open(self, account: str | None) -> list[OrderState]:
+        """Everything live or in doubt, newest first. None: at all accounts."""
+        orders = [o for o in self._ledger.book.open_orders(account) if o.id not in self._over]
         return sorted(orders, key=lambda order: order.placed_at, reverse=True)
 
-    async def _cancel_all(self) -> tuple[int, int]:
+    async def _cancel_all(self, account: str | None = None) -> tuple[int, int]:
         """One cancel for each open order, side by side; the windows put them in order. How many were taken, and how many not."""
         taken = failed = 0
 
@@ -228,7 +231,7 @@ class KillSwitch:
                 self._over.add(order.id)  # its book is gone: another try would find it no better
 
         async with anyio.create_task_group() as group:
-            for order in self._open():
+            for order in self._open(account):
                 if order.account in self._accounts and self._may_try(order):
                     group.start_soon(cancel, order)
         self._sweep.cancelled += taken
@@ -240,13 +243,12 @@ class KillSwitch:
         placed_at = order.row.placed_at if order.row and order.row.placed_at else order.placed_at
         return placed_at < account.book_day(self._clock.now())
 
-    async def _cancel_unstored(self) -> None:
+    async def _cancel_unstored(self, reader: Reader) -> None:
         """On a dead disk the book cannot take in that an order in doubt has appeared; its row is enough to cancel it."""
-        for reader in self._readers.values():
-            found, reader.unstored = reader.unstored, []
-            for order, row in found:
-                what = await self._changes.cancel_unstored(order, row, CANCEL_S)
-                self._sweep.cancelled += what in ("accepted", "doubt")
+        found, reader.unstored = reader.unstored, []
+        for order, row in found:
+            what = await self._changes.cancel_unstored(order, row, CANCEL_S)
+            self._sweep.cancelled += what in ("accepted", "doubt")
 
     def _may_try(self, order: OrderState) -> bool:
         last = self._tried.get(order.id)
@@ -260,32 +262,29 @@ class KillSwitch:
             self._tasks.start_soon(self._run_sweep)
 
     async def _run_sweep(self) -> None:
-        try:
+        """Each account by itself: one whose broker hangs holds no other up."""
+        left: dict[str, int] = {}
+
+        async def sweep(account: str) -> None:
+            reader = self._readers[account]
             while self._gate.is_closed:
-                looked = await self._look_everywhere()
-                open_orders = [o for o in self._open() if o.account in self._accounts]
-                self._sweep.left = len(open_orders)
-                if looked and not open_orders:
-                    log.warning("swept", cancelled=self._sweep.cancelled)
+                looked = await reader.seen_since(self._clock.boot(), within_s=LOOK_S)
+                left[account] = len(self._open(account))
+                self._sweep.left = sum(left.values())
+                if looked and not left[account]:
                     return
-                await self._cancel_all()
-                await self._cancel_unstored()
+                await self._cancel_all(account)
+                await self._cancel_unstored(reader)
                 await anyio.sleep(AGAIN_S / 2)
+
+        try:
+            async with anyio.create_task_group() as group:
+                for account in self._readers:
+                    group.start_soon(sweep, account)
+            if self._gate.is_closed:
+                log.warning("swept", cancelled=self._sweep.cancelled)
         finally:
             self._sweep.running = False
-
-    async def _look_everywhere(self) -> bool:
-        """A complete reading of every account, begun now; False where one could not be had."""
-        since = self._clock.boot()
-        seen: list[bool] = []
-
-        async def look(reader: Reader) -> None:
-            seen.append(await reader.seen_since(since, within_s=LOOK_S))
-
-        async with anyio.create_task_group() as group:
-            for reader in self._readers.values():
-                group.start_soon(look, reader)
-        return all(seen)
 
     # Releasing and telling
 
@@ -343,7 +342,9 @@ class KillSwitch:
         )
         is_swept = bool(self._sweep.running or self._sweep.cancelled or self._sweep.failed)
         return KillStatus(
-            engaged=self._gate.is_closed, scopes=scopes, sweep=self._sweep if is_swept else None
+            engaged=self._gate.is_closed,
+            scopes=scopes,
+            sweep=replace(self._sweep) if is_swept else None,
         )
 
 

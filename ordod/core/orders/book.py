@@ -4,7 +4,7 @@
 whatever can be read here may be told. Nothing here awaits, measures time or decides what to do.
 
 A key belongs to a broker user. It is taken by an intent and freed only by `unsent` (nothing happened, nothing will). Orders
-of past days that are final are folded into one blob each: a bot may ask for them, nobody changes them.
+of past days that are final go into an archive: a bot may ask for them, nobody changes them.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ordod.adapter import Fill
+from ordod.core.orders.archive import Archive, ArchiveDump
 from ordod.core.orders.records import (
     Accepted,
     AccountNote,
@@ -50,7 +51,7 @@ class _Dump(Struct):
 
     orders: list[OrderState]
     changes: list[ChangeState]
-    archive: list[tuple[str, str, str, str, bytes, datetime]]
+    archive: ArchiveDump
     kills: list[KillNote]
     users: dict[str, str]
     accounts: list[tuple[str, AccountNote, datetime]]
@@ -72,9 +73,9 @@ class Book:
             str, str
         ] = {}  # listed without a key -> the order of ours it turned out to be
         self._open: dict[str, dict[str, OrderState]] = {}  # account -> live or in doubt
+        self._doubts: dict[str, dict[str, OrderState]] = {}  # of them, those in doubt
         self._open_changes: dict[str, dict[str, ChangeState]] = {}
-        self._archive: dict[str, tuple[str, str, str, bytes, datetime]] = {}
-        self._archive_keys: dict[tuple[str, str], str] = {}
+        self._archive = Archive()
         self._seq = 0
 
     # Looking
@@ -84,14 +85,13 @@ class Book:
         found = self._keys.get((user, key))
         if found is not None:
             return self.orders.get(found) or self.changes.get(found)
-        archived = self._archive_keys.get((user, key))
-        return self._thaw(archived) if archived else None
+        return self._archive.by_key(user, key)
 
     def key_is_spent(self, user: str, key: str) -> bool:
-        return (user, key) in self._keys or (user, key) in self._archive_keys
+        return (user, key) in self._keys or self._archive.holds_key(user, key)
 
     def by_id(self, order_id: str) -> OrderState | None:
-        return self.orders.get(order_id) or self._thaw(order_id)
+        return self.orders.get(order_id) or self._archive.by_id(order_id)
 
     def by_tag(self, user: str, tag: str) -> OrderState | None:
         found = self._tags.get((user, tag))
@@ -119,7 +119,12 @@ class Book:
         return [order for order in self.open_orders(account) if order.is_live]
 
     def doubts(self, account: str | None = None) -> list[OrderState]:
-        return [order for order in self.open_orders(account) if order.is_open_doubt]
+        if account is not None:
+            return list(self._doubts.get(account, {}).values())
+        return [order for orders in self._doubts.values() for order in orders.values()]
+
+    def has_live(self, account: str) -> bool:
+        return any(order.is_live for order in self._open.get(account, {}).values())
 
     def open_changes(self, account: str) -> list[ChangeState]:
         return list(self._open_changes.get(account, {}).values())
@@ -185,7 +190,7 @@ class Book:
             status=order.status,
             status_message=order.message,
             filled_quantity=order.filled_quantity,
-            average_price=row.average_price if row else None,
+            average_price=order.average_price,
             since=order.sent_at if doubt else None,
             next_check=order.next_check if doubt else None,
             placed_at=order.placed_at,
@@ -404,8 +409,12 @@ class Book:
                 self._tags.setdefault((order.user, order.tag), order.id)
         if order.sent != "placed":
             self._appeared(order)
-        order.row, order.status, order.message = row, record.status, row.status_message
         self._bind(order, row.broker_order_id)
+        status = record.status
+        if order.terms.iceberg_legs:
+            row, status = order.with_leg(row)
+            order.broker_order_id = row.broker_order_id
+        order.row, order.status, order.message = row, status, row.status_message
         self._touch(order, seq, at)
 
     def _filled(self, seq: int, at: datetime, record: Filled) -> None:
@@ -465,7 +474,8 @@ class Book:
         if not broker_order_id:
             return
         name = (order.user, broker_order_id)
-        order.broker_order_id = broker_order_id
+        if not order.legs:  # else the current leg's stays
+            order.broker_order_id = broker_order_id
         bound = self.orders.get(self._broker_ids.get(name, ""))
         if bound is None or bound is order or (bound.key is None) == (order.key is None):
             self._broker_ids[name] = order.id
@@ -484,11 +494,9 @@ class Book:
         self._file(order)
 
     def _file(self, order: OrderState) -> None:
-        shelf = self._open.setdefault(order.account, {})
-        if order.is_live or order.is_open_doubt:
-            shelf[order.id] = order
-        else:
-            shelf.pop(order.id, None)
+        is_doubt = order.is_open_doubt
+        _keep(self._open, order, is_doubt or order.is_live)
+        _keep(self._doubts, order, is_doubt)
 
     # Keeping small
 
@@ -502,33 +510,23 @@ class Book:
             for o in self.orders.values()
             if o.updated_at < before and not (o.is_live or o.is_open_doubt)
         ]
+        kept = []
         for order in old:
             del self.orders[order.id]
-            for index, name in (
-                (self._tags, order.tag),
-                (self._broker_ids, order.broker_order_id),
-            ):
+            names = [(self._tags, order.tag), (self._broker_ids, order.broker_order_id)]
+            names += [(self._broker_ids, leg) for leg in order.legs]
+            for index, name in names:
                 if name is not None and index.get((order.user, name)) == order.id:
                     del index[order.user, name]
             if order.key is not None and self._keys.get((order.user, order.key)) == order.id:
                 del self._keys[order.user, order.key]
-                self._archive_keys[order.user, order.key] = order.id
-                blob = msgspec.msgpack.encode(order)
-                row = (order.user, order.key, order.fingerprint, blob, order.updated_at)
-                self._archive[order.id] = row
+                kept.append(order)
+        self._archive.add(kept)
+        self._archive.forget(before - KEEP)
         for change in [c for c in self.changes.values() if c.at < before and not c.is_open]:
             if change.key is None:
                 del self.changes[change.id]
-        for order_id, (user, key, fingerprint, blob, at) in self._archive.items():
-            if blob and at < before - KEEP:
-                self._archive[order_id] = (user, key, fingerprint, b"", at)
         return len(old)
-
-    def _thaw(self, order_id: str) -> OrderState | None:
-        archived = self._archive.get(order_id)
-        if archived is None or not archived[3]:
-            return None
-        return msgspec.msgpack.decode(archived[3], type=OrderState)
 
     def dump(self) -> bytes:
         """Everything, for a snapshot."""
@@ -536,7 +534,7 @@ class Book:
             _Dump(
                 orders=list(self.orders.values()),
                 changes=list(self.changes.values()),
-                archive=[(order_id, *row) for order_id, row in self._archive.items()],
+                archive=self._archive.dump(),
                 kills=list(self.kills.values()),
                 users=self.users,
                 accounts=self.account_notes,
@@ -556,8 +554,8 @@ class Book:
                 self._tags[order.user, order.tag] = order.id
             elif order.tag and order.key is None:
                 self._tags.setdefault((order.user, order.tag), order.id)
-            if order.broker_order_id:
-                self._bind(order, order.broker_order_id)
+            for broker_id in filter(None, (*order.legs, order.broker_order_id)):
+                self._bind(order, broker_id)
             if order.key is not None and order.sent != "unsent":
                 self._keys[order.user, order.key] = order.id
             self._file(order)
@@ -567,12 +565,17 @@ class Book:
                 self._keys[change.user, change.key] = change.id
             if change.is_open:
                 self._open_changes.setdefault(change.account, {})[change.id] = change
-        for order_id, user, key, fingerprint, blob, at in dump.archive:
-            self._archive[order_id] = (user, key, fingerprint, blob, at)
-            self._archive_keys[user, key] = order_id
+        self._archive = Archive(dump.archive)
         self.kills = {(kill.account, kill.strategy): kill for kill in dump.kills}
         self.users = dump.users
         self.account_notes = dump.accounts
+
+
+def _keep(shelves: dict[str, dict[str, OrderState]], order: OrderState, belongs: bool) -> None:
+    if belongs:
+        shelves.setdefault(order.account, {})[order.id] = order
+    elif order.account in shelves:
+        shelves[order.account].pop(order.id, None)
 
 
 def _foreign(seq: int, at: datetime, record: Update) -> OrderState:

@@ -15,7 +15,7 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from ordod.adapter import BrokerOrder, Instrument, OrderChanges, Variety
+from ordod.adapter import BrokerOrder, Instrument, OrderChanges
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
 from ordod.core.orders.desk import Desk, NewId
@@ -42,6 +42,7 @@ __all__ = ["ChangeResult", "Changes"]
 
 SYNC_S = 2.0
 SEEN_S = 2.0  # how long an acknowledged change is waited for in the order's row before the answer says in_doubt
+SEEN_PAUSE_S = 0.3  # between looks for it: the order book's own rate limit is everybody's
 CANCEL_S = 10.0
 NEAR_KEYS = 200  # the newest of an account that are looked at for one that was meant: a millisecond
 KILL_SYNC_S = 0.25  # in a kill a hanging disk is waited for no longer
@@ -205,7 +206,7 @@ class Changes:
             strategy=order.strategy,
             deadline=deadline,
             # Leaving a cover order trades: that is an order, and the gate holds it.
-            is_cancel=not (row.variety is Variety.CO and row.parent_order_id),
+            is_cancel=not order.is_cover_leg,
         )
 
     async def _refused_cancel(
@@ -412,7 +413,9 @@ class Changes:
             raise OrdoError(
                 Kind.JOURNAL_FAILED, f"it could not be written down ({error}); nothing was changed"
             ) from error
-        self._readers[order.account].look()
+        reader = self._readers.get(order.account)  # None: its account's name left the configuration
+        if reader is not None:
+            reader.look()
         return self._book.view(order)
 
     # Writing down
@@ -443,6 +446,8 @@ class Changes:
             now = self._clock.boot()
             if not await reader.seen_since(now, within_s=until - now):
                 break
+            if change.is_open:
+                await anyio.sleep(SEEN_PAUSE_S)
         view = self._book.view(order)
         if change is None or change.is_open:
             return ChangeResult(view, "in_doubt")

@@ -10,7 +10,7 @@ A send runs in a task of its own: a caller who stops waiting changes nothing, an
 waits for the same answer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -163,7 +163,7 @@ class Desk:
         """
         account = self.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        user = await self._user(account, deadline)
+        user = await self.user_of(account, deadline)
         # From here to the reservation nothing awaits.
         known = self._book.by_key(user, wanted.key)
         print_ = fingerprint(wanted.terms, wanted.strategy)
@@ -183,7 +183,7 @@ class Desk:
             return replayed
         call = self.under_way[user, wanted.key] = Call(print_, wanted.terms.symbol)
         try:
-            await self._ready(account, user, deadline)
+            await self.ready(account, user, deadline)
             adopted = self._adopted(account, user, wanted)
             if adopted is not None:
                 result = self._replay_adopted(adopted, wanted)
@@ -254,14 +254,19 @@ class Desk:
             )
         return instrument
 
-    async def _user(self, account: Account, deadline: float) -> str:
+    def names(self, symbols: Collection[str]) -> frozenset[str]:
+        """Ordo's names of these symbols, also where one is in a broker's own words: what a filter lets pass."""
+        found = (each.master.find(symbol) for symbol in symbols for each in self._accounts.values())
+        return frozenset(symbols) | {instrument.symbol for instrument in found if instrument}
+
+    async def user_of(self, account: Account, deadline: float) -> str:
         """Whose keys these are; before the first login ever, that has to be waited for."""
         if account.user is None:
             await account.keeper.ensure(deadline)
         assert account.user is not None
         return account.user
 
-    async def _ready(self, account: Account, user: str, deadline: float) -> None:
+    async def ready(self, account: Account, user: str, deadline: float) -> None:
         session = await account.keeper.ensure(deadline)
         if session.user_id != user:
             raise OrdoError(
@@ -444,6 +449,20 @@ class Desk:
         """It was not sent after all: a bot that asks again through an outage does not use its day up."""
         for scope in self._scopes(account, strategy):
             self._rates[scope].forget(sent_at)
+
+    def check_released(self, account: Account, terms: OrderTerms) -> None:
+        """The order a GTT will release, against the limits on what and how much. Raises OrdoError: RISK_REFUSED.
+
+        How far its price is from today's, and whether the exchange is open now, says nothing about the day it is released.
+        """
+        facts = Facts(now=self._clock.now())
+        check(
+            terms,
+            [
+                (scope, replace(limits, price_band_percent=None, market_hours=False), facts)
+                for scope, limits in self.limits_of(account, None)
+            ],
+        )
 
     @staticmethod
     def _scopes(account: str, strategy: str | None) -> list[str]:

@@ -131,7 +131,7 @@ class Journal:
         self._tried_at = 0.0
         self._queue: deque[Pending] = deque()
         self._queued_records = 0
-        self._wake = anyio.Event()
+        self._wake = Once()
         self._begun = False
         self._closing = False
         self._ended = anyio.Event()
@@ -202,13 +202,10 @@ class Journal:
 
     async def _wait(self) -> None:
         """Until something is queued; seals once it has been quiet."""
-        self._wake = anyio.Event()
+        self._wake = Once()
         if self._sealed:
             await self._wake.wait()
-            return
-        with anyio.move_on_after(QUIET_S):
-            await self._wake.wait()
-        if not self._wake.is_set():
+        elif not await self._wake.wait(QUIET_S):
             await self._seal()
 
     async def _write_batch(self) -> None:

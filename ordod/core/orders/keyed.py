@@ -4,7 +4,7 @@ They carry no tag. After a lost answer a GTT is found by its conditions in the b
 took from; both end by evidence only, under the same two readings a horizon after the send as an order's absence.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +37,7 @@ from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.ports import Clock
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Keyed", "KeyedChanges"]
+__all__ = ["Keyed", "KeyedChanges", "Prepared"]
 
 APART_S = 5.0  # between the two readings that speak for absence
 READ_S = 8.0
@@ -47,7 +47,10 @@ log = structlog.get_logger("keyed")
 
 
 class Keyed(Struct, frozen=True, kw_only=True):
-    """What a caller asked for. `operation`: place_gtt, modify_gtt, cancel_gtt, convert; `target`: the GTT's id at the broker."""
+    """What a caller asked for, the symbol as written. `operation`: place_gtt, modify_gtt, cancel_gtt, convert.
+
+    `target`: the GTT's id at the broker.
+    """
 
     account: str
     key: str
@@ -70,8 +73,20 @@ class Keyed(Struct, frozen=True, kw_only=True):
         return fingerprint_of(*parts)
 
 
+class Prepared(Struct, frozen=True, kw_only=True):
+    """What goes out: the terms with their symbol resolved, and the adapter's dialogue (a `str` it returns is the broker's id)."""
+
+    make: Callable[[Session], Dialogue[Any]]
+    gtt: NewGtt | None = None
+    conversion: Conversion | None = None
+
+
 class KeyedChanges:
-    """Carries keyed changes of all accounts, and settles their doubts."""
+    """Carries keyed changes of all accounts, and settles their doubts.
+
+    Args:
+        looked_for: called with the account of a change in doubt, which wants to be looked for from now on.
+    """
 
     def __init__(
         self,
@@ -82,6 +97,7 @@ class KeyedChanges:
         gate: Gate,
         sender: Sender,
         desk: Desk,
+        looked_for: Callable[[str], None],
     ) -> None:
         self._clock = clock
         self._new_id = new_id
@@ -90,49 +106,46 @@ class KeyedChanges:
         self._gate = gate
         self._sender = sender
         self._desk = desk
+        self._looked_for = looked_for
         self._position_locks: dict[tuple[str, str], anyio.Lock] = {}
         self._counted_from: dict[str, float] = {}
         self._absent_since: dict[str, float] = {}
+        self._warned: set[str] = set()
 
     async def carry(
-        self,
-        wanted: Keyed,
-        make: Callable[[Session], Dialogue[Any]],
-        prepare: Callable[[], Awaitable[None]],
+        self, wanted: Keyed, prepare: Callable[[], Prepared]
     ) -> tuple[ChangeState, bool]:
         """The change as it stands, and whether its key had been here before.
 
         Args:
-            make: the adapter's dialogue; a `str` it returns is the broker's id.
-            prepare: validates, and reads what is sent besides; raises OrdoError before anything is stored. Not asked for a
-                key that is known: whoever asks again learns what became of it, whatever would refuse a new one.
+            prepare: validates; raises OrdoError before anything is stored. The key is looked at before it.
         Raises:
             OrdoError: as for an order; the words speak of the change.
         """
         account = self._desk.account(wanted.account)
         deadline = self._clock.boot() + wanted.timeout_s
-        user = account.user or (await account.keeper.ensure(deadline)).user_id
-        print_ = wanted.fingerprint()
-        known = self._book.by_key(user, wanted.key)
-        if known is not None or self._book.key_is_spent(user, wanted.key):
-            return _same(known, wanted, print_), True
+        user, print_ = await self._desk.user_of(account, deadline), wanted.fingerprint()
         call = self._desk.under_way.get((user, wanted.key))
         if call is not None:
             if call.fingerprint != print_:
                 raise _reused(wanted)
             await call.done.wait()
             return self._change_of(call), True
+        known = self._book.by_key(user, wanted.key)
+        if known is not None or self._book.key_is_spent(user, wanted.key):
+            return _same(known, wanted, print_), True
         call = self._desk.under_way[user, wanted.key] = Call(print_, wanted.operation)
         try:
-            await account.keeper.ensure(deadline)
-            await prepare()
+            await self._desk.ready(account, user, deadline)
+            prepared = prepare()
             self._check_gate(account, wanted.key)
-            if wanted.conversion is None:
-                await self._carry(call, account, user, wanted, make, deadline)
+            conversion = prepared.conversion
+            if conversion is None:
+                await self._carry(call, account, user, wanted, prepared, deadline)
             else:
-                async with self._position_lock(account.name, wanted.conversion.symbol):
-                    before = await self._quantity_before(account, wanted.conversion, deadline)
-                    await self._carry(call, account, user, wanted, make, deadline, before=before)
+                async with self._position_lock(account.name, conversion.symbol):
+                    before = await self._quantity_before(account, conversion, deadline)
+                    await self._carry(call, account, user, wanted, prepared, deadline, before)
         except OrdoError as error:
             call.error = error
             raise
@@ -147,9 +160,8 @@ class KeyedChanges:
         account: Account,
         user: str,
         wanted: Keyed,
-        make: Callable[[Session], Dialogue[Any]],
+        prepared: Prepared,
         deadline: float,
-        *,
         before: int | None = None,
     ) -> None:
         call.order_id = self._new_id("c")
@@ -161,14 +173,14 @@ class KeyedChanges:
             key=wanted.key,
             fingerprint=call.fingerprint,
             caller=wanted.caller,
-            gtt=wanted.gtt,
-            conversion=wanted.conversion,
+            gtt=prepared.gtt,
+            conversion=prepared.conversion,
             target=wanted.target,
             before=before,
         )
         await self._ledger.store(intent)
         outcome = await self._sender.send_once(
-            account, make, user=user, strategy=None, deadline=deadline
+            account, prepared.make, user=user, strategy=None, deadline=deadline
         )
         self._counted_from[intent.id] = self._clock.boot()
         broker_id = outcome.value if isinstance(outcome.value, str) else wanted.target or ""
@@ -178,11 +190,15 @@ class KeyedChanges:
             log.warning("outcome_not_stored", account=account.name, change=intent.id)
             if outcome.what != "unsent":
                 return  # told as in doubt: the intent is on disk, its outcome is not
+        if outcome.what == "doubt":
+            self._looked_for(account.name)
         error = error_of(outcome, account=account.name, key=wanted.key)
         if error is not None:
             raise error
 
     def _check_gate(self, account: Account, key: str) -> None:
+        if self._desk.is_draining:
+            raise OrdoError(Kind.OVERLOADED, "the daemon is stopping; send the same key again soon")
         if self._gate.is_closed_for(account.name, None):
             raise OrdoError(
                 Kind.KILLED,
@@ -226,29 +242,44 @@ class KeyedChanges:
 
     async def settle(self, account: Account) -> None:
         """Look for what became of this account's keyed changes in doubt. Never raises."""
+        user = account.user
         doubts = [
             change
             for change in self._book.open_changes(account.name)
-            if change.intent is not None and change.state == "doubt"
+            if change.intent is not None and change.state == "doubt" and change.user == user
         ]
         if not doubts:
             return
         begun, deadline = self._clock.boot(), self._clock.boot() + READ_S
         records: list[Record] = []
         try:
-            gtts = conversions = None
+            gtts = positions = None
             if any(change.operation != "convert" for change in doubts):
                 gtts = await account.read(
                     lambda session: account.adapter.gtts(session, account.master),
                     deadline=deadline,
                 )
             if any(change.operation == "convert" for change in doubts):
-                conversions = await account.read(
+                positions = await account.read(
                     lambda session: account.adapter.positions(session, account.master),
                     deadline=deadline,
                 )
+            if account.user != user:
+                return  # another user's lists say nothing
+            claimed: set[str] = set()  # one row ends one doubt
+            today = account.book_day(self._clock.now())
             for change in doubts:
-                records += self._evidence(account, change, begun, gtts, conversions)
+                if change.operation == "convert" and positions is not None:
+                    # Positions are of a day, the next one's say nothing; nor does a sum of which a row is missing.
+                    is_today = account.book_day(change.sent_at or change.at) == today
+                    tells = is_today and positions.is_whole
+                    shown = _conversion_shows(change.intent, positions) if tells else None
+                    records += self._evidence(account, change, begun, positions.is_whole, shown)
+                elif change.operation != "convert" and gtts is not None:
+                    shown = self._gtt_shows(change, gtts, claimed)
+                    if shown.now:
+                        claimed.add(shown.broker_id)
+                    records += self._evidence(account, change, begun, gtts.is_whole, shown)
             if records:
                 await self._ledger.record(*records)
         except (OrdoError, JournalFailed) as error:
@@ -259,21 +290,18 @@ class KeyedChanges:
         account: Account,
         change: ChangeState,
         begun: float,
-        gtts: Rows[BrokerGtt] | None,
-        positions: Rows[Position] | None,
+        is_whole: bool,
+        shown: "_Shown | None",
     ) -> Iterator[Record]:
-        assert change.intent is not None
-        is_whole = (gtts or positions or Rows(())).is_whole
-        shown = None
-        if change.operation == "convert" and positions is not None:
-            shown = _conversion_shows(change.intent, positions)
-        elif gtts is not None:
-            shown = self._gtt_shows(change, gtts)
         source = "positions" if change.operation == "convert" else "gtts"
         at = self._clock.now()
-        if shown is not None and shown[0]:
-            yield Evidence(id=change.id, source=source, begun_at=at, complete=is_whole, found=True)
-            yield Settled(id=change.id, outcome="done", by=source, broker_id=shown[1])
+        if shown is None and change.id not in self._warned:
+            self._warned.add(change.id)
+            log.warning("change_waits_for_person", account=account.name, change=change.id)
+        if shown is not None and shown.now:
+            found = shown.now == "done"
+            yield Evidence(id=change.id, source=source, begun_at=at, complete=is_whole, found=found)
+            yield Settled(id=change.id, outcome=shown.now, by=source, broker_id=shown.broker_id)
             return
         waited_s = begun - self._counted_from.setdefault(change.id, begun)
         if shown is None or not is_whole or waited_s < account.rules.doubt_horizon_s:
@@ -281,41 +309,69 @@ class KeyedChanges:
             return
         yield Evidence(id=change.id, source=source, begun_at=at, complete=True, found=False)
         if begun - self._absent_since.setdefault(change.id, begun) >= APART_S:
-            yield Settled(id=change.id, outcome="not_done", by=source)
+            yield Settled(id=change.id, outcome=shown.later, by=source, broker_id=shown.broker_id)
 
-    def _gtt_shows(self, change: ChangeState, gtts: Rows[BrokerGtt]) -> tuple[bool, str]:
-        """Whether the list shows the change, and the broker's id of the trigger."""
+    def _gtt_shows(self, change: ChangeState, gtts: Rows[BrokerGtt], claimed: set[str]) -> "_Shown":
         intent = change.intent
         assert intent is not None
-        if change.operation == "cancel_gtt":
-            living = {g.broker_gtt_id for g in gtts.good if g.status is GttStatus.ACTIVE}
-            return intent.target not in living, intent.target or ""
-        taken = {c.broker_id for c in self._book.changes.values() if c.broker_id}
+        target = next((g for g in gtts.good if g.broker_gtt_id == intent.target), None)
+        match change.operation:
+            case "cancel_gtt":
+                return _cancel_shows(target)
+            case "modify_gtt":
+                assert intent.gtt is not None
+                is_done = target is not None and target.legs == intent.gtt.legs
+                return _Shown("done" if is_done else "", "not_done", intent.target or "")
+            case _:
+                row = self._placed_row(change, gtts, claimed)
+                return _Shown("done", "", row.broker_gtt_id) if row else _Shown("", "not_done")
+
+    def _placed_row(
+        self, change: ChangeState, gtts: Rows[BrokerGtt], claimed: set[str]
+    ) -> BrokerGtt | None:
+        """A trigger on the terms of the intent, made since, that no other change made."""
+        intent = change.intent
+        assert intent is not None
+        assert intent.gtt is not None
+        taken = claimed | {c.broker_id for c in self._book.changes.values() if c.broker_id}
+        since = (change.sent_at or change.at) - CLOCKS_APART
         for row in gtts.good:
-            is_target = row.broker_gtt_id == intent.target
-            if change.operation == "modify_gtt" and not is_target:
+            is_old = row.created_at is not None and row.created_at < since
+            if is_old or row.broker_gtt_id in taken:
                 continue
-            if change.operation == "place_gtt":
-                since = (change.sent_at or change.at) - CLOCKS_APART
-                is_old = row.created_at is not None and row.created_at < since
-                if is_old or row.broker_gtt_id in taken:
-                    continue
-            assert intent.gtt is not None
             if row.symbol == intent.gtt.symbol and row.legs == intent.gtt.legs:
-                return True, row.broker_gtt_id
-        return False, ""
+                return row
+        return None
 
 
-def _conversion_shows(intent: Intent, positions: Rows[Position]) -> tuple[bool, str] | None:
+class _Shown(Struct, frozen=True):
+    """What a reading says of a change: `now`, by what it holds ("" nothing); `later`, by what two readings do not hold."""
+
+    now: str
+    later: str
+    broker_id: str = ""
+
+
+def _cancel_shows(target: BrokerGtt | None) -> _Shown:
+    """A trigger that is gone from a whole list was cancelled; one that ended otherwise was not."""
+    if target is None:
+        return _Shown("", "done")
+    ended = target.status is not GttStatus.ACTIVE
+    outcome = "done" if target.status is GttStatus.CANCELLED else "not_done"
+    return _Shown(outcome if ended else "", "not_done", target.broker_gtt_id)
+
+
+def _conversion_shows(intent: Intent | None, positions: Rows[Position]) -> _Shown | None:
     """Whether the position lost what the conversion took; None where it moved otherwise, and a person must tell."""
+    assert intent is not None
     conversion, before = intent.conversion, intent.before
     assert conversion is not None
     assert before is not None
     sign = 1 if conversion.side is Side.BUY else -1
     now = _position(positions, conversion)
     if now == before - sign * conversion.quantity:
-        return True, ""
-    return (False, "") if now == before else None
+        return _Shown("done", "")
+    return _Shown("", "not_done") if now == before else None
 
 
 def _position(rows: Rows[Position], conversion: Conversion) -> int:

@@ -134,15 +134,17 @@ def _prove(disk: Disk, codec: Codec, load: Callable[[bytes], None]) -> tuple[Sur
 
     With a snapshot only the newest 128 MiB are walked, so that a start takes no longer with the years.
     """
-    snapshots = [s for seq in snapshot_seqs(disk) if (s := read_snapshot(disk, codec, seq))]
-    if snapshots:
-        wanted = frozenset(s.seq for s in snapshots)
-        found = _sound(survey(disk, codec, wanted=wanted, bytes_max=CHECKED_BYTES_MAX))
-        for snapshot in snapshots:
-            if found.hashes.get(snapshot.seq) == snapshot.hash:
+    seqs = snapshot_seqs(disk)
+    if seqs:
+        found = _sound(survey(disk, codec, wanted=frozenset(seqs), bytes_max=CHECKED_BYTES_MAX))
+        for seq in seqs:
+            if seq not in found.hashes:
+                continue
+            snapshot = read_snapshot(disk, codec, seq)
+            if snapshot is not None and found.hashes[seq] == snapshot.hash:
                 with suppress(ValueError):  # another version's content: the journal has it all
                     load(snapshot.content)
-                    return found, snapshot.seq
+                    return found, seq
     return _sound(survey(disk, codec)), 0
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from ordod.adapter import BrokerOrder, Fill, OrderChanges, Status
+from ordod.adapter import BrokerOrder, Fill, OrderChanges, Status, Variety
 from ordod.core.orders.book import Book
 from ordod.core.orders.records import Evidence, Filled, Record, Settled, Update
 from ordod.core.orders.states import ChangeState, OrderState
@@ -79,8 +79,7 @@ def found(
                 tag=tag,
             )
             continue
-        bound.add(order.id)
-        if order.sent != "placed":
+        if order.sent != "placed" and order.id not in bound:
             yield Evidence(
                 id=order.id,
                 source="book",
@@ -90,6 +89,7 @@ def found(
                 broker_id=row.broker_order_id,
             )
             yield Settled(id=order.id, outcome="placed", by="book", broker_id=row.broker_order_id)
+        bound.add(order.id)
         if advances(order, row):
             yield Update(id=order.id, row=row, status=row.status)
 
@@ -103,23 +103,30 @@ def appeared_doubts(book: Book, reading: Reading) -> list[tuple[OrderState, Brok
 
 
 def _owner(book: Book, user: str, row: BrokerOrder, bound: set[str]) -> OrderState | None:
-    """The order a row is of: by the broker's id, else by our tag, unless that order is bound to another row."""
+    """The order a row is of: by the broker's id, else by our tag, unless that order is bound to another row.
+
+    The legs of an iceberg are orders at the broker, all under the one tag: to us they are one.
+    """
     order = book.by_broker_id(user, row.broker_order_id)
     if order is not None:
         return order
     for tag in row.tags:
         order = book.by_tag(user, tag)
-        if order is not None and order.broker_order_id is None and order.id not in bound:
+        if order is None:
+            continue
+        is_leg = order.terms.iceberg_legs and row.variety is Variety.ICEBERG
+        if is_leg or (order.broker_order_id is None and order.id not in bound):
             return order
     return None
 
 
 def advances(order: OrderState, row: BrokerOrder) -> bool:
     """Whether this row is news: later than what we know, not an old copy."""
-    known = order.row
+    known = order.row_of(row.broker_order_id)
     if known is None:
         return True
-    if row == known or order.status in (Status.FILLED, Status.EXPIRED):
+    status = known.status if order.legs else order.status
+    if row == known or status in (Status.FILLED, Status.EXPIRED):
         return False
     if row.filled_quantity < known.filled_quantity:
         return False
@@ -127,7 +134,7 @@ def advances(order: OrderState, row: BrokerOrder) -> bool:
     is_earlier = bool(row.updated_at and known.updated_at and row.updated_at < known.updated_at)
     if row.filled_quantity > known.filled_quantity:
         return True
-    if order.status not in LIVE and row.status in LIVE:
+    if status not in LIVE and row.status in LIVE:
         return is_later
     return not is_earlier
 
@@ -147,21 +154,29 @@ def wants_fills(book: Book, user: str, rows: Iterable[BrokerOrder]) -> bool:
     """Whether some row shows more filled than the executions we know."""
     for row in rows:
         order = book.by_broker_id(user, row.broker_order_id)
-        known = sum(fill.quantity for fill in order.fills.values()) if order else 0
+        fills = order.fills.values() if order else ()
+        known = sum(f.quantity for f in fills if f.broker_order_id == row.broker_order_id)
         if row.filled_quantity > known:
             return True
     return False
 
 
 def lacks_seen_orders(book: Book, reading: Reading, day: datetime) -> bool:
-    """Whether the book misses an order that it showed before on this book day: then it is not whole, whatever it looks like."""
+    """Whether the book misses an order of this book day that it showed before, or that the broker had acknowledged when it
+    was read: then it is not whole, whatever it looks like. A cached copy looks whole."""
     shown = {row.broker_order_id for row in reading.rows}
     return any(
-        order.row is not None
+        order.broker_order_id is not None
         and order.broker_order_id not in shown
-        and (order.row.placed_at or order.placed_at) >= day
+        and _is_to_be_shown(order, reading, day)
         for order in book.of_user(reading.user)
     )
+
+
+def _is_to_be_shown(order: OrderState, reading: Reading, day: datetime) -> bool:
+    if order.row is None:
+        return order.sent == "placed" and day <= order.updated_at < reading.begun_at
+    return (order.row.placed_at or order.placed_at) >= day
 
 
 def why_not_absent(
@@ -227,7 +242,7 @@ def change_shows(change: ChangeState, order: OrderState) -> str:
     """What the order's row says of a change of it: done, not_done, or "" where it does not tell yet."""
     status = order.status
     if change.operation == "cancel":
-        if status is Status.CANCELLED:
+        if status is Status.CANCELLED or (status is Status.FILLED and order.is_cover_leg):
             return "done"
         return "" if order.is_live or order.is_open_doubt else "not_done"
     if change.changes is not None and order.row is not None and _applied(change.changes, order):

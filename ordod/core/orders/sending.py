@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from ordod.adapter import BrokerError, Dialogue, Fault, Session
-from ordod.core.account import Account, Held
+from ordod.core.account import UNREACHED, Account, Held
 from ordod.core.guard.gate import Gate
 from ordod.core.orders.records import Accepted, Doubt, Record, Rejected, Unsent
 from ordod.core.ports import Clock, Lost
@@ -55,6 +55,7 @@ class Outcome(Struct, Generic[T], frozen=True, kw_only=True):
     code: str = ""
     sent_at: datetime | None = None
     died_at: datetime | None = None
+    retry_after_ms: int | None = None
 
 
 class _Hand:
@@ -129,7 +130,7 @@ class Sender:
                     make(session), deadline=deadline, hand=hand, cancel=is_cancel
                 )
             except BrokerError as error:
-                if error.fault is not Fault.BROKER_UNAVAILABLE:
+                if error.fault not in UNREACHED:
                     account.breaker.succeeded()  # it can be reached, whatever it says
                 outcome: Outcome[T] = self._answered(error, hand.passed_at)
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
@@ -142,7 +143,9 @@ class Sender:
                     await anyio.sleep(RATE_PAUSE_S)
                     continue
                 return outcome
-            except (Held, OrdoError) as error:
+            except Held as error:
+                return _unsent(error.kind, str(error), error.retry_after_ms)
+            except OrdoError as error:
                 return _unsent(error.kind, str(error))
             except (NothingSent, Lost) as error:
                 ended = self._clock.boot()
@@ -183,8 +186,8 @@ class Sender:
         return Outcome(what="doubt", message=why[:200], sent_at=sent_at, died_at=self._clock.now())
 
 
-def _unsent(kind: Kind, message: str) -> Outcome[T]:
-    return Outcome(what="unsent", kind=kind, message=message)
+def _unsent(kind: Kind, message: str, retry_after_ms: int | None = None) -> Outcome[T]:
+    return Outcome(what="unsent", kind=kind, message=message, retry_after_ms=retry_after_ms)
 
 
 def record_of(item_id: str, outcome: Outcome[Any], broker_id: str = "") -> Record:
@@ -216,6 +219,8 @@ def error_of(outcome: Outcome[Any], **data: Any) -> OrdoError | None:
     if outcome.what not in ("rejected", "unsent"):
         return None
     assert outcome.kind is not None
+    if outcome.what == "unsent":
+        data |= {"retry_after_ms": outcome.retry_after_ms}
     if outcome.what == "rejected":
         data |= {"broker_message": outcome.message, "broker_code": outcome.code or None}
     return OrdoError(outcome.kind, outcome.message, **data)

@@ -30,6 +30,7 @@ from ordod.core.orders.reconcile import (
 from ordod.core.orders.records import Evidence, Record, Settled, Update
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.ports import Clock
+from ordod.core.waiting import Once
 from ordod.domain.orders import Variety
 from ordod.errors import Kind, OrdoError
 
@@ -74,7 +75,7 @@ class Reader:
         self._new_id = new_id
         self._appeared = appeared
         self._adopted = adopted
-        self._nudged = anyio.Event()
+        self._nudged = Once()
         self._is_wanted = False  # somebody waits for a reading begun now
         self._ended = float("-inf")  # boot time of the end of the last turn
         self._read = anyio.Event()  # set and replaced after every reading
@@ -85,7 +86,7 @@ class Reader:
         self._counted_from: dict[str, float] = {}  # doubt -> boot time its horizon counts from
         self._absent_since: dict[
             str, float
-        ] = {}  # doubt -> boot time of the first reading for absence
+        ] = {}  # order or change in doubt -> boot time of the first reading that speaks against it
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
         self.unstored: list[
             tuple[OrderState, BrokerOrder]
@@ -93,9 +94,10 @@ class Reader:
 
     def look(self) -> None:
         """Something may have moved: look soon."""
+        if self._looks or not self._nudged.is_set:
+            self._say_next_check(0.0)
         self._looks = 0
         self._nudged.set()
-        self._say_next_check(0.0)
 
     async def seen_since(self, boot: float, *, within_s: float) -> bool:
         """Wait for a whole reading begun at or after this boot time. False: there was none in time."""
@@ -124,9 +126,8 @@ class Reader:
             if left <= 0:
                 return
             self._say_next_check(left)
-            self._nudged = anyio.Event()
-            with anyio.move_on_after(left):
-                await self._nudged.wait()
+            self._nudged = Once()
+            await self._nudged.wait(left)
 
     def _say_next_check(self, pause_s: float) -> None:
         at = self._clock.now() + timedelta(seconds=pause_s)
@@ -147,7 +148,7 @@ class Reader:
             return (
                 DOUBT_PAUSES_S[self._looks] if self._looks < len(DOUBT_PAUSES_S) else DOUBT_PAUSE_S
             )
-        if not is_read or self._book.live(name) or self._book.open_changes(name):
+        if not is_read or self._book.has_live(name) or self._book.open_changes(name):
             return LIVE_PAUSES_S[self._looks] if self._looks < len(LIVE_PAUSES_S) else LIVE_PAUSE_S
         return IDLE_PAUSE_S
 
@@ -334,6 +335,9 @@ class Reader:
     def count_from_now(self, item_id: str) -> None:
         """The send of this order or change, or its connection, ended now: its horizon counts from here."""
         self._counted_from[item_id] = self._clock.boot()
+        order = self._book.orders.get(item_id)
+        if order is not None and order.is_open_doubt:
+            order.next_check = self._clock.now()
 
     def _tell(self, order: OrderState, why: str) -> None:
         if why != self.why_open.get(order.id) and "order.resolve" in why:
@@ -341,17 +345,21 @@ class Reader:
         self.why_open[order.id] = why
 
     def _changes(self, reading: Reading) -> list[Record]:
-        """Modifies and cancels whose end the order's row shows, or that a horizon has passed without effect."""
+        """Modifies and cancels whose end the order's row shows, or that two readings past the horizon show without effect."""
         records: list[Record] = []
+        shown = {row.broker_order_id for row in reading.rows}
         for change in self._book.open_changes(self._account.name):
             order = self._book.orders.get(change.order_id or "")
             waited_s = reading.begun - self._count_from(change)
             if order is None or change.state == "intent" or waited_s < 0:
                 continue
+            if order.user != reading.user:
+                continue
             outcome = change_shows(change, order)
             is_over = waited_s >= self._account.rules.doubt_horizon_s
-            if not outcome and order.is_live and reading.is_whole and is_over:
-                outcome = "not_done"
+            if not outcome and order.is_live and is_over and order.broker_order_id in shown:
+                first = self._absent_since.setdefault(change.id, reading.begun)
+                outcome = "not_done" if reading.begun - first >= APART_S else ""
             if outcome:
                 records.append(Settled(id=change.id, outcome=outcome, by="book"))
         return records

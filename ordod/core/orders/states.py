@@ -1,13 +1,14 @@
 """One order, one change, one kill, as the book holds them. Only the book writes; everyone else reads."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ordod.adapter import BrokerOrder, Fill, OrderChanges
 from ordod.core.orders.records import Intent
-from ordod.domain.orders import LIVE, OrderTerms, OrderType, Status
+from ordod.domain.orders import LIVE, OrderTerms, OrderType, Status, Variety
 
 __all__ = ["ChangeState", "KillNote", "OrderState"]
 
@@ -44,6 +45,7 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
     died_at: datetime | None = None
     absences: int = 0  # complete readings in a row that did not hold it, within the rule
     fills: dict[str, Fill] = {}
+    legs: dict[str, BrokerOrder] = {}  # of an iceberg: broker id -> row; `row` is the current one
     next_check: datetime | None = None  # set by settling, tells people only
 
     @property
@@ -51,7 +53,7 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
         """The terms as they stand now: what was asked, then what the broker's row shows of changes.
 
         A protected MARKET order stands in the book as a limit order; it stays what it was asked as. An iceberg's row shows
-        one leg.
+        one leg; a cover order's stop is another row's trigger.
         """
         terms, row = self.terms, self.row
         if row is None:
@@ -64,7 +66,8 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
             terms,
             type=terms.type if is_protected else row.type,
             price=terms.price if is_protected else row.price,
-            trigger_price=row.trigger_price,
+            trigger_price=row.trigger_price
+            or (terms.trigger_price if terms.variety is Variety.CO else None),
             quantity=terms.quantity if terms.iceberg_legs else row.quantity,
             disclosed_quantity=row.disclosed_quantity or None,
             validity=row.validity or terms.validity,
@@ -80,9 +83,50 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
         return self.sent == "placed" and self.status in LIVE
 
     @property
+    def is_cover_leg(self) -> bool:
+        """The second leg of a cover order: asked to end, it trades at the market."""
+        row = self.row
+        return row is not None and row.variety is Variety.CO and row.parent_order_id is not None
+
+    @property
     def filled_quantity(self) -> int:
         seen = sum(fill.quantity for fill in self.fills.values())
-        return max(seen, self.row.filled_quantity if self.row else 0)
+        return max(seen, sum(row.filled_quantity for row in self._rows))
+
+    @property
+    def average_price(self) -> Decimal | None:
+        filled = [(row.filled_quantity, row.average_price) for row in self._rows]
+        values = [(count, price) for count, price in filled if count and price is not None]
+        if len(values) < 2:
+            return values[0][1] if values else None
+        count = sum(count for count, _ in values)
+        return round(sum((n * price for n, price in values), Decimal(0)) / count, 4)
+
+    @property
+    def _rows(self) -> tuple[BrokerOrder, ...]:
+        if self.legs:
+            return tuple(self.legs.values())
+        return (self.row,) if self.row else ()
+
+    def row_of(self, broker_order_id: str) -> BrokerOrder | None:
+        """What we know of a row of this order: its only one, or that leg of an iceberg."""
+        if self.terms.iceberg_legs:
+            return self.legs.get(broker_order_id)
+        return self.row
+
+    def with_leg(self, row: BrokerOrder) -> tuple[BrokerOrder, Status]:
+        """An iceberg's current leg and status, with this row of it. The broker sends the next leg when one is filled."""
+        self.legs = {**self.legs, row.broker_order_id: row}
+        living = [leg for leg in self.legs.values() if leg.status in LIVE]
+        last = (living or list(self.legs.values()))[-1]
+        filled = sum(leg.filled_quantity for leg in self.legs.values())
+        if filled >= self.terms.quantity:
+            return last, Status.FILLED
+        if last.status is Status.FILLED or (filled and last.status is Status.OPEN):
+            return last, Status.PARTIALLY_FILLED
+        if last.status is Status.REJECTED and filled:
+            return last, Status.CANCELLED  # the rest of it will not come
+        return last, last.status
 
 
 class ChangeState(Struct, kw_only=True, omit_defaults=True):

@@ -1,0 +1,613 @@
+"""A broker session that keeps itself alive, and never locks an account out."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pyotp
+import pytest
+
+from ordod.adapter import (
+    Adapter,
+    Ask,
+    BrokerError,
+    Credentials,
+    Dialogue,
+    Fault,
+    HttpRequest,
+    HttpResponse,
+    LoginDialogue,
+    Secret,
+    Session,
+)
+from ordod.core.events import Events
+from ordod.core.orders.book import Book
+from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.opening import open_journal
+from ordod.core.ports import Admit, Line, Lost, Unsent
+from ordod.core.sessions import SessionKeeper, SessionState
+from ordod.core.tasks import Tasks
+from ordod.errors import Kind, OrdoError
+from tests.core.world import VIRTUAL, LoopClock, until, with_spec
+from tests.simulation.disk import TearingDisk
+from tests.simulation.ports import SeededRandom
+
+TOTP = Secret("JBSWY3DPEHPK3PXP" * 2)
+SPEC = with_spec(id="banyan", name="Banyan", credentials={"": ("password",)}).spec
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return VIRTUAL
+
+
+class Banyan(Adapter):
+    """A broker whose login sends a request, asks what the test says, and ends as the test says."""
+
+    spec = SPEC
+
+    def __init__(self) -> None:
+        self.asks: list[Ask] = []
+        self.ends: list[Any] = []  # faults and users, one a login; then user AB1
+        self.answers: list[str] = []
+        self.tokens: list[Secret | None] = []
+        self.logins = 0
+        self.lives_s: float | None = None
+        self.logged_out: list[str] = []
+        self.bug = False
+        self.method = "POST"
+
+    def login(self, credentials: Credentials, now: Any) -> LoginDialogue:
+        self.logins += 1
+        self.tokens.append(credentials.access_token)
+        if not credentials.password and not credentials.access_token:
+            raise BrokerError(Fault.AUTH_DENIED, "the account lacks password")
+        yield HttpRequest(self.method, "rest", "/login", "session")
+        if self.bug:
+            raise ZeroDivisionError
+        for ask in self.asks:
+            answer = yield ask
+            assert isinstance(answer, str)
+            self.answers.append(answer)
+        end = self.ends.pop(0) if self.ends else "AB1"
+        if isinstance(end, Fault):
+            raise BrokerError(end, f"broker says {end}")
+        return Session(
+            user_id=end,
+            access_token=credentials.access_token or Secret(f"token {self.logins}"),
+            expires_at=now + timedelta(seconds=self.lives_s) if self.lives_s else None,
+        )
+
+    def logout(self, session: Session) -> Dialogue[None]:
+        self.logged_out.append(session.access_token.reveal())
+        yield HttpRequest("DELETE", "rest", "/login", "session")
+
+
+class PlainLine(Line):
+    """Answers 200, or fails as the test says, once each."""
+
+    def __init__(self) -> None:
+        self.fails: list[Exception] = []
+        self.takes_s = 0.0
+
+    async def send(
+        self, request: HttpRequest, *, deadline: float, admit: Admit | None = None
+    ) -> HttpResponse:
+        await anyio.sleep(self.takes_s)
+        if self.fails:
+            raise self.fails.pop(0)
+        return HttpResponse(200)
+
+    async def warm(self) -> None:
+        """There is no connection."""
+
+    def reset_writes(self) -> int:
+        return 0
+
+    async def aclose(self) -> None:
+        """There is no connection."""
+
+
+class Bench:
+    """A keeper, its broker, and a journal that outlives it."""
+
+    def __init__(self) -> None:
+        self.clock = LoopClock()
+        self.disk = TearingDisk()
+        self.broker = Banyan()
+        self.line = PlainLine()
+        self.credentials: dict[str, Any] = {"password": Secret("pw")}
+        self.learned: list[Secret] = []
+        self.book = Book()
+        self.keeper: SessionKeeper
+        self.ledger: Ledger
+
+    @asynccontextmanager
+    async def life(
+        self, *, user_id: str = "", adapter: Adapter | None = None
+    ) -> AsyncIterator["Bench"]:
+        self.book = Book()
+        journal = await open_journal(
+            self.disk,
+            self.clock,
+            SeededRandom(),
+            apply=self.book.apply,
+            load=self.book.load,
+        )
+        self.ledger = Ledger(journal, self.book, Events(self.book))
+        self.keeper = SessionKeeper(
+            "acc",
+            adapter=adapter or self.broker,
+            line=self.line,
+            ledger=self.ledger,
+            clock=self.clock,
+            credentials=lambda: Credentials(**self.credentials),
+            user_id=user_id,
+            learned=self.learned.append,
+        )
+        for _, note, at in self.book.account_notes:
+            self.keeper.remember(note, at)
+        async with anyio.create_task_group() as group:
+            group.start_soon(journal.run)
+            Tasks(group).keep_running("session", self.keeper.run)
+            yield self
+            group.cancel_scope.cancel()
+
+    def is_(self, state: SessionState) -> Callable[[], bool]:
+        return lambda: self.keeper.state is state
+
+    async def ensure(self, within_s: float = 10.0) -> Session:
+        return await self.keeper.ensure(self.clock.boot() + within_s)
+
+
+@asynccontextmanager
+async def keeping(**settings: Any) -> AsyncIterator[Bench]:
+    async with Bench().life(**settings) as bench:
+        yield bench
+
+
+async def refused(bench: Bench) -> OrdoError:
+    with pytest.raises(OrdoError) as raised:
+        await bench.ensure()
+    return raised.value
+
+
+# Logging in
+
+
+async def test_a_session_is_there_without_being_asked_for() -> None:
+    async with keeping() as bench:
+        session = await bench.ensure()
+
+        assert session.user_id == bench.keeper.user == "AB1"
+        assert bench.keeper.advice == ""
+        assert bench.learned == [Secret("token 1")]
+        assert bench.book.users == {"acc": "AB1"}
+
+
+async def test_many_callers_share_one_login() -> None:
+    async with keeping() as bench:
+        bench.line.takes_s = 3.0
+        sessions = []
+
+        async def want() -> None:
+            sessions.append(await bench.ensure())
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(want)
+
+        assert bench.broker.logins == 1
+        assert len({id(session) for session in sessions}) == 1
+
+
+async def test_who_cannot_wait_for_the_login_is_told_to_come_back() -> None:
+    async with keeping() as bench:
+        bench.line.takes_s = 9.0
+
+        with pytest.raises(OrdoError, match="is logging in") as raised:
+            await bench.ensure(1.0)
+
+        assert raised.value.kind is Kind.SESSION_REQUIRED
+
+
+async def test_a_session_that_died_is_renewed_once_whoever_noticed() -> None:
+    async with keeping() as bench:
+        session = await bench.ensure()
+
+        for _ in range(3):
+            bench.keeper.died(session, "token invalid")
+        renewed = await bench.ensure()
+        bench.keeper.died(session, "an old one")
+
+        assert renewed is not session
+        assert bench.broker.logins == 2
+        assert bench.keeper.state is SessionState.ACTIVE
+
+
+async def test_a_session_is_renewed_when_its_hour_comes() -> None:
+    async with keeping() as bench:
+        bench.broker.lives_s = 1000.0
+        await bench.ensure()
+
+        await anyio.sleep(1100)
+
+        assert bench.broker.logins == 2
+        assert bench.keeper.state is SessionState.ACTIVE
+
+
+async def test_a_broker_that_cannot_be_reached_is_tried_again() -> None:
+    async with keeping() as bench:
+        bench.line.fails = [Unsent("refused"), Lost("no answer", 0.0)]
+
+        error = await refused(bench)
+        await until(bench.is_(SessionState.ACTIVE))
+
+        assert error.kind is Kind.SESSION_REQUIRED
+        assert "could not be reached" in error.message
+
+
+async def test_a_broker_that_is_down_at_login_spends_no_budget() -> None:
+    async with keeping() as bench:
+        bench.broker.ends = [Fault.BROKER_UNAVAILABLE] * 6
+
+        await until(bench.is_(SessionState.ACTIVE), 600)
+
+        assert bench.broker.logins == 7
+
+
+async def test_a_bug_in_a_login_does_not_end_all_logins() -> None:
+    async with keeping() as bench:
+        bench.broker.bug = True
+        await until(lambda: bench.broker.logins == 1)
+        bench.broker.bug = False
+
+        await until(bench.is_(SessionState.ACTIVE))
+
+        assert bench.broker.logins == 2
+
+
+# Never locked out
+
+
+async def test_refused_credentials_are_tried_once() -> None:
+    async with keeping() as bench:
+        bench.broker.ends = [Fault.AUTH_DENIED]
+
+        await until(bench.is_(SessionState.DENIED))
+        error = await refused(bench)
+        await anyio.sleep(3600)
+
+        assert error.kind is Kind.AUTH_DENIED
+        assert "ordoctl login acc" in error.message
+        assert bench.broker.logins == 1
+
+
+async def test_denied_stands_over_a_restart_until_a_person_asks() -> None:
+    bench = Bench()
+    async with bench.life():
+        bench.broker.ends = [Fault.AUTH_DENIED]
+        await until(bench.is_(SessionState.DENIED))
+
+    async with bench.life():
+        await anyio.sleep(3600)
+        assert bench.broker.logins == 1
+        await bench.keeper.login()
+
+        assert bench.keeper.state is SessionState.ACTIVE
+
+    async with bench.life():
+        await until(bench.is_(SessionState.ACTIVE))
+
+
+async def test_the_fourth_login_in_ten_minutes_is_not_made() -> None:
+    async with keeping() as bench:
+        for _ in range(3):
+            bench.keeper.died(await bench.ensure(), "someone logged in")
+
+        await until(bench.is_(SessionState.DENIED))
+
+        assert bench.broker.logins == 3
+        assert "someone else uses this session" in bench.keeper.message
+
+
+async def test_logins_far_apart_are_no_reason_to_stop() -> None:
+    async with keeping() as bench:
+        for _ in range(6):
+            session = await bench.ensure()
+            await anyio.sleep(400)
+            bench.keeper.died(session, "expired")
+
+        assert (await bench.ensure()).user_id == "AB1"
+
+
+async def test_answers_nobody_understands_count_against_the_budget() -> None:
+    async with keeping() as bench:
+        bench.broker.ends = [Fault.UNREADABLE] * 9
+
+        await until(bench.is_(SessionState.DENIED), 600)
+
+        assert bench.broker.logins == 3
+
+
+async def test_the_budget_stands_over_a_restart() -> None:
+    bench = Bench()
+    for _ in range(3):
+        async with bench.life():
+            await bench.ensure()
+
+    async with bench.life():
+        await until(bench.is_(SessionState.DENIED))
+
+        assert bench.broker.logins == 3
+
+
+async def test_a_login_a_person_asked_for_begins_a_new_budget_over_a_restart_too() -> None:
+    bench = Bench()
+    for _ in range(3):
+        async with bench.life():
+            await bench.ensure()
+    async with bench.life():
+        await until(bench.is_(SessionState.DENIED))
+        await bench.keeper.login()
+
+    async with bench.life():
+        assert (await bench.ensure()).user_id == "AB1"
+
+
+async def test_looking_whether_a_session_lives_spends_no_budget() -> None:
+    bench = Bench()
+    bench.broker.method = "GET"
+    for _ in range(6):
+        async with bench.life():
+            assert (await bench.ensure()).user_id == "AB1"
+
+
+async def test_what_the_configuration_lacks_is_no_denial() -> None:
+    bench = Bench()
+    bench.credentials = {}
+    async with bench.life():
+        error = await refused(bench)
+        assert error.kind is Kind.SESSION_REQUIRED
+        assert "lacks password" in error.message
+
+    bench.credentials = {"password": Secret("pw")}
+    async with bench.life():
+        assert (await bench.ensure()).user_id == "AB1"
+
+
+async def test_a_login_of_another_user_is_refused_where_one_is_pinned() -> None:
+    async with keeping(user_id="AB9") as bench:
+        await until(bench.is_(SessionState.DENIED))
+
+        assert bench.keeper.user == "AB9"
+        assert bench.keeper.session is None
+        assert "AB1" in bench.keeper.message
+
+
+async def test_a_ready_made_token_dies_once() -> None:
+    bench = Bench()
+    bench.credentials = {"access_token": Secret("ready"), "password": Secret("pw")}
+    async with bench.life():
+        bench.keeper.died(await bench.ensure(), "expired")
+
+        await bench.ensure()
+
+        assert bench.broker.tokens == [Secret("ready"), None]
+
+
+async def test_a_ready_made_token_that_the_login_refuses_is_not_shown_again() -> None:
+    bench = Bench()
+    bench.credentials = {"access_token": Secret("stale"), "password": Secret("pw")}
+    bench.broker.ends = [Fault.AUTH_EXPIRED]
+    async with bench.life():
+        await until(bench.is_(SessionState.ACTIVE))
+
+        assert bench.broker.tokens == [Secret("stale"), None]
+
+
+async def test_a_dead_token_without_other_secrets_wants_a_person_and_is_no_denial() -> None:
+    bench = Bench()
+    bench.credentials = {"access_token": Secret("ready")}
+    async with bench.life():
+        bench.keeper.died(await bench.ensure(), "expired")
+
+        error = await refused(bench)
+
+        assert error.kind is Kind.SESSION_REQUIRED
+
+
+# TOTP
+
+
+def totp_bench() -> Bench:
+    bench = Bench()
+    bench.broker.asks = [Ask("totp", "TOTP")]
+    bench.credentials["totp_secret"] = TOTP
+    return bench
+
+
+async def test_a_totp_is_the_code_of_now_and_written_down_before_it_is_used() -> None:
+    bench = totp_bench()
+    async with bench.life():
+        now = bench.clock.now()
+        await bench.ensure()
+
+        assert bench.broker.answers == [pyotp.TOTP(TOTP.reveal()).at(now)]
+        assert [n[1].event for n in bench.book.account_notes] == ["totp", "active"]
+
+
+async def test_no_totp_step_is_used_twice_over_a_restart_neither() -> None:
+    bench = totp_bench()
+    async with bench.life():
+        bench.keeper.died(await bench.ensure(60), "gone")
+        await bench.ensure(60)
+    async with bench.life():
+        await bench.ensure(90)
+
+    assert len(set(bench.broker.answers)) == 3
+
+
+async def test_a_totp_that_cannot_be_written_down_is_not_used() -> None:
+    bench = totp_bench()
+    async with bench.life():
+        bench.disk.fail_at(1)
+
+        error = await refused(bench)
+
+        assert error.kind is Kind.SESSION_REQUIRED
+        assert bench.broker.answers == []
+
+
+async def test_a_totp_secret_that_is_no_base32_is_a_denial_that_does_not_show_it() -> None:
+    bench = totp_bench()
+    bench.credentials["totp_secret"] = Secret("not 0189 base32")
+    async with bench.life():
+        await until(bench.is_(SessionState.DENIED))
+
+        assert "0189" not in bench.keeper.message
+
+
+# Asking a person
+
+
+def asking(kind: str = "otp") -> Bench:
+    bench = Bench()
+    bench.broker.asks = [Ask(kind, "the OTP from your phone", "https://example.invalid")]
+    return bench
+
+
+async def test_a_question_is_told_and_its_answer_ends_the_login() -> None:
+    bench = asking()
+    async with bench.life():
+        await until(bench.is_(SessionState.WAITING_OTP))
+        error = await refused(bench)
+        assert bench.keeper.ask == bench.broker.asks[0]
+        assert "the OTP from your phone" in error.message
+        await bench.keeper.answer("123456")
+
+        assert bench.keeper.state is SessionState.ACTIVE
+        assert bench.keeper.ask is None
+        assert bench.broker.answers == ["123456"]
+
+
+async def test_a_totp_without_a_secret_is_asked_of_a_person() -> None:
+    bench = asking("totp")
+    async with bench.life():
+        await until(bench.is_(SessionState.WAITING_OTP))
+        await bench.keeper.answer("654321")
+
+        assert bench.keeper.state is SessionState.ACTIVE
+
+
+async def test_a_question_nobody_answers_is_not_asked_again_by_itself() -> None:
+    bench = asking()
+    async with bench.life():
+        await until(bench.is_(SessionState.WAITING_OTP))
+
+        await until(bench.is_(SessionState.EXPIRED), 700)
+        await anyio.sleep(1800)
+
+        assert bench.broker.logins == 1
+        assert (await refused(bench)).kind is Kind.SESSION_REQUIRED
+        await bench.keeper.login()
+        assert bench.keeper.state is SessionState.WAITING_OTP
+
+
+async def test_a_second_login_while_a_question_waits_asks_nothing_new() -> None:
+    bench = asking()
+    async with bench.life():
+        await until(bench.is_(SessionState.WAITING_OTP))
+
+        await bench.keeper.login()
+
+        assert bench.broker.logins == 1
+
+
+async def test_an_answer_to_no_question_is_refused() -> None:
+    async with keeping() as bench:
+        await bench.ensure()
+        await bench.keeper.logout()
+
+        with pytest.raises(OrdoError) as raised:
+            await bench.keeper.answer("123456")
+
+        assert raised.value.kind is Kind.INVALID_PARAMS
+        assert "123456" not in raised.value.message
+
+
+async def test_an_answer_that_is_told_twice_finds_the_session() -> None:
+    bench = asking()
+    async with bench.life():
+        await until(bench.is_(SessionState.WAITING_OTP))
+        await bench.keeper.answer("123456")
+
+        await bench.keeper.answer("123456")
+
+        assert bench.broker.answers == ["123456"]
+
+
+# Logging out
+
+
+async def test_a_logout_ends_the_session_at_the_broker_and_stays() -> None:
+    bench = Bench()
+    async with bench.life():
+        await bench.ensure()
+
+        await bench.keeper.logout()
+
+        assert bench.broker.logged_out == ["token 1"]
+        assert (await refused(bench)).kind is Kind.AUTH_DENIED
+    async with bench.life():
+        await anyio.sleep(600)
+        assert bench.broker.logins == 1
+        await bench.keeper.login()
+        assert bench.keeper.state is SessionState.ACTIVE
+
+
+async def test_a_logout_works_here_whatever_the_broker_says() -> None:
+    async with keeping() as bench:
+        await bench.ensure()
+        bench.line.fails = [Lost("no answer", 0.0)]
+
+        await bench.keeper.logout()
+
+        assert bench.keeper.session is None
+        assert bench.keeper.state is SessionState.DENIED
+
+
+async def test_a_logout_ends_a_login_that_waits() -> None:
+    bench = asking()
+    async with bench.life():
+        await until(bench.is_(SessionState.WAITING_OTP))
+
+        await bench.keeper.logout()
+        await anyio.sleep(3600)
+
+        assert bench.keeper.state is SessionState.DENIED
+
+
+async def test_a_logout_on_a_dead_disk_still_stops_the_account() -> None:
+    async with keeping() as bench:
+        await bench.ensure()
+        bench.disk.fail_at(1)
+
+        await bench.keeper.logout()
+
+        assert bench.keeper.state is SessionState.DENIED
+
+
+def states() -> Iterator[SessionState]:
+    yield from SessionState
+
+
+@pytest.mark.parametrize("state", [s for s in states() if s is not SessionState.ACTIVE])
+async def test_every_state_but_active_says_what_to_do(state: SessionState) -> None:
+    async with keeping() as bench:
+        await bench.ensure()
+        bench.keeper.state = state
+
+        assert "acc" in bench.keeper.advice

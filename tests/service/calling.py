@@ -1,0 +1,69 @@
+"""Methods called as the wire calls them: JSON in, JSON out, without the wire."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from ordod.core.parts import Parts
+from ordod.errors import OrdoError
+from ordod.service.encoding import plain
+from ordod.service.methods import Call, Caller, Role
+from ordod.service.params import read
+from ordod.service.table import table
+from tests.core.world import World
+
+
+class Connection:
+    """Fulfils `Outbox`; what was pushed, as JSON."""
+
+    def __init__(self) -> None:
+        self.pushed: list[dict[str, Any]] = []
+        self._closes: list[Callable[[], None]] = []
+
+    def push(self, message: bytes) -> bool:
+        self.pushed.append(json.loads(message)["params"])
+        return True
+
+    def on_close(self, react: Callable[[], None]) -> None:
+        self._closes.append(react)
+
+    def close(self) -> None:
+        for react in self._closes:
+            react()
+
+
+class Client:
+    """Calls the methods of a daemon by name."""
+
+    def __init__(self, parts: Parts, outbox: Connection | None = None) -> None:
+        self._methods = {method.name: method for method in table(parts)}
+        self._call = Call(Caller("uid:1000 (asha)", Role.ADMIN), outbox)
+
+    async def __call__(self, method: str, **params: Any) -> Any:
+        row = self._methods[method]
+        result = await row.run(self._call, read(row.params, params))
+        return json.loads(orjson.dumps(result, default=plain))
+
+    async def refused(self, method: str, **params: Any) -> OrdoError:
+        with pytest.raises(OrdoError) as raised:
+            await self(method, **params)
+        orjson.dumps(raised.value.as_data(), default=plain)
+        return raised.value
+
+
+def client(world: World, outbox: Connection | None = None) -> Client:
+    return Client(world.parts, outbox)
+
+
+PLACE = {
+    "account": "paper",
+    "symbol": "NSE:INFY",
+    "side": "BUY",
+    "quantity": 10,
+    "type": "LIMIT",
+    "product": "CNC",
+    "price": "1200",
+}
