@@ -179,7 +179,8 @@ def test_with_a_dead_disk_an_order_in_doubt_is_cancelled_when_it_appears_too(
 
     daemon.plan("fail", "disk", at=0)
     answer = daemon.call("kill.engage", reason="dead disk")
-    until(lambda: open_at_broker(sim) - already)  # it appears
+    tag = daemon.get("doubtful")["tag"]
+    until(lambda: [deed for deed in sim.placements() if deed["tag"] == tag])  # it appears
     until(lambda: not open_at_broker(sim) - already)
 
     assert answer["durable"] is False

@@ -7,35 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.daemon import PAPER, Daemon, Refused
+from tests.promises.daemon import PAPER, Daemon, Refused, until
 
 Make = Callable[..., Daemon]
 
 
 @pytest.fixture
 def used(make: Make) -> Daemon:
-    """A daemon on the paper broker that placed, cancelled and was refused, and was then killed."""
+    """A daemon on the paper broker that placed and cancelled orders. It runs."""
     daemon = make(PAPER).ready()
     for n in range(5):
         daemon.place(f"k{n}", account="paper")
     daemon.call("order.cancel", account="paper", key="k0")
-    daemon.wait_status(lambda _: daemon.records("seal"))
-    daemon.kill()
     return daemon
+
+
+def kill_when_sealed(daemon: Daemon) -> None:
+    """Once it was quiet for a second everything that was told is sealed, and the head is in the log."""
+    until(lambda: daemon.journal()[-1]["seq"] in [seq for seq, _ in saved_heads(daemon)])
+    daemon.kill()
 
 
 def segment(daemon: Daemon) -> Path:
     return max((daemon.state / "journal").glob("*.ndjson"))
 
 
-def saved_head(daemon: Daemon) -> tuple[int, str]:
-    """The newest one in the system's log."""
+def saved_heads(daemon: Daemon) -> list[tuple[int, str]]:
+    """What the system's log keeps of the journal: seq and hash at each seal."""
     events = [json.loads(line) for line in daemon.log_text().splitlines()]
-    sealed = [event for event in events if event["event"] == "sealed"]
-    return sealed[-1]["seq"], sealed[-1]["hash"]
+    return [(event["seq"], event["hash"]) for event in events if event["event"] == "sealed"]
 
 
 def test_every_order_can_be_told_from_the_journal_alone(used: Daemon) -> None:
+    used.kill()
     lines = used.journal()
 
     stories: dict[str, list[str]] = {}
@@ -53,6 +57,7 @@ def test_every_order_can_be_told_from_the_journal_alone(used: Daemon) -> None:
 
 
 def test_a_flipped_bit_anywhere_is_shown_and_the_daemon_does_not_start(used: Daemon) -> None:
+    kill_when_sealed(used)
     file = segment(used)
     whole = file.read_bytes()
 
@@ -75,6 +80,7 @@ def test_a_flipped_bit_anywhere_is_shown_and_the_daemon_does_not_start(used: Dae
 
 
 def test_a_torn_tail_does_not_hinder_a_start_and_is_noted(used: Daemon) -> None:
+    used.kill()
     file = segment(used)
     with file.open("ab") as end:
         end.write(b'{"seq":9999,"batch":99,"at":"2026-')
@@ -91,7 +97,8 @@ def test_a_torn_tail_does_not_hinder_a_start_and_is_noted(used: Daemon) -> None:
 
 
 def test_a_saved_head_shows_what_was_cut_off(used: Daemon) -> None:
-    head = saved_head(used)
+    kill_when_sealed(used)
+    head = saved_heads(used)[-1]
     whole = used.verified(head)
     file = segment(used)
     lines = file.read_bytes().splitlines(keepends=True)
@@ -107,11 +114,11 @@ def test_a_saved_head_shows_what_was_cut_off(used: Daemon) -> None:
 
 
 def test_a_rewritten_story_does_not_fit_a_saved_head(used: Daemon, make: Make) -> None:
-    head = saved_head(used)
+    kill_when_sealed(used)
+    head = saved_heads(used)[-1]
     other = make(PAPER).ready()
     for n in range(9):
         other.place(f"k{n}", account="paper")
-    other.wait_status(lambda _: other.records("seal"))
     other.kill()
 
     report = other.verified(head)
@@ -121,6 +128,7 @@ def test_a_rewritten_story_does_not_fit_a_saved_head(used: Daemon, make: Make) -
 
 
 def test_a_copied_state_directory_starts_killed_and_says_why(used: Daemon, make: Make) -> None:
+    used.kill()
     clone = make(PAPER)
     shutil.copytree(used.state, clone.state)
 
@@ -135,6 +143,7 @@ def test_a_copied_state_directory_starts_killed_and_says_why(used: Daemon, make:
 
 
 def test_an_older_copy_put_back_in_place_is_noticed_by_its_snapshots(used: Daemon) -> None:
+    used.kill()
     journal = used.state / "journal"
     old = {file.name: file.read_bytes() for file in journal.iterdir()}
     used.ready()
@@ -152,7 +161,6 @@ def test_an_older_copy_put_back_in_place_is_noticed_by_its_snapshots(used: Daemo
 
 
 def test_a_second_daemon_on_one_state_directory_says_one_line_and_ends(used: Daemon) -> None:
-    used.ready()
     second = Daemon(used.folder, PAPER)
     second.log = used.folder / "log-of-the-second"
     second.start()
