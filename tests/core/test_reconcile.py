@@ -374,10 +374,12 @@ def test_a_book_that_lost_an_order_of_the_day_is_not_whole(
     assert lacks_seen_orders(journaled.book, reading(*rows), at(-3600)) is lacks
 
 
-def test_orders_that_were_never_shown_are_not_missed() -> None:
+def test_an_order_that_was_never_shown_is_missed_once_the_broker_has_acknowledged_it() -> None:
     journaled = Journaled(intent(), Accepted(id="o1", broker_id="b1"))
+    acknowledged = journaled.book.orders["o1"].updated_at
 
-    assert not lacks_seen_orders(journaled.book, reading(), at(-3600))
+    assert lacks_seen_orders(journaled.book, reading(), at(-3600))
+    assert not lacks_seen_orders(journaled.book, reading(begun_at=acknowledged), at(-3600))
 
 
 # Changes
