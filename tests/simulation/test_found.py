@@ -171,6 +171,8 @@ def test_what_appears_when_the_sweep_of_a_kill_is_over_is_swept_as_well() -> Non
 
     async def kill(stage: Stage, life: Life) -> None:
         await call(life, "kill.engage", reason="test")
+        await anyio.sleep(2)
+        assert stage.far.placed == []  # it is on its way, and nobody knows
         await anyio.sleep(60)
 
         assert len(stage.far.placed) == 1
@@ -218,7 +220,7 @@ def test_the_longer_windows_hold_across_a_restart_for_what_waited_for_its_slot()
 
 
 async def doubtful(life: Life, key: str, quantity: int) -> None:
-    answer = await place(life, key, quantity)
+    answer = await place(life, key, quantity, timeout_ms=2000)
     assert answer.result.order.status is Status.IN_DOUBT
 
 
