@@ -307,7 +307,7 @@ def _account(
     )
     windows = Windows(spec.windows, full_until=full_until)
     now, boot = clock.now(), clock.boot()
-    for at in ledger.book.sends_of(settings.name, since=now - timedelta(days=1)):
+    for at in ledger.book.sends_of(settings.name, now - timedelta(days=1), now):
         # After the wall clock was set back a send may lie in the future: it counts as of now, and blocks nobody for an hour.
         windows.remember(ORDERS_GROUP, boot - max(0.0, (now - at).total_seconds()))
     return Account(

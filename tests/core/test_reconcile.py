@@ -291,8 +291,8 @@ def test_absence_counts_where_every_rule_holds() -> None:
         (reading(ECHO, user="AB2"), {}, "another user"),
         (reading(ECHO), {"is_same_book_day": False}, "order.resolve"),
         (reading(ECHO), {"waited_s": 299.9}, "300 s after the send"),
-        (reading(ECHO, is_whole=False), {}, "read whole"),
-        (reading(ECHO), {"misses_seen": True}, "read whole"),
+        (reading(ECHO, is_whole=False), {}, "cannot be read; order.resolve"),
+        (reading(ECHO), {"misses_seen": True}, "showed before; order.resolve"),
         (reading(), {}, "has not shown the tag"),
         (reading(replace(ECHO, tags=())), {}, "has not shown the tag"),
         (reading(ECHO, row("b3")), {}, "carries no tag"),
@@ -374,15 +374,12 @@ def test_a_book_that_lost_an_order_of_the_day_is_not_whole(
     assert lacks_seen_orders(journaled.book, reading(*rows), at(-3600)) is lacks
 
 
-def test_an_acknowledged_order_that_was_never_shown_is_missed_too() -> None:
-    """A cached copy of the book, from before it, looks whole."""
+def test_an_order_that_was_never_shown_is_missed_once_the_broker_has_acknowledged_it() -> None:
     journaled = Journaled(intent(), Accepted(id="o1", broker_id="b1"))
+    acknowledged = journaled.book.orders["o1"].updated_at
 
     assert lacks_seen_orders(journaled.book, reading(), at(-3600))
-
-
-def test_an_order_that_nobody_acknowledged_is_not_missed() -> None:
-    assert not lacks_seen_orders(Journaled(intent(), DOUBT).book, reading(), at(-3600))
+    assert not lacks_seen_orders(journaled.book, reading(begun_at=acknowledged), at(-3600))
 
 
 # Changes

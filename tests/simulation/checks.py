@@ -4,19 +4,22 @@ Each check names its invariant; a world that breaks one ends at once.
 """
 
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import orjson
 from msgspec import Struct
 
+from ordod.adapter import HttpRequest
 from ordod.core.orders.checking import verify
 from ordod.domain.orders import LIVE, Order, Status
 from ordod.errors import Retry
-from tests.simulation.clients import Plan, Told, call, mark_of
+from tests.simulation.clients import Answer, Plan, Told, call, mark_of
 from tests.simulation.disk import TearingDisk
-from tests.simulation.far import BY_HAND, Placement
+from tests.simulation.far import BY_HAND, Placement, fields
 from tests.simulation.near import Handed
 
 if TYPE_CHECKING:
@@ -59,6 +62,12 @@ class Checks:
         self._known: set[tuple[str, str | None, int]] = set()  # placed: account, key, quantity
         self._hands: dict[int, deque[float]] = defaultdict(deque)
         self._modified: set[tuple[str, str]] = set()
+        self._gtts: set[str] = set()
+        self._carried: list[str] = []  # prices of modifies, quantities of triggers
+        self._changed: dict[Decimal, str] = {}  # price of a modify -> what its caller was told
+        self._triggers: dict[
+            int, str
+        ] = {}  # quantity of a trigger -> what its callers were told last
         self._cancelled: set[str] = set()
         self._head_seq = 0
         self._backup_head = 0
@@ -76,7 +85,13 @@ class Checks:
             self._count(handed)
         assert world.life is not None
         disk = world.life.disk
-        if handed.method == "POST":
+        if handed.method == "POST" and "tag" not in handed.fields:
+            self._gtts.add(repr(handed.fields))
+            if len(self._gtts) > synced(disk).count(b'"operation":"place_gtt"') and (
+                not world.was_restored
+            ):
+                world.broken("I2", "a trigger was handed over before its intent was on disk")
+        elif handed.method == "POST":
             if b'"tag":"%b"' % handed.fields["tag"].encode() not in synced(disk):
                 world.broken(
                     "I2",
@@ -231,6 +246,49 @@ class Checks:
             found = []
         return found[0] if found else None
 
+    # Changes
+
+    def carried_out(self, request: HttpRequest) -> None:
+        """A change at the broker, whoever hears of it."""
+        asked = fields(request)
+        if request.method == "PUT" and asked.get("price") is not None:
+            self._carried.append(f"price {Decimal(asked['price']).normalize():f}")
+        elif request.method == "POST" and "tag" not in asked:
+            self._carried.append(f"trigger {_quantity(asked)}")
+
+    def modified(self, plan: Plan, price: Decimal, answer: Answer) -> None:
+        said = answer.error.kind.name if answer.error is not None else answer.result.change
+        self._changed[price] = said
+
+    def placed_gtt(self, quantity: int, answer: Answer) -> None:
+        error = answer.error
+        if error is None:
+            self._triggers[quantity] = answer.result.change
+        elif error.kind.retry is Retry.NEW_KEY:
+            self._triggers[quantity] = error.kind.name
+        elif self._triggers.get(quantity) == "done" and not self.world.was_restored:
+            self.world.broken("I6", f"trigger {quantity} was done, now {error.kind.name}")
+
+    def _changes_are_true(self) -> None:
+        """What was told of a change is what became of it; and a key makes one trigger."""
+        for price, said in self._changed.items():
+            done = f"price {price.normalize():f}" in self._carried
+            if said == "done" and not done:
+                self.world.broken("I4", f"the modify to {price} was told as done, and never came")
+            if said not in ("done", "in_doubt") and done:
+                self.world.broken("I3", f"the modify to {price} was told as {said}, and was done")
+        for quantity, said in self._triggers.items():
+            done = f"trigger {quantity}" in self._carried
+            if said == "done" and not done:
+                self.world.broken("I4", f"trigger {quantity} was told as done, and never came")
+            if said not in ("done", "in_doubt") and done:
+                self.world.broken("I3", f"trigger {quantity} was told as {said}, and was done")
+        for name in set(self._carried):
+            # A trigger carries no tag: a journal that lacks it cannot find it again.
+            is_known = name.startswith("trigger") and not self.world.was_restored
+            if is_known and self._carried.count(name) > 1:
+                self.world.broken("I1", f"{name} was placed {self._carried.count(name)} times")
+
     # At starts
 
     def before_crash(self) -> None:
@@ -325,14 +383,21 @@ class Checks:
         for name, account in parts.accounts.items():
             if not account.is_read:
                 return f"{name} was not read"
-            if changes := parts.book.open_changes(name):
-                return f"change {changes[0].id} ({changes[0].operation}) of {changes[0].order_id} is {changes[0].state}"
+            for change in parts.book.open_changes(name):
+                if not self._is_of_a_past_day(life, change.order_id):
+                    return f"change {change.id} ({change.operation}) of {change.order_id} is {change.state}"
         if world.flying:
             return "something is under way"
         undone = [plan.key for bot in world.bots for plan in bot._plans if not plan.is_over]
         if undone:
             return f"{undone} got no answer that ends them"
         return ""
+
+    def _is_of_a_past_day(self, life: "Life", order_id: str | None) -> bool:
+        """No book shows it any more: nobody can tell what became of a change of it."""
+        order = life.parts.book.orders.get(order_id or "")
+        placement = self.world.far.by_id.get((order and order.broker_order_id) or "")
+        return placement is not None and placement.status is not None
 
     async def _sweep_ends(self, life: "Life") -> None:
         """Killed at the end: the sweep leaves nothing alive, ours or not."""
@@ -436,7 +501,11 @@ class Checks:
                 continue
             if shown["seq"] > order.seq:
                 continue
-            if (shown["status"], shown["filled_quantity"]) != (
+            fills = sum(q for (of, _), q in listener.fills.items() if of == order.order_id)
+            known = max(shown["filled_quantity"], fills)  # executions are told as trades
+            if order.key is None and order.status is Status.NOT_PLACED:
+                continue  # it turned out to be one of ours, and so did its trades
+            if (shown["status"], known) != (
                 str(order.status),
                 order.filled_quantity,
             ):
@@ -459,6 +528,7 @@ class Checks:
     def at_the_end(self) -> None:
         self._one_order_a_key()
         self._refusals_hold()
+        self._changes_are_true()
         self._journal()
 
     def _one_order_a_key(self) -> None:
@@ -538,6 +608,12 @@ class Checks:
             died = datetime.fromisoformat(doubt["died_at"])
             if absent[0] - died < timedelta(seconds=HORIZON_S - 0.1):
                 self.world.broken("I8", f"{about} was settled {absent[0] - died} after {died}")
+
+
+def _quantity(asked: Mapping[str, Any]) -> int:
+    """Of the leg of a trigger."""
+    legs = asked.get("legs") or orjson.loads(asked["orders"])
+    return int(legs[0]["quantity"])
 
 
 def synced(disk: TearingDisk) -> bytes:

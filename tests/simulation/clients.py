@@ -11,7 +11,7 @@ import anyio
 import orjson
 from msgspec import Struct
 
-from ordod.domain.orders import Order
+from ordod.domain.orders import Order, Side
 from ordod.errors import Kind, OrdoError, Retry
 from ordod.service.methods import Call, Caller, Role
 from ordod.service.params import read
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Bot", "Listener", "Person", "Plan", "Told", "call", "mark_of"]
 
 MARK = 10  # quantities are 10 for the first key, 20 for the second ...; units beyond it tell a changed payload
+GTT = 1000  # quantities of triggers begin here
 SHARED = 200  # messages a listener may leave unread before its connection is closed
 
 
@@ -177,26 +178,48 @@ class Bot:
         elif roll < 0.72 and world.profile.cancels:
             await self._ask(life, "order.cancel", "cancel", plan, timeout_ms=5000, **where)
         elif roll < 0.82 and world.profile.modifies:
-            price = plan.wanted.get("price")
-            if price is not None:
-                price = Decimal(price) + chance.choice((Decimal("0.5"), Decimal("-0.5")))
-                more = (
-                    {"change_key": f"{plan.key}-m{chance.randint(1, 3)}"}
-                    if chance.random() < 0.5
-                    else {}
-                )
-                await self._ask(
-                    life,
-                    "order.modify",
-                    "modify",
-                    plan,
-                    price=price,
-                    timeout_ms=8000,
-                    **where,
-                    **more,
-                )
+            if plan.wanted.get("price") is not None:
+                await self._modify(life, plan)
         elif roll < 0.85 and world.profile.cancels:
             await call(life, "order.cancel_all", account=plan.account)
+        elif roll < 0.93 and world.profile.gtts:
+            await self._place_gtt(life, plan)
+
+    async def _modify(self, life: "Life", plan: Plan) -> None:
+        """To a price that no other call asks for, so that the broker's truth tells whose change was carried out."""
+        world, chance = self._world, self._world.chance
+        price = Decimal(plan.wanted["price"]) + world.another_price()
+        more: dict[str, Any] = {}
+        if chance.random() < 0.5:
+            more["change_key"] = f"{plan.key}-{price}"
+        await call(
+            life,
+            "order.modify",
+            account=plan.account,
+            key=plan.key,
+            price=price,
+            timeout_ms=8000,
+            hear=lambda answer: world.hear_modified(life, plan, price, answer),
+            **more,
+        )
+
+    async def _place_gtt(self, life: "Life", plan: Plan) -> None:
+        """A trigger far below the price, under a key of its own; its quantity tells which."""
+        world = self._world
+        number = world.chance.randint(1, 3)
+        trigger = world.gtt_trigger(plan.wanted["symbol"])
+        quantity = GTT + 10 * plan.number + number
+        leg = {"trigger_price": trigger, "price": trigger, "side": Side.BUY, "quantity": quantity}
+        await call(
+            life,
+            "gtt.place",
+            account=plan.account,
+            key=f"g{quantity}",
+            symbol=plan.wanted["symbol"],
+            legs=[leg],
+            timeout_ms=8000,
+            hear=lambda answer: world.hear_gtt(life, quantity, answer),
+        )
 
     async def _ask(self, life: "Life", method: str, name: str, plan: Plan, **params: Any) -> None:
         asked = plan.wanted["quantity"]
@@ -388,7 +411,7 @@ class Person:
 async def engage(life: "Life", *, cancel_open: bool = True) -> None:
     """Pull the kill switch; from its answer on nothing new may leave."""
     world = life.world
-    begun, releases = world.time, world.releases
+    begun, releases = world.awake, world.releases
     answer = await call(life, "kill.engage", reason="test", cancel_open=cancel_open)
     if answer.result is None:
         if answer.error is not None:
@@ -396,8 +419,8 @@ async def engage(life: "Life", *, cancel_open: bool = True) -> None:
         return
     if releases == world.releases:  # else a person let go meanwhile
         world.killed(answer.result.durable)
-    if world.time - begun > 60:
-        world.broken("I11", f"kill.engage took {world.time - begun:.1f} s")
+    if world.awake - begun > 60:
+        world.broken("I11", f"kill.engage took {world.awake - begun:.1f} s")
 
 
 async def release(life: "Life") -> None:

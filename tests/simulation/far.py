@@ -112,7 +112,7 @@ class Far:
         response = self._answer(user, request, now)
         if response.status != 200:
             return response
-        if request.method == "POST" and request.writes:
+        if request.method == "POST" and "tag" in fields(request):
             self._remember(user, _order_id(response.body), dict(fields(request)))
         elif request.method == "GET" and request.path == "/orders":
             return HttpResponse(200, response.headers, self._as_shown(response.body))

@@ -194,8 +194,8 @@ def sweep_ignores_doubts(patch: Patch) -> None:
     """The sweep of a kill takes only what is live."""
     everything = KillSwitch._open
 
-    def only_live(self: KillSwitch) -> Any:
-        return [order for order in everything(self) if order.is_live]
+    def only_live(self: KillSwitch, account: str | None) -> Any:
+        return [order for order in everything(self, account) if order.is_live]
 
     patch.setattr(KillSwitch, "_open", only_live)
 

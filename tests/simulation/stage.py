@@ -42,8 +42,8 @@ class Stage(World):
         self.loop.die()
 
 
-async def place(life: Life, key: str, quantity: int, *, away: str = "0.96") -> Answer:
-    """A BUY order at so much of the last price: it rests."""
+async def place(life: Life, key: str, quantity: int, *, timeout_ms: int = 10_000) -> Answer:
+    """A BUY order below the price: it rests."""
     return await ask(
         life,
         "order.place",
@@ -53,7 +53,8 @@ async def place(life: Life, key: str, quantity: int, *, away: str = "0.96") -> A
         quantity=quantity,
         type=OrderType.LIMIT,
         product=Product.MIS,
-        price=life.world.far.price("NSE:INFY", Decimal(away)),
+        price=life.world.far.price("NSE:INFY", Decimal("0.96")),
+        timeout_ms=timeout_ms,
     )
 
 

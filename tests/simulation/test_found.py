@@ -1,9 +1,12 @@
 """What the simulation found, played again by hand, so that it stays found however the worlds change."""
 
+from decimal import Decimal
+
 import anyio
 
 from ordod.core.orders.keys import make_tag
-from ordod.domain.orders import Status
+from ordod.domain.orders import Side, Status
+from ordod.errors import Kind
 from ordod.paper.adapter import PAPER
 from tests.simulation.clients import call, release
 from tests.simulation.far import Shown
@@ -133,6 +136,92 @@ def test_the_sweep_of_a_kill_ends_though_an_order_of_yesterday_is_never_heard_of
         assert not sweep.running
 
     stage.act(kill)
+
+
+def test_a_switch_that_is_thrown_from_outside_during_a_release_stays_thrown() -> None:
+    stage = Stage()
+
+    async def throw(stage: Stage, life: Life) -> None:
+        await call(life, "kill.engage", reason="test")
+        life.disk.hang()
+        async with anyio.create_task_group() as group:
+            group.start_soon(release, life)
+            await anyio.sleep(0.5)
+            life.disk.gate()[0] = 1
+            life.disk.resume()
+        await anyio.sleep(1)
+
+        refused = await place(life, "k1", 10)
+        assert refused.error is not None
+        assert refused.error.kind is Kind.KILLED
+        assert life.parts.kill.status().engaged
+
+    stage.act(throw)
+
+
+def test_what_appears_when_the_sweep_of_a_kill_is_over_is_swept_as_well() -> None:
+    stage = Stage()
+    stage.act(nothing)
+    backup = stage.disk.copy()
+    stage.fates = Fates(held=1.0, held_s=30.0, reads=0.0)
+    stage.act(lambda stage, life: doubtful(life, "k1", 10))
+    stage.fates = Fates()
+    stage.disk = backup
+    stage.disk.inode += 1
+
+    async def kill(stage: Stage, life: Life) -> None:
+        await call(life, "kill.engage", reason="test")
+        await anyio.sleep(2)
+        assert stage.far.placed == []  # it is on its way, and nobody knows
+        await anyio.sleep(60)
+
+        assert len(stage.far.placed) == 1
+        assert stage.far.live(ACCOUNT) == []
+
+    stage.act(kill)
+
+
+def test_a_placed_trigger_is_told_of_though_the_broker_cannot_be_reached() -> None:
+    stage = Stage()
+
+    async def again(stage: Stage, life: Life) -> None:
+        price = stage.far.price("NSE:INFY", Decimal("0.85"))
+        leg = {"trigger_price": price, "price": price, "side": Side.BUY, "quantity": 5}
+        asked = {"key": "g1", "symbol": "NSE:INFY", "legs": [leg]}
+        first = await ask(life, "gtt.place", **asked)
+        stage.link_down, stage.link_up_at = True, stage.time + 60
+        second = await ask(life, "gtt.place", **asked)
+
+        assert first.result.change == second.result.change == "done"
+        assert second.result.replayed
+
+    stage.act(again)
+
+
+def test_the_longer_windows_hold_across_a_restart_for_what_waited_for_its_slot() -> None:
+    stage = Stage()
+
+    async def burst(_: Stage, life: Life) -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(1, 20):
+                group.start_soon(place, life, f"k{number}", number * 10)
+
+    stage.act(burst)
+
+    async def more(stage: Stage, life: Life) -> None:
+        await anyio.sleep(
+            max(0.0, 19.0 - stage.time)
+        )  # the first intents are that old, the last sends are not
+        async with anyio.create_task_group() as group:
+            for number in range(20, 40):
+                group.start_soon(place, life, f"k{number}", number * 10)
+
+    stage.act(more)  # whether a window is overrun is looked at with each hand-over
+
+
+async def doubtful(life: Life, key: str, quantity: int) -> None:
+    answer = await place(life, key, quantity, timeout_ms=2000)
+    assert answer.result.order.status is Status.IN_DOUBT
 
 
 async def nothing(_: Stage, __: Life) -> None:

@@ -97,6 +97,7 @@ class Profile:
     shown: Shown = field(default_factory=Shown)
     cancels: bool = False
     modifies: bool = False
+    gtts: bool = False
     kills: int = 0
     kill_by: str = "call"
     crashes: int = 0
@@ -161,6 +162,7 @@ def profile_of(chance: random.Random) -> Profile:
         shown=shown,
         cancels=some(0.5),
         modifies=some(0.4),
+        gtts=some(0.2),
         kills=chance.randint(1, 2) if some(0.25) else 0,
         kill_by=chance.choice(("call", "call", "call", "gate", "file", "signal")),
         crashes=chance.randint(1, 3) if some(0.55) else 0,
@@ -259,6 +261,8 @@ class World:
         self.chance = random.Random(seed)
         self.profile = profile or profile_of(self.chance)
         self.is_told = is_told
+        self._prices = 0
+        self._triggers: dict[str, Decimal] = {}
         self._deaths = list(deaths)
         self.deaths_met = 0
         self.story: list[str] = []
@@ -335,6 +339,11 @@ class World:
         """What clocks that nobody steps show."""
         return self._start + timedelta(seconds=self.time)
 
+    @property
+    def awake(self) -> float:
+        """Seconds in which the machine was not suspended."""
+        return self.time - self.suspended_s
+
     def _latency(self) -> float:
         if self.profile.slow_disk and not self.is_calm and self.chance.random() < 0.05:
             return self.chance.random() * 3.0
@@ -390,6 +399,29 @@ class World:
         if not life.is_over:
             self.checks.heard_event(epoch, order)
 
+    def hear_modified(self, life: Life, plan: Plan, price: Decimal, answer: Answer) -> None:
+        if not life.is_over and (answer.result is not None or answer.error is not None):
+            self.tell("told", f"modify {plan.key} to {price}: {_said(answer)}")
+            self.checks.modified(plan, price, answer)
+            if answer.result is not None:
+                self.checks.heard(life, answer.result.order, "modify")
+
+    def hear_gtt(self, life: Life, quantity: int, answer: Answer) -> None:
+        if not life.is_over and (answer.result is not None or answer.error is not None):
+            self.tell("told", f"gtt {quantity}: {_said(answer)}")
+            self.checks.placed_gtt(quantity, answer)
+
+    def another_price(self) -> Decimal:
+        """A step away from a price, that no call asked for before."""
+        self._prices += 1
+        return self._prices * Decimal("0.1")
+
+    def gtt_trigger(self, symbol: str) -> Decimal:
+        """Far below the price; always the same, since a key asks for the same thing each time."""
+        if symbol not in self._triggers:
+            self._triggers[symbol] = self.far.price(symbol, Decimal("0.85"))
+        return self._triggers[symbol]
+
     # The network
 
     def fly(self, user: str, request: HttpRequest, flying: Any) -> None:
@@ -398,7 +430,7 @@ class World:
     def departs(self, user: str, request: HttpRequest) -> int:
         """A placement is under way; until `arrived` nobody can say that it will not be there."""
         self._flights += 1
-        if request.method == "POST" and request.writes:
+        if request.method == "POST" and "tag" in fields(request):
             self.flying[self._flights] = (user, int(fields(request)["quantity"]))
         return self._flights
 
@@ -420,6 +452,8 @@ class World:
             return
         self.flying.pop(flight, None)
         response = self.far.carry_out(user, request)
+        if request.writes and response.status == 200:
+            self.checks.carried_out(request)
         if request.writes:
             what = fields(request).get("quantity", "")
             self.tell(
@@ -617,6 +651,7 @@ class World:
                     await self.checks.comes_to_rest(life)
                 else:
                     await self._until_the_end(life)
+                life.is_up = False
                 group.cancel_scope.cancel()
 
     async def _until_the_end(self, life: Life) -> None:
@@ -767,6 +802,10 @@ class World:
         self.fates = Fates()
         self.far.shown = Shown()
         self.disk.capacity = None
+
+
+def _said(answer: Answer) -> str:
+    return str(answer.error.kind.name if answer.error is not None else answer.result.change)
 
 
 def _shown(told: Told) -> str:

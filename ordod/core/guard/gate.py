@@ -2,14 +2,18 @@
 
 Byte 0 of the mapped cell closes everything; non-zero is closed. Narrower scopes (an account, a strategy) are a set in
 memory. Reading costs well under a microsecond and awaits nothing, so it stands inside the write itself. A signal handler
-or another process closes the gate by storing one byte: no turn of the event loop is needed.
+or another process closes the gate by storing one byte: no turn of the event loop is needed. They store THROWN; what the switch
+itself has taken in is TAKEN, so that a release sees whether somebody threw it meanwhile.
 """
 
 from collections.abc import MutableSequence
 
 from msgspec import Struct
 
-__all__ = ["Gate", "Scope"]
+__all__ = ["TAKEN", "THROWN", "Gate", "Scope"]
+
+THROWN = 1
+TAKEN = 2
 
 
 class Scope(Struct, frozen=True):
@@ -42,12 +46,17 @@ class Gate:
         return self._cell[0] != 0
 
     @property
+    def was_thrown(self) -> bool:
+        """Closed from outside, and not taken in yet."""
+        return self._cell[0] not in (0, TAKEN)
+
+    @property
     def scopes(self) -> frozenset[Scope]:
         return frozenset(self._scopes) | ({Scope()} if self.is_closed else set())
 
     def close(self, scope: Scope) -> None:
         if scope.is_everything:
-            self._cell[0] = 1
+            self._cell[0] = TAKEN
         else:
             self._scopes.add(scope)
 

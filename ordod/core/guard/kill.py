@@ -141,6 +141,9 @@ class KillSwitch:
         """Stop everything. See the module's text for the order of things."""
         began = self._clock.boot()
         self._gate.close(Scope())
+        standing = self._ledger.book.kills.get((None, None))
+        # One kill adds to another: what appears when its sweep is over is swept as well.
+        cancel_open = cancel_open or (standing is not None and standing.cancel_open)
         self._engagements += 1
         self._known_engaged = True
         self._engaged = KillNote(None, None, reason, caller, self._clock.now(), cancel_open)
@@ -301,17 +304,20 @@ class KillSwitch:
         if not self._gate.is_closed:
             raise OrdoError(Kind.INVALID_PARAMS, "the kill switch is not engaged", field="account")
         record: Record = Release(caller=caller, reason=reason)
-        released = self._engagements
+        released, names = self._engagements, self._disk.names(FOLDER)
+        self._gate.close(Scope())  # a byte that is stored from now on shows
         try:
             await self._ledger.record(record)
             async with self._file:
-                for name in self._disk.names(FOLDER) if self._engagements == released else ():
+                for name in names if self._engagements == released else ():
                     await self._disk.remove(f"{FOLDER}/{name}")
         except (JournalFailed, DiskError) as error:
             raise OrdoError(
                 Kind.JOURNAL_FAILED, f"the release could not be written down ({error})"
             ) from error
-        if self._engagements != released:
+        if self._engagements == released and (self._gate.was_thrown or self._disk.names(FOLDER)):
+            self._known_engaged = False  # `watch` takes it in
+        if self._engagements != released or not self._known_engaged:
             raise OrdoError(
                 Kind.KILLED, "the kill switch was engaged again meanwhile, and stays engaged"
             )

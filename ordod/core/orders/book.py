@@ -147,15 +147,19 @@ class Book:
         ]
         return [*orders, *changes]
 
-    def sends_of(self, account: str, since: datetime) -> list[datetime]:
-        """When orders and changes of an account were sent, or may have been; oldest first."""
+    def sends_of(self, account: str, since: datetime, now: datetime) -> list[datetime]:
+        """When orders and changes of an account were sent, or may have been, at the latest; oldest first.
+
+        What waited for a slot, or for its order to appear, went out long after its intent: no later than its next record, or
+        than now where there is none.
+        """
         sent = [
-            order.placed_at
+            order.sent_by or now
             for order in self.orders.values()
-            if order.account == account and order.key is not None and order.placed_at > since
+            if order.account == account and order.key is not None
         ]
-        sent += [c.at for c in self.changes.values() if c.account == account and c.at > since]
-        return sorted(sent)
+        sent += [c.sent_by or now for c in self.changes.values() if c.account == account]
+        return sorted(at for at in sent if at > since)
 
     def of_user(self, user: str) -> Iterator[OrderState]:
         return (order for order in self.orders.values() if order.user == user)
@@ -325,7 +329,7 @@ class Book:
         change = self.changes.get(record.id)
         if change is not None:
             change.broker_id = record.broker_id
-            self._end_change(change, seq, "accepted" if change.order_id else "done")
+            self._end_change(change, seq, at, "accepted" if change.order_id else "done")
 
     def _unsent(self, seq: int, at: datetime, record: Unsent) -> None:
         order = self.orders.get(record.id)
@@ -345,7 +349,7 @@ class Book:
         if change is not None:
             change.error_kind, change.message = record.kind, record.message
             self._free_key(change.user, change.key, change.id)
-            self._end_change(change, seq, "unsent")
+            self._end_change(change, seq, at, "unsent")
 
     def _rejected(self, seq: int, at: datetime, record: Rejected) -> None:
         item = self.orders.get(record.id) or self.changes.get(record.id)
@@ -356,7 +360,7 @@ class Book:
             item.sent, item.status = "rejected", Status.REJECTED
             self._touch(item, seq, at)
         else:
-            self._end_change(item, seq, "rejected")
+            self._end_change(item, seq, at, "rejected")
 
     def _doubt(self, seq: int, at: datetime, record: Doubt) -> None:
         item = self.orders.get(record.id) or self.changes.get(record.id)
@@ -367,7 +371,7 @@ class Book:
             item.sent, item.status = "doubt", Status.IN_DOUBT
             self._touch(item, seq, at)
         else:
-            self._end_change(item, seq, "doubt")
+            self._end_change(item, seq, at, "doubt")
 
     def _evidence(self, record: Evidence) -> None:
         item = self.orders.get(record.id) or self.changes.get(record.id)
@@ -393,7 +397,7 @@ class Book:
         change = self.changes.get(record.id)
         if change is not None:
             change.broker_id = record.broker_id or change.broker_id
-            self._end_change(change, seq, record.outcome)
+            self._end_change(change, seq, at, record.outcome)
 
     def _update(self, seq: int, at: datetime, record: Update) -> None:
         row = record.row
@@ -449,8 +453,9 @@ class Book:
         self.changes[change.id] = change
         self._open_changes.setdefault(change.account, {})[change.id] = change
 
-    def _end_change(self, change: ChangeState, seq: int, state: str) -> None:
+    def _end_change(self, change: ChangeState, seq: int, at: datetime, state: str) -> None:
         change.state, change.seq = state, seq
+        change.sent_by = change.sent_by or at
         if not change.is_open:
             self._open_changes.get(change.account, {}).pop(change.id, None)
 
@@ -485,6 +490,7 @@ class Book:
 
     def _touch(self, order: OrderState, seq: int, at: datetime) -> None:
         order.seq, order.updated_at = seq, at
+        order.sent_by = order.sent_by or at
         self._file(order)
 
     def _file(self, order: OrderState) -> None:

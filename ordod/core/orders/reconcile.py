@@ -211,8 +211,11 @@ def why_not_absent(
         return "the broker's book of the day it was sent is gone; a trade, a position or order.resolve must tell"
     if waited_s < horizon_s:
         return f"absence counts from {horizon_s:.0f} s after the send"
-    if not reading.is_whole or misses_seen:
-        return "the order book could not be read whole"
+    # Past the horizon each of these may stay so for good: then a person has to know.
+    if not reading.is_whole:
+        return "a row of the order book cannot be read; order.resolve can tell"
+    if misses_seen:
+        return "the order book lacks an order that it showed before; order.resolve can tell"
     if not _echoes(book, order, reading):
         kind = f"{order.terms.variety} {order.terms.type}"
         return f"today's book has not shown the tag of any {kind} order yet; order.resolve can tell"

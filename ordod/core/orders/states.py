@@ -40,6 +40,7 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
     error_kind: str = ""
     message: str | None = None
     code: str = ""
+    sent_by: datetime | None = None  # of the first record after the intent: no later it was sent
     sent_at: datetime | None = None  # of a doubt
     died_at: datetime | None = None
     absences: int = 0  # complete readings in a row that did not hold it, within the rule
@@ -150,6 +151,7 @@ class ChangeState(Struct, kw_only=True, omit_defaults=True):
     error_kind: str = ""
     message: str = ""
     code: str = ""
+    sent_by: datetime | None = None  # of the first record after the intent: no later it was sent
     sent_at: datetime | None = None
     died_at: datetime | None = None
     absences: int = 0
