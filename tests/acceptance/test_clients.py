@@ -1,7 +1,6 @@
 """Clients that others wrote, unchanged, against the real daemon: jsonrpcclient from Python, jayson from Node."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +11,8 @@ from jsonrpcclient import Error, Ok, parse
 from jsonrpcclient import request as make
 
 from tests.acceptance.daemon import Client, Daemon
+from tests.vendor import environments
 
-JAYSON = "5.0.0"
-NODE = Path(__file__).parents[2] / ".vendor-envs" / "node"
 TERMS: dict[str, Any] = {
     "account": "paper",
     "symbol": "NSE:INFY",
@@ -76,17 +74,10 @@ def test_jsonrpcclient_reads_a_batch(client: Client, new_key: Callable[[], str])
 @pytest.fixture
 def jayson() -> Path:
     """A folder where Node finds jayson; made once and kept."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("npm or node is missing")
-    package = NODE / "node_modules" / "jayson" / "package.json"
-    if not package.exists() or json.loads(package.read_text())["version"] != JAYSON:
-        NODE.mkdir(parents=True, exist_ok=True)
-        install = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(NODE)]
-        done = subprocess.run([*install, f"jayson@{JAYSON}"], capture_output=True, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"npm cannot install jayson: {done.stderr.decode()[-300:]}")
-    return NODE
+    try:
+        return environments.jayson()
+    except environments.CannotInstall as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.mark.vendor

@@ -1,19 +1,25 @@
-"""Each broker's own SDK in a virtual environment of its own, made once and kept in `.vendor-envs/`.
+"""What others wrote, for tests that run it: each broker's own SDK in a virtual environment of its own, a client from npm.
 
-The SDKs pin versions that conflict with ours and with each other, so they run as processes.
+Made once and kept in `.vendor-envs/`, under a lock: tests may run side by side. The SDKs pin versions that conflict with ours
+and with each other, so they run as processes.
 """
 
+import fcntl
+import json
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["CannotInstall", "kiteconnect"]
+__all__ = ["CannotInstall", "jayson", "kiteconnect"]
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".vendor-envs"
 INSTALL_S = 300
+JAYSON = "5.0.0"
 
 
 class CannotInstall(Exception):  # noqa: N818 - the machine's state, with pip's reason
@@ -30,24 +36,52 @@ def kiteconnect(*, only_if_made: bool = False) -> Path:
     return _environment("kiteconnect-5.2.2", requirements, only_if_made)
 
 
+def jayson() -> Path:
+    """A folder where Node finds jayson, a JSON-RPC client. Raises CannotInstall."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        raise CannotInstall("npm or node is missing")
+    folder = ENVIRONMENTS / "node"
+    package = folder / "node_modules" / "jayson" / "package.json"
+    with _locked("node"):
+        if package.exists() and json.loads(package.read_text())["version"] == JAYSON:
+            return folder
+        folder.mkdir(exist_ok=True)
+        _install(
+            [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"jayson@{JAYSON}"]
+        )
+    return folder
+
+
+@contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """One maker at a time."""
+    ENVIRONMENTS.mkdir(exist_ok=True)
+    with (ENVIRONMENTS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _install(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it failed"])[-1]
+        raise CannotInstall(f"{command[-1]} cannot be installed here: {reason}")
+
+
 def _environment(name: str, requirements: tuple[str, ...], only_if_made: bool) -> Path:
     """The interpreter of an environment with exactly these installed. Raises CannotInstall."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = ENVIRONMENTS / f"{name}-py{version}"
     wanted, done = "\n".join(requirements), folder / "complete"
     python = folder / "bin" / "python"
-    if done.exists() and done.read_text() == wanted:
-        return python
-    if only_if_made:
-        raise CannotInstall(f"the environment of {requirements[0]} is not made yet")
-    shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
-    command = [str(python), "-m", "pip", "install", "--quiet", *requirements]
-    installed = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_S, check=False
-    )
-    if installed.returncode:
-        reason = (installed.stderr.strip().splitlines() or ["pip failed"])[-1]
-        raise CannotInstall(f"{', '.join(requirements)} cannot be installed here: {reason}")
-    done.write_text(wanted)
+    with _locked(folder.name):
+        if done.exists() and done.read_text() == wanted:
+            return python
+        if only_if_made:
+            raise CannotInstall(f"the environment of {requirements[0]} is not made yet")
+        shutil.rmtree(folder, ignore_errors=True)
+        venv.create(folder, with_pip=True)
+        _install([str(python), "-m", "pip", "install", "--quiet", *requirements])
+        done.write_text(wanted)
     return python

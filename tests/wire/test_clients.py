@@ -1,7 +1,6 @@
 """Clients others wrote: jsonrpcclient from Python, jayson from Node."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,8 @@ import anyio
 import pytest
 from jsonrpcclient import Error, Ok, parse, request
 
-JAYSON = "5.0.0"
-NODE = Path(__file__).parents[2] / ".vendor-envs" / "node"
+from tests.vendor import environments
+
 SCRIPT = """
 const jayson = require("jayson/promise");
 const path = process.argv[2];
@@ -59,26 +58,12 @@ async def test_jsonrpcclient_reads_a_batch(client: Any) -> None:
 
 
 @pytest.fixture
-async def jayson(anyio_backend: Any) -> Path:
+def jayson() -> Path:
     """A folder where Node finds jayson; made once and kept."""
-    if not (npm := shutil.which("npm")) or not shutil.which("node"):
-        pytest.skip("npm or node is missing")
-    package = NODE / "node_modules" / "jayson" / "package.json"
-    if not package.exists() or json.loads(package.read_text())["version"] != JAYSON:
-        NODE.mkdir(parents=True, exist_ok=True)
-        command = [
-            npm,
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--prefix",
-            str(NODE),
-            f"jayson@{JAYSON}",
-        ]
-        done = await anyio.run_process(command, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"npm cannot install jayson: {done.stderr.decode()[-300:]}")
-    return NODE
+    try:
+        return environments.jayson()
+    except environments.CannotInstall as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.mark.vendor
