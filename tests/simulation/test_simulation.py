@@ -26,8 +26,16 @@ FOUND = {
 
 # Where each bug shows first; if a world has changed since, the seeds from 0 on are tried.
 FIRST = {
-    "absent_after_ten_seconds": 13,
-    "sends_again_after_absent": 4,
+    "absent_after_ten_seconds": 25,
+    "sends_again_after_absent": 25,
+    "limiter_forgets_cancels": 49,
+    "absent_from_a_new_day": 456,
+    "lost_tags_ignored": 929,
+    "sweep_ignores_doubts": 169,
+    "slot_before_the_sync": 141,
+    "kill_in_memory_only": 94,
+    "old_rows_believed": 25,
+    "open_ends_forgotten": 81,
 }
 
 
