@@ -308,9 +308,11 @@ class KillSwitch:
         self._gate.close(Scope())  # a byte that is stored from now on shows
         try:
             await self._ledger.record(record)
-            async with self._file:
-                for name in names if self._engagements == released else ():
-                    await self._disk.remove(f"{FOLDER}/{name}")
+            async with self._file:  # an engage just before may still be writing its note, which is ours to remove
+                ours = {*names, FILE.removeprefix(f"{FOLDER}/")}
+                for name in self._disk.names(FOLDER) if self._engagements == released else ():
+                    if name in ours:
+                        await self._disk.remove(f"{FOLDER}/{name}")
         except (JournalFailed, DiskError) as error:
             raise OrdoError(
                 Kind.JOURNAL_FAILED, f"the release could not be written down ({error})"
