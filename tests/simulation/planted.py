@@ -14,7 +14,7 @@ import ordod.core.orders.desk as desk
 import ordod.core.orders.reconcile as reconcile
 import ordod.core.orders.settling as settling
 from ordod.adapter import HttpRequest, HttpResponse
-from ordod.core.account import Account
+from ordod.core.account import Account, Hand
 from ordod.core.events import Events
 from ordod.core.guard.kill import KillSwitch
 from ordod.core.guard.windows import Windows
@@ -213,9 +213,11 @@ def slot_before_the_sync(patch: Patch) -> None:
         account.windows.take("orders", now, writes=True)
         await carry(self, call, account, *rest)
 
-    async def free(self: Account, request: HttpRequest, deadline: float, cancel: bool) -> None:
+    async def free(
+        self: Account, request: HttpRequest, deadline: float, hand: Hand | None, cancel: bool
+    ) -> None:
         if not (request.json and "tag" in request.json):
-            await comes(self, request, deadline, cancel)
+            await comes(self, request, deadline, hand, cancel)
 
     comes = Account._slot_comes
     patch.setattr(Account, "_take", taken)

@@ -165,7 +165,7 @@ def test_an_old_copy_of_the_book_says_nothing(
     order = doubt(daemon, trouble, "lose_after")
     newer = daemon.place()  # accepted, and missing in the copies
 
-    eventually(lambda: "whole" in why(daemon, order["key"]), within_s=20)
+    eventually(lambda: "lacks an order" in why(daemon, order["key"]), within_s=20)
     before = len(trouble.requests("GET", "/orders"))
     eventually(lambda: len(trouble.requests("GET", "/orders")) > before + 1, within_s=20)
     assert daemon.get(order["key"])["status"] == "IN_DOUBT"
@@ -190,7 +190,7 @@ def test_an_unreadable_row_keeps_absence_away_and_orders_going(
     trouble.befall("status", "GET", "/orders", times=None, status=200, body=page)
     order = doubt(daemon, trouble)
 
-    eventually(lambda: "whole" in why(daemon, order["key"]), within_s=20)
+    eventually(lambda: "cannot be read" in why(daemon, order["key"]), within_s=20)
 
     assert daemon.place()["status"] == "PENDING"
     assert daemon.get(order["key"])["status"] == "IN_DOUBT"
@@ -203,7 +203,7 @@ def test_a_night_that_empties_the_book_leaves_the_doubt_open(
 
     sim.call("POST", "new_day")
 
-    eventually(lambda: "whole" in why(daemon, order["key"]), within_s=20)
+    eventually(lambda: "lacks an order" in why(daemon, order["key"]), within_s=20)
     before = len(trouble.requests("GET", "/orders"))
     eventually(lambda: len(trouble.requests("GET", "/orders")) > before + 1, within_s=25)
     assert daemon.get(order["key"])["status"] == "IN_DOUBT"

@@ -308,7 +308,9 @@ class KillSwitch:
         self._gate.close(Scope())  # a byte that is stored from now on shows
         try:
             await self._ledger.record(record)
-            async with self._file:  # an engage just before may still be writing its note, which is ours to remove
+            async with (
+                self._file
+            ):  # an engage just before may still be writing its note, which is ours to remove
                 ours = {*names, FILE.removeprefix(f"{FOLDER}/")}
                 for name in self._disk.names(FOLDER) if self._engagements == released else ():
                     if name in ours:

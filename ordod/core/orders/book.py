@@ -385,6 +385,8 @@ class Book:
                 self._bind(order, record.broker_id)
                 if order.sent != "placed":
                     self._appeared(order)
+            elif record.outcome == "lapsed":
+                order.has_lapsed, order.message = True, record.reason
             elif self._twins.pop(order.id, None):
                 order.sent, order.status = "not_placed", Status.NOT_PLACED
                 order.message = record.reason or None
@@ -414,6 +416,7 @@ class Book:
         if order.terms.iceberg_legs:
             row, status = order.with_leg(row)
             order.broker_order_id = row.broker_order_id
+        order.has_lapsed = False
         order.row, order.status, order.message = row, status, row.status_message
         self._touch(order, seq, at)
 

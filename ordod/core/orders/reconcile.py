@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ordod.adapter import BrokerOrder, Fill, OrderChanges, Status, Variety
 from ordod.core.orders.book import Book
 from ordod.core.orders.records import Evidence, Filled, Record, Settled, Update
-from ordod.core.orders.states import ChangeState, OrderState, row_of
+from ordod.core.orders.states import ChangeState, OrderState
 from ordod.domain.orders import LIVE
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "found",
     "fresh_fills",
     "lacks_seen_orders",
-    "lapsed",
     "why_not_absent",
 ]
 
@@ -161,15 +159,6 @@ def wants_fills(book: Book, user: str, rows: Iterable[BrokerOrder]) -> bool:
         if row.filled_quantity > known:
             return True
     return False
-
-
-LAPSED = "the broker's book of its day is gone; what was filled after the last look shows in trades and positions"
-
-
-def lapsed(order: OrderState) -> Update:
-    """A living order of a past book day that today's book does not hold: whatever of it was open has lapsed."""
-    row = replace(row_of(order), status=Status.EXPIRED, status_message=LAPSED)
-    return Update(id=order.id, row=row, status=Status.EXPIRED)
 
 
 def lacks_seen_orders(book: Book, reading: Reading, day: datetime) -> bool:

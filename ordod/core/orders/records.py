@@ -147,7 +147,10 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="evide
 
 
 class Settled(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="settled"):
-    """A doubt's end. `outcome`: placed, not_placed (orders); done, not_done (changes). `by`: book, trail, trades, person."""
+    """A doubt's end. `outcome`: placed, not_placed (orders); done, not_done (changes). `by`: book, trail, trades, person.
+
+    `lapsed` ends no doubt: the order's book day ended before its own end was seen.
+    """
 
     id: str
     outcome: str

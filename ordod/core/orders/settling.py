@@ -24,7 +24,6 @@ from ordod.core.orders.reconcile import (
     found,
     fresh_fills,
     lacks_seen_orders,
-    lapsed,
     wants_fills,
     why_not_absent,
 )
@@ -44,6 +43,7 @@ LIVE_PAUSE_S = 3.0
 IDLE_PAUSE_S = 15.0  # orders placed elsewhere are listed too
 APART_S = 5.0  # between the two readings that speak for absence
 READ_S = 8.0
+LAPSED = "its day's book is gone before its end was seen: this is how it last stood; trades and positions tell the rest"
 REST = 9.0  # times what a reading took, before the next: a book of thousands must not keep the loop from orders
 REST_S_MAX = 1.0
 FAILED_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
@@ -341,7 +341,10 @@ class Reader:
                 del reckoning[item]
 
     def _lapsed(self, reading: Reading) -> list[Record]:
-        """Living orders of past book days, by the same two readings: their day's book will not come back."""
+        """Living orders of past book days, by the same two readings: their day's book will not come back.
+
+        How they ended nobody saw, so nobody says; they only no longer count as living. A row or a fill brings them back.
+        """
         records: list[Record] = []
         day = self._account.book_day(reading.begun_at)
         shown = {row.broker_order_id for row in reading.rows}
@@ -356,7 +359,7 @@ class Reader:
             is_settled_in = since_turn_s >= self._account.rules.doubt_horizon_s
             if reading.begun - first >= APART_S and is_settled_in and order.user == reading.user:
                 del self._absent_since[order.id]
-                records.append(lapsed(order))
+                records.append(Settled(id=order.id, outcome="lapsed", by="book", reason=LAPSED))
         return records
 
     def _count_from(self, item: OrderState | ChangeState) -> float:

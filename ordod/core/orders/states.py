@@ -44,6 +44,9 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
     sent_at: datetime | None = None  # of a doubt
     died_at: datetime | None = None
     absences: int = 0  # complete readings in a row that did not hold it, within the rule
+    has_lapsed: bool = (
+        False  # its book day ended before its end was seen; `status` is the last shown
+    )
     fills: dict[str, Fill] = {}
     legs: dict[str, BrokerOrder] = {}  # of an iceberg: broker id -> row; `row` is the current one
     next_check: datetime | None = None  # set by settling, tells people only
@@ -80,7 +83,7 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
     @property
     def is_live(self) -> bool:
         """At the broker, and may still trade."""
-        return self.sent == "placed" and self.status in LIVE
+        return self.sent == "placed" and self.status in LIVE and not self.has_lapsed
 
     @property
     def is_cover_leg(self) -> bool:
