@@ -122,8 +122,10 @@ def test_with_256_in_flight_the_next_waits_and_is_answered_after_one(
     client: Client, connect: Callable[[], Client], new_key: Callable[[], str]
 ) -> None:
     key = new_key()
-    client.ask("order.place", **RESTING, key=key)
-    client.ask("order.get", account="paper", key=key, wait_ms=300)
+    status = client.ask("order.place", **RESTING, key=key)["order"]["status"]
+    while status == "PENDING":  # until its row was read: the next change is the cancel's
+        order = client.ask("order.get", account="paper", key=key, wait_ms=1_000)["order"]
+        status = order["status"]
     busy = connect()
     waits = [busy.begin("order.get", account="paper", key=key, wait_ms=30_000) for _ in range(256)]
     last = busy.begin("system.ping")
