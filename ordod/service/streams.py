@@ -223,7 +223,7 @@ class _Streams:
         names = params.accounts or list(parts.accounts)
         orders = [
             parts.book.view(order)
-            for order in parts.book.open_orders()
+            for order in parts.book.unended()
             if order.account in names
             and params.strategy in (None, order.strategy)
             and (params.symbols is None or order.terms.symbol in params.symbols)

@@ -39,7 +39,7 @@ from ordod.core.orders.records import (
     Update,
 )
 from ordod.core.orders.states import ChangeState, KillNote, OrderState
-from ordod.domain.orders import Order, OrderTerms, Status, Trade
+from ordod.domain.orders import LIVE, Order, OrderTerms, Status, Trade
 
 __all__ = ["Book"]
 
@@ -114,6 +114,10 @@ class Book:
         if account is not None:
             return list(self._open.get(account, {}).values())
         return [order for orders in self._open.values() for order in orders.values()]
+
+    def unended(self) -> list[OrderState]:
+        """Orders whose end nobody saw: live, in doubt, or of a day that ended before theirs was seen."""
+        return [o for o in self.orders.values() if o.status in LIVE or o.is_open_doubt]
 
     def live(self, account: str | None = None) -> list[OrderState]:
         return [order for order in self.open_orders(account) if order.is_live]
