@@ -109,7 +109,7 @@ async def test_reads_keep_their_own_window() -> None:
 async def test_a_read_whose_slot_is_past_its_deadline_is_told() -> None:
     windows = (Window("reads", count=1, seconds=60),)
     async with running_world(adapter=with_spec(windows=windows), ready=False) as world:
-        await read(world, 70)
+        await read(world, 300)
 
         assert (await refused(world)).kind is Kind.RATE_LIMITED
 
