@@ -107,11 +107,18 @@ async def test_reads_keep_their_own_window() -> None:
 
 
 async def test_a_read_whose_slot_is_past_its_deadline_is_told() -> None:
-    windows = (Window("reads", count=1, seconds=60),)
-    async with running_world(adapter=with_spec(windows=windows), ready=False) as world:
-        await read(world, 300)
+    def alone(session: Session) -> Dialogue[None]:  # in a window that nobody else's reads take from
+        yield HttpRequest("GET", "rest", "/user", "alone")
 
-        assert (await refused(world)).kind is Kind.RATE_LIMITED
+    windows = (Window("alone", count=1, seconds=60),)
+    async with running_world(adapter=with_spec(windows=windows)) as world:
+        account = world.parts.accounts["paper"]
+        await account.read(alone, deadline=world.clock.boot() + 10)
+
+        with pytest.raises(OrdoError) as raised:
+            await account.read(alone, deadline=world.clock.boot() + 10)
+
+        assert raised.value.kind is Kind.RATE_LIMITED
 
 
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)))  # noqa: DTZ001 - a zone follows

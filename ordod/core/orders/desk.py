@@ -80,12 +80,22 @@ class Call:
     `passed`: what risk let pass, with its symbol resolved, until the book shows it: it counts for the calls beside it.
     """
 
-    __slots__ = ("done", "error", "fingerprint", "order_id", "passed", "passed_at", "symbols")
+    __slots__ = (
+        "done",
+        "error",
+        "fingerprint",
+        "order_id",
+        "passed",
+        "passed_at",
+        "symbols",
+        "tag",
+    )
 
     def __init__(self, print_: str, symbol: str) -> None:
         self.fingerprint = print_
         self.symbols = {symbol}
         self.order_id = ""
+        self.tag = ""
         self.passed: WantedOrder | None = None
         self.passed_at = 0.0
         self.error: OrdoError | None = None
@@ -184,7 +194,7 @@ class Desk:
         call = self.under_way[user, wanted.key] = Call(print_, wanted.terms.symbol)
         try:
             await self.ready(account, user, deadline)
-            adopted = self._adopted(account, user, wanted)
+            adopted = self._adopted(account, user, wanted, call)
             if adopted is not None:
                 result = self._replay_adopted(adopted, wanted)
                 call.order_id = adopted.id
@@ -311,13 +321,15 @@ class Desk:
             account=wanted.account,
         )
 
-    def _adopted(self, account: Account, user: str, wanted: WantedOrder) -> OrderState | None:
+    def _adopted(
+        self, account: Account, user: str, wanted: WantedOrder, call: Call
+    ) -> OrderState | None:
         """An order in the broker's book that carries this key's tag while the journal lacks it."""
         tag = account.spec.tag
         if tag is None:
             return None
-        made = make_tag(self._ledger.journal.installation, user, wanted.key, 0, tag)
-        order = self._book.by_tag(user, made)
+        call.tag = make_tag(self._ledger.journal.installation, user, wanted.key, 0, tag)
+        order = self._book.by_tag(user, call.tag)
         return order if order is not None and order.key is None else None
 
     def _replay_adopted(self, order: OrderState, wanted: WantedOrder) -> PlaceResult:
@@ -370,12 +382,10 @@ class Desk:
     ) -> Intent:
         spec_tag = account.spec.tag
         assert spec_tag is not None
-        salt = 0
-        installation = self._ledger.journal.installation
-        tag = make_tag(installation, user, wanted.key, salt, spec_tag)
+        salt, tag = 0, call.tag
         while self._book.tag_is_taken(user, tag):
             salt += 1
-            tag = make_tag(installation, user, wanted.key, salt, spec_tag)
+            tag = make_tag(self._ledger.journal.installation, user, wanted.key, salt, spec_tag)
         call.order_id = self._new_id("o")
         return Intent(
             id=call.order_id,
