@@ -137,7 +137,7 @@ def _order(at: datetime, number: int) -> list[Record]:
         price=price,
     )
     assert PAPER.spec.tag is not None
-    tag = make_tag(INSTALLATION, USER, key, 0, PAPER.spec.tag)
+    tag = make_tag(INSTALLATION, USER, key, "", PAPER.spec.tag)
     fill = Fill(
         trade_id=f"{number}",
         broker_order_id=broker_id,

@@ -11,7 +11,7 @@ from ordod.adapter import Window
 from ordod.config.settings import RiskSettings
 from ordod.core.guard.gate import Scope
 from ordod.core.orders.desk import PlaceResult, WantedOrder
-from ordod.core.orders.keys import make_tag
+from ordod.core.orders.keys import fingerprint, make_tag
 from ordod.domain.orders import OrderTerms, OrderType, Side, Status
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError, Retry
@@ -339,10 +339,12 @@ async def test_an_order_after_unsent_has_the_tag_of_its_key() -> None:
 
         result = await world.parts.desk.place(wanted("k1"))
 
+        order = wanted("k1")
+        print_ = fingerprint(order.terms, order.strategy)
         installation = world.parts.journal.installation
         spec = PAPER.spec.tag
         assert spec is not None
-        assert result.order.tag == make_tag(installation, "paper", "k1", 0, spec)
+        assert result.order.tag == make_tag(installation, "paper", "k1", print_, spec)
 
 
 async def test_a_deadline_that_passes_while_a_connection_is_waited_for_sends_nothing() -> None:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from ordod.adapter import BASE32, DIGITS, Tag
-from ordod.core.orders.keys import differing, fingerprint, fingerprint_of, make_tag, tag_prefix
+from ordod.core.orders.keys import (
+    differing,
+    fingerprint,
+    fingerprint_of,
+    key_mark,
+    make_tag,
+    tag_prefix,
+)
 from ordod.core.orders.states import OrderState
 from ordod.domain.orders import OrderTerms, OrderType, Product, Side, Status, Validity, Variety
 from tests.simulation.ports import IST
@@ -146,7 +153,7 @@ def test_what_differs_is_named() -> None:
 def test_a_tag_fits_the_brokers_field(key: str, salt: int, length: int, alphabet: str) -> None:
     rule = Tag(length, alphabet)
 
-    tag = make_tag("install", "AB1", key, salt, rule)
+    tag = make_tag("install", "AB1", key, str(salt), rule)
 
     assert len(tag) == length
     assert set(tag) <= set(alphabet)
@@ -157,10 +164,19 @@ def test_a_tag_fits_the_brokers_field(key: str, salt: int, length: int, alphabet
 def test_tags_of_different_users_keys_and_salts_differ(
     seeds: list[tuple[str, str, int]],
 ) -> None:
-    tags = {make_tag("install", user, key, salt, Tag(20)) for user, key, salt in seeds}
+    tags = {make_tag("install", user, key, str(salt), Tag(20)) for user, key, salt in seeds}
 
     assert len(tags) == len(seeds)
 
 
 def test_a_tag_is_the_same_after_a_restart() -> None:
-    assert make_tag("i1", "AB1", "k1", 0, Tag(20)) == make_tag("i1", "AB1", "k1", 0, Tag(20))
+    assert make_tag("i1", "AB1", "k1", "f", Tag(20)) == make_tag("i1", "AB1", "k1", "f", Tag(20))
+
+
+def test_tags_of_one_key_begin_alike_whatever_the_terms() -> None:
+    mark = key_mark("i1", "AB1", "k1", Tag(20))
+
+    assert make_tag("i1", "AB1", "k1", "one", Tag(20)).startswith(mark)
+    assert make_tag("i1", "AB1", "k1", "other", Tag(20)).startswith(mark)
+    assert not make_tag("i1", "AB1", "k2", "one", Tag(20)).startswith(mark)
+    assert len(mark) == 12

@@ -385,7 +385,8 @@ class Person:
         mark = mark_of(order.quantity)
         if world.network_holds(order.account, mark):
             return
-        found = world.far.of(order.account, lambda quantity: mark_of(quantity) == mark)
+        # The same key may have been another order's, whose first try was never sent: a person sees its quantity.
+        found = world.far.of(order.account, lambda quantity: quantity == order.quantity)
         where: dict[str, Any] = {
             "account": order.account,
             "key": order.key,

@@ -137,8 +137,9 @@ def tag_from_a_counter(patch: Patch) -> None:
     counters: dict[int, Iterator[int]] = {}
     make = keys.make_tag
 
-    def tagged(installation: str, user: str, key: str, salt: int, tag: Any) -> str:
-        return make(installation, user, str(salt), 0, tag)
+    def tagged(installation: str, user: str, key: str, variant: str, tag: Any) -> str:
+        _, _, salt = variant.partition(" ")
+        return make(installation, user, salt or "0", "", tag)
 
     patch.setattr(desk, "make_tag", tagged)
     patch.setattr(Book, "tag_is_taken", lambda self, user, tag: tag in _given(self, counters, tag))

@@ -42,8 +42,10 @@ class Stage(World):
         self.loop.die()
 
 
-async def place(life: Life, key: str, quantity: int, *, timeout_ms: int = 10_000) -> Answer:
-    """A BUY order below the price: it rests."""
+async def place(
+    life: Life, key: str, quantity: int, *, timeout_ms: int = 10_000, price: Decimal | None = None
+) -> Answer:
+    """A BUY order below the price, unless one is given: it rests."""
     return await ask(
         life,
         "order.place",
@@ -53,7 +55,7 @@ async def place(life: Life, key: str, quantity: int, *, timeout_ms: int = 10_000
         quantity=quantity,
         type=OrderType.LIMIT,
         product=Product.MIS,
-        price=life.world.far.price("NSE:INFY", Decimal("0.96")),
+        price=price or life.world.far.price("NSE:INFY", Decimal("0.96")),
         timeout_ms=timeout_ms,
     )
 

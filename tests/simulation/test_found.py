@@ -5,6 +5,7 @@ from decimal import Decimal
 import anyio
 
 from ordod.core.orders.keys import make_tag
+from ordod.core.orders.states import OrderState
 from ordod.domain.orders import Side, Status
 from ordod.errors import Kind
 from ordod.paper.adapter import PAPER
@@ -19,16 +20,24 @@ def test_a_key_whose_order_was_adopted_is_answered_each_time() -> None:
     stage = Stage()
     stage.act(nothing)
     backup = stage.disk.copy()
-    stage.act(lambda stage, life: placed(life, "k1", 10))
+    price = Decimal(1400)
+
+    async def first(_: Stage, life: Life) -> None:
+        await place(life, "k1", 10, price=price)
+
+    stage.act(first)
     stage.disk = backup
     stage.disk.inode += 1
 
     async def again(stage: Stage, life: Life) -> None:
         await release(life)
         begun = stage.time
-        answers = [await place(life, "k1", 10) for _ in range(3)]
+        answers = [await place(life, "k1", 10, price=price) for _ in range(3)]
+        other = await place(life, "k1", 10, price=price - 1)
 
         assert [answer.result.order.key for answer in answers] == ["k1"] * 3
+        assert other.error is not None
+        assert other.error.kind is Kind.KEY_REUSED
         assert stage.time - begun < 1
         assert life.parts.desk.under_way == {}
 
@@ -114,9 +123,11 @@ def test_a_key_keeps_its_tag_when_its_first_try_was_unsent() -> None:
         await anyio.sleep(3)
         await placed(life, "k1", 10)
 
-        installation = life.parts.journal.installation
+        order = life.parts.book.by_key(ACCOUNT, "k1")
+        assert isinstance(order, OrderState)
         assert PAPER.spec.tag is not None
-        tag = make_tag(installation, ACCOUNT, "k1", 0, PAPER.spec.tag)
+        installation = life.parts.journal.installation
+        tag = make_tag(installation, ACCOUNT, "k1", order.fingerprint, PAPER.spec.tag)
         assert [placement.tag for placement in stage.far.placed] == [tag]
 
     stage.act(twice)

@@ -68,6 +68,7 @@ class Book:
         self.account_notes: list[tuple[str, AccountNote, datetime]] = []  # a day's, and denials
         self._keys: dict[tuple[str, str], str] = {}  # (user, key) -> id of an order or change
         self._tags: dict[tuple[str, str], str] = {}
+        self._adopted: dict[str, None] = {}  # ids of orders with our tag and no key
         self._broker_ids: dict[tuple[str, str], str] = {}
         self._twins: dict[
             str, str
@@ -96,6 +97,11 @@ class Book:
     def by_tag(self, user: str, tag: str) -> OrderState | None:
         found = self._tags.get((user, tag))
         return self.orders.get(found) if found else None
+
+    def adopted(self, user: str, mark: str) -> OrderState | None:
+        """An order that carries a tag of ours which begins so, while the journal lacks its intent."""
+        found = (self.orders[each] for each in self._adopted)
+        return next((o for o in found if o.user == user and (o.tag or "").startswith(mark)), None)
 
     def tag_is_taken(self, user: str, tag: str) -> bool:
         return (user, tag) in self._tags
@@ -413,6 +419,7 @@ class Book:
             self.orders[order.id] = order
             if order.tag:
                 self._tags.setdefault((order.user, order.tag), order.id)
+                self._adopted[order.id] = None
         if order.sent != "placed":
             self._appeared(order)
         self._bind(order, row.broker_order_id)
@@ -533,6 +540,7 @@ class Book:
         kept = []
         for order in old:
             del self.orders[order.id]
+            self._adopted.pop(order.id, None)
             names = [(self._tags, order.tag), (self._broker_ids, order.broker_order_id)]
             names += [(self._broker_ids, leg) for leg in order.legs]
             for index, name in names:
@@ -574,6 +582,7 @@ class Book:
                 self._tags[order.user, order.tag] = order.id
             elif order.tag and order.key is None:
                 self._tags.setdefault((order.user, order.tag), order.id)
+                self._adopted[order.id] = None
             for broker_id in filter(None, (*order.legs, order.broker_order_id)):
                 self._bind(order, broker_id)
             if order.key is not None and order.sent != "unsent":

@@ -22,7 +22,7 @@ from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.risk import DAY_S, Facts, OrderRate, check
 from ordod.core.orders.journal import JournalFailed
-from ordod.core.orders.keys import differing, fingerprint, make_tag
+from ordod.core.orders.keys import differing, fingerprint, key_mark, make_tag
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import Intent
 from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
@@ -196,7 +196,7 @@ class Desk:
             await self.ready(account, user, deadline)
             adopted = self._adopted(account, user, wanted, call)
             if adopted is not None:
-                result = self._replay_adopted(adopted, wanted)
+                result = self._replay_adopted(adopted, wanted, call)
                 call.order_id = adopted.id
                 self._end(user, wanted.key, call)
                 return result
@@ -328,13 +328,12 @@ class Desk:
         tag = account.spec.tag
         if tag is None:
             return None
-        call.tag = make_tag(self._ledger.journal.installation, user, wanted.key, 0, tag)
-        order = self._book.by_tag(user, call.tag)
-        return order if order is not None and order.key is None else None
+        installation = self._ledger.journal.installation
+        call.tag = make_tag(installation, user, wanted.key, call.fingerprint, tag)
+        return self._book.adopted(user, key_mark(installation, user, wanted.key, tag))
 
-    def _replay_adopted(self, order: OrderState, wanted: WantedOrder) -> PlaceResult:
-        now, terms = order.current, wanted.terms
-        if (now.side, now.quantity) != (terms.side, terms.quantity):
+    def _replay_adopted(self, order: OrderState, wanted: WantedOrder, call: Call) -> PlaceResult:
+        if order.tag != call.tag:
             raise OrdoError(
                 Kind.KEY_REUSED,
                 f"the broker's book holds an order with the tag of key {wanted.key}, on other terms; take a new key",
@@ -385,7 +384,13 @@ class Desk:
         salt, tag = 0, call.tag
         while self._book.tag_is_taken(user, tag):
             salt += 1
-            tag = make_tag(self._ledger.journal.installation, user, wanted.key, salt, spec_tag)
+            tag = make_tag(
+                self._ledger.journal.installation,
+                user,
+                wanted.key,
+                f"{call.fingerprint} {salt}",
+                spec_tag,
+            )
         call.order_id = self._new_id("o")
         return Intent(
             id=call.order_id,

@@ -8,7 +8,7 @@ from ordod.core.orders.states import OrderState
 from ordod.domain.money import canonical
 from ordod.domain.orders import OrderTerms
 
-__all__ = ["differing", "fingerprint", "fingerprint_of", "make_tag", "tag_prefix"]
+__all__ = ["differing", "fingerprint", "fingerprint_of", "key_mark", "make_tag", "tag_prefix"]
 
 OUR_CHARACTERS = 2  # at the front of each tag: the installation's
 OUR_CHARACTERS_LONG = (
@@ -68,11 +68,31 @@ def tag_prefix(installation: str, tag: Tag) -> str:
     return _digits(installation.encode(), tag.alphabet, count)
 
 
-def make_tag(installation: str, user: str, key: str, salt: int, tag: Tag) -> str:
-    """The tag of this key. Another `salt` gives another, where one is taken."""
-    seed = f"{user}\x1f{key}\x1f{salt}".encode()
+@cache
+def _mark_length(installation: str, tag: Tag) -> int:
+    ours = len(tag_prefix(installation, tag))
+    return ours + (tag.length - ours) // 2
+
+
+def key_mark(installation: str, user: str, key: str, tag: Tag) -> str:
+    """What the tags of this key begin with, whatever the terms."""
     prefix = tag_prefix(installation, tag)
-    return prefix + _digits(seed, tag.alphabet, tag.length - len(prefix))
+    count = _mark_length(installation, tag) - len(prefix)
+    return prefix + _digits(f"{user}\x1f{key}".encode(), tag.alphabet, count)
+
+
+def make_tag(installation: str, user: str, key: str, variant: str, tag: Tag) -> str:
+    """The tag of an order: the installation, the key, and the terms.
+
+    A key that was free again (nothing was sent) has the same tag for the same order and another for another, so that a start
+    from an old copy of the state neither sends the one twice nor takes the other for it.
+
+    Args:
+        variant: the fingerprint, and more where that tag is taken.
+    """
+    mark = key_mark(installation, user, key, tag)
+    seed = f"{user}\x1f{key}\x1f{variant}".encode()
+    return mark + _digits(seed, tag.alphabet, tag.length - len(mark))
 
 
 def _digits(seed: bytes, alphabet: str, count: int) -> str:
