@@ -32,7 +32,7 @@ from ordod.core.orders.desk import Desk, NewId
 from ordod.core.orders.journal import Journal, JournalFailed
 from ordod.core.orders.keyed import KeyedChanges
 from ordod.core.orders.ledger import Ledger
-from ordod.core.orders.opening import open_journal
+from ordod.core.orders.opening import Mark, open_journal
 from ordod.core.orders.records import Doubt, Record
 from ordod.core.orders.sending import Sender
 from ordod.core.orders.settling import Reader
@@ -68,6 +68,8 @@ async def running(
     credentials_of: Callable[[AccountSettings], Credentials],
     learned: Callable[[Secret], None] = lambda secret: None,
     journal_key: bytes | None = None,
+    mark: Mark | None = None,
+    sealed: Callable[[Mark], None] = lambda mark: None,
 ) -> AsyncIterator[Parts]:
     """A running daemon; on leaving it drains, writes `close` and ends its tasks.
 
@@ -75,6 +77,8 @@ async def running(
         adapters: broker id -> adapter, for the brokers in the settings.
         credentials_of: reads an account's secrets, at each login.
         learned: is told each secret a login yields.
+        mark: the journal's head as `sealed` kept it last, outside the state directory; where the journal lacks it, the
+            daemon starts KILLED.
     Raises:
         Damage, TooNew, DiskError: the journal cannot be opened; nothing was changed.
     """
@@ -88,12 +92,18 @@ async def running(
         ports.random,
         key=journal_key,
         version=__version__,
+        mark=mark,
         apply=replay.take,
         load=book.load,
     )
     replay.finish(journal.head[0])
     book.archive(past_days(ports.clock.now()))  # a daemon that runs by day only never sees one turn
-    journal.on_seal = lambda seq, digest: log.info("sealed", seq=seq, hash=digest)
+
+    def on_seal(seq: int, digest: str) -> None:
+        log.info("sealed", seq=seq, hash=digest)
+        sealed(Mark(journal.installation, seq, digest))
+
+    journal.on_seal = on_seal
     async with anyio.create_task_group() as writer:
         writer.start_soon(journal.run)
         if replay.count > SNAPSHOT_RECORDS:

@@ -5,13 +5,14 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import TypeAlias
 
 import anyio
+import msgspec
 import orjson
 import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
@@ -21,7 +22,7 @@ from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret
 from ordod.app import running
 from ordod.config import AccountSettings, ConfigError, Settings, find, load
 from ordod.config import Grant as GrantSettings
-from ordod.core.orders.opening import TooNew
+from ordod.core.orders.opening import Mark, TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
 from ordod.core.ports import Brokers, Clock, Disk, DiskError, Line, LineSettings, Ports
@@ -180,6 +181,8 @@ async def _serve(
                 adapters,
                 credentials_of=partial(_credentials, secrets),
                 learned=redactor.add,
+                mark=_kept_mark(settings),
+                sealed=partial(_keep_mark, settings),
             ) as parts:
                 await _answer(parts, settings, sockets)
         except (Damage, TooNew, DiskError) as error:
@@ -312,6 +315,24 @@ def _access(settings: Settings) -> Access:
         }
 
     return Access(users=grants(settings.access.users), groups=grants(settings.access.groups))
+
+
+def _mark_file(settings: Settings) -> Path:
+    """Beside the socket: that folder outlives the daemon, and no backup of the state directory holds it."""
+    return settings.daemon.socket.with_suffix(".head")
+
+
+def _kept_mark(settings: Settings) -> Mark | None:
+    try:
+        return msgspec.json.decode(_mark_file(settings).read_bytes(), type=Mark)
+    except (OSError, msgspec.MsgspecError):
+        return None  # after a reboot, or the first start
+
+
+def _keep_mark(settings: Settings, mark: Mark) -> None:
+    """Written, not synced: it serves as long as the machine runs."""
+    with suppress(OSError):
+        _mark_file(settings).write_bytes(msgspec.json.encode(mark))
 
 
 def _about_journal(error: Exception, state_dir: Path) -> str:

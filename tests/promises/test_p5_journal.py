@@ -160,6 +160,27 @@ def test_an_older_copy_put_back_in_place_is_noticed_by_its_snapshots(used: Daemo
     assert "cut" in used.call("system.status")["kill"]["scopes"][0]["reason"]
 
 
+def test_an_older_copy_put_back_after_a_kill_is_noticed_by_the_head_kept_outside(
+    used: Daemon,
+) -> None:
+    """No snapshot tells, the directory is the same one: only what was told and is missing."""
+    kill_when_sealed(used)
+    journal = used.state / "journal"
+    old = {file.name: file.read_bytes() for file in journal.iterdir()}
+    used.ready()
+    used.place("later", account="paper")
+    kill_when_sealed(used)
+
+    for file in journal.iterdir():
+        file.unlink()
+    for name, content in old.items():
+        (journal / name).write_bytes(content)
+    used.ready()
+
+    assert killed(used)
+    assert "was told" in used.call("system.status")["kill"]["scopes"][0]["reason"]
+
+
 def test_a_second_daemon_on_one_state_directory_says_one_line_and_ends(used: Daemon) -> None:
     second = Daemon(used.folder, PAPER)
     second.log = used.folder / "log-of-the-second"

@@ -10,21 +10,36 @@ from datetime import date
 import msgspec
 from msgspec import Struct
 
-from ordod.core.orders.format import Codec, body, entry
+from ordod.core.orders.format import Codec, body, entry, stated_hash
 from ordod.core.orders.journal import RESERVE_BYTES, Journal
 from ordod.core.orders.records import FORMAT, Entry, Kill, Note, Open, Record
 from ordod.core.orders.recovery import CHECKED_BYTES_MAX, Survey, survey
-from ordod.core.orders.segments import FOLDER, REPAIRING, path_of, pieces, set_aside
+from ordod.core.orders.segments import (
+    FOLDER,
+    REPAIRING,
+    lines_between,
+    path_of,
+    pieces,
+    set_aside,
+)
 from ordod.core.orders.snapshots import FOLDER as SNAPSHOTS
 from ordod.core.orders.snapshots import path_of as snapshot_path
 from ordod.core.orders.snapshots import read_snapshot, snapshot_seqs
 from ordod.core.ports import AppendFile, Clock, Disk, Random
 
-__all__ = ["Begun", "TooNew", "begin", "last_open", "open_journal"]
+__all__ = ["Begun", "Mark", "TooNew", "begin", "last_open", "open_journal"]
 
 
 class TooNew(Exception):  # noqa: N818 - nothing is wrong with the journal
     """A newer ordod wrote this journal; this one cannot read it."""
+
+
+class Mark(Struct, frozen=True):
+    """A head that was told, as it is kept outside the state directory."""
+
+    installation: str
+    seq: int
+    hash: str
 
 
 async def open_journal(
@@ -34,6 +49,7 @@ async def open_journal(
     *,
     key: bytes | None = None,
     version: str = "",
+    mark: Mark | None = None,
     apply: Callable[[Entry], None],
     load: Callable[[bytes], None],
 ) -> Journal:
@@ -45,6 +61,7 @@ async def open_journal(
 
     Args:
         key: of the hashes, at most 64 bytes; None: unkeyed. Always the same one.
+        mark: the last head that was kept elsewhere: a journal that lacks it is an older copy. None: nothing was kept.
         load: raises ValueError, having changed nothing, for content it cannot read; an older snapshot is tried, then none.
     Raises:
         Damage: where it stands and what to do. Nothing was changed or applied.
@@ -57,7 +74,8 @@ async def open_journal(
     if last is not None and last.format > FORMAT:
         raise TooNew(f"format {last.format} of the journal is newer than {FORMAT}, ours")
     said = _replay(disk, found, after, apply)
-    behind = list(dict.fromkeys([*_reasons(disk, last, found), *said]))
+    reasons = [*_reasons(disk, last, found), *_lacks(disk, last, found, mark), *said]
+    behind = list(dict.fromkeys(reasons))
     begun = await begin(disk, clock, random, codec, found, behind=behind, version=version)
     return Journal(
         disk,
@@ -208,6 +226,18 @@ def _reasons(disk: Disk, last: Open | None, found: Survey) -> list[str]:
     if REPAIRING in disk.names(FOLDER):
         reasons.append("a repair of the journal was interrupted")
     return reasons
+
+
+def _lacks(disk: Disk, last: Open | None, found: Survey, mark: Mark | None) -> list[str]:
+    """Whether the head that was kept elsewhere is missing here. Another installation's says nothing."""
+    if mark is None or last is None or mark.installation != last.installation:
+        return []
+    if mark.seq > found.seq:
+        return [f"record {mark.seq} was told, but the journal ends with {found.seq}: a backup?"]
+    line = next(lines_between(disk, mark.seq, mark.seq), b"")
+    if stated_hash(line) != mark.hash:
+        return [f"record {mark.seq} is not the one that was told: another journal, or a backup?"]
+    return []
 
 
 def _newer_snapshots(disk: Disk, found: Survey) -> list[int]:
