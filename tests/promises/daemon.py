@@ -229,6 +229,12 @@ class Daemon:
         scrap.write_text(json.dumps({"do": do, "of": of, **more}))
         scrap.replace(self._plan)
 
+    def step_clock(self, seconds: float) -> None:
+        """The wall clock is off by so much from now on."""
+        scrap = self._plan.with_suffix(".new")
+        scrap.write_text(str(seconds))
+        scrap.replace(self._plan.with_suffix(".clock"))
+
     def no_plan(self) -> None:
         self._plan.unlink(missing_ok=True)
 

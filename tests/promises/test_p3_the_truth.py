@@ -131,6 +131,36 @@ def test_absence_needs_two_complete_readings_after_the_horizon_and_presence_beat
     assert daemon.verified().is_good
 
 
+@pytest.mark.parametrize("seconds", [600.0, -600.0])
+def test_a_stepped_clock_ends_no_doubt_early_and_makes_no_second_order(
+    make: Make, sim: SimProcess, broker: str, seconds: float
+) -> None:
+    daemon = make(broker, faulty=True).ready()
+    daemon.insist("echo")
+    sim.fault("lose_before", "POST", "/orders")
+    sim.fault("lose_after", "POST", "/orders")
+    never = daemon.place("never", symbol=SHARES[0])["order"]
+    lost = daemon.place("lost", symbol=SHARES[1])["order"]
+    begun = time.monotonic()
+
+    daemon.step_clock(seconds)
+    ends = [daemon.settled("never")["status"], daemon.settled("lost")["status"]]
+    took_s = time.monotonic() - begun
+    daemon.kill()
+    daemon.ready()
+    again = [
+        daemon.place("never", symbol=SHARES[0])["order"]["status"],
+        daemon.place("lost", symbol=SHARES[1])["order"]["status"],
+    ]
+
+    assert ends == again == ["NOT_PLACED", "OPEN"]
+    assert (
+        took_s >= HORIZON_S - 1
+    )  # boot time: it was not the ten minutes that the wall clock jumped
+    assert [at_broker(sim, never["tag"]), at_broker(sim, lost["tag"])] == [0, 1]
+    assert daemon.verified().is_good
+
+
 def test_a_doubt_stays_one_while_the_book_cannot_be_read(
     make: Make, sim: SimProcess, broker: str
 ) -> None:

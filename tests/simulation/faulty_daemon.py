@@ -15,6 +15,8 @@ answer is there; `replace`, `flush_gate`, `create`, `remove`, `truncate` before 
 | `of` | the step; `disk` for each of the disk's, before and after; `any` for all |
 | `at` | the how manieth that fits, from 1, since the plan was read; 0: each |
 | `holding` | only steps of which this text is part: the bytes appended, the request's method and path |
+
+A file of the same name that ends in `.clock` holds seconds by which the wall clock is off.
 """
 
 import json
@@ -23,6 +25,7 @@ import signal
 import sys
 import time
 from collections.abc import MutableSequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,7 @@ from ordod.core.ports import (
     Admit,
     AppendFile,
     Brokers,
+    Clock,
     Disk,
     DiskError,
     Identity,
@@ -101,6 +105,23 @@ class Plan:
             self._read_at = read_at
             self._asked = json.loads(self._path.read_bytes())
             self._count = 0
+
+
+class SteppedClock:
+    """Wall time off by as many seconds as the file beside the plan says; boot time as it is."""
+
+    def __init__(self, clock: Clock, steps: Path) -> None:
+        self._clock = clock
+        self._steps = steps
+
+    def now(self) -> datetime:
+        try:
+            return self._clock.now() + timedelta(seconds=float(self._steps.read_text()))
+        except FileNotFoundError:
+            return self._clock.now()
+
+    def boot(self) -> float:
+        return self._clock.boot()
 
 
 class FaultyFile:
@@ -216,11 +237,12 @@ def main() -> int:
     signals = Signals()
     from ordod.running import run
 
-    plan = Plan(Path(os.environ["ORDOD_TEST_PLAN"]))
+    path = Path(os.environ["ORDOD_TEST_PLAN"])
+    plan = Plan(path)
 
     def through(ports: Ports) -> Ports:
         return Ports(
-            clock=ports.clock,
+            clock=SteppedClock(ports.clock, path.with_suffix(".clock")),
             random=ports.random,
             disk=FaultyDisk(plan, ports.disk),
             brokers=FaultyBrokers(plan, ports.brokers),

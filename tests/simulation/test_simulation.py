@@ -12,7 +12,7 @@ from tests.simulation.runner import Found, live
 from tests.simulation.world import run
 
 ROOT = Path(__file__).parents[2]
-QUICK = 1500  # worlds: half a minute on two free cores
+QUICK = 2000  # worlds: three quarters of a minute on two free cores
 LONG = 100_000
 
 # Seeds that once broke something, kept in the form of the world they were found in.
