@@ -358,10 +358,8 @@ class SessionKeeper:
             )
             return
         if why := self._may_serve(session.user_id):
-            self._failures, self._needs_person = (
-                1,
-                True,
-            )  # the configuration's mistake, not the broker's word
+            # The configuration's mistake, not the broker's word.
+            self._failures, self._needs_person = 1, True
             self._move(SessionState.EXPIRED, why)
             return
         if self._is_counted:
