@@ -24,7 +24,7 @@ from ordod.core.account import Account, AccountRules
 from ordod.core.events import Events
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
-from ordod.core.guard.windows import Windows
+from ordod.core.guard.windows import ORDERS_GROUP, Windows
 from ordod.core.masters import MasterKeeper
 from ordod.core.orders.book import Book
 from ordod.core.orders.changes import Changes
@@ -52,9 +52,6 @@ SNAPSHOT_RECORDS = (
 HOUSEKEEPING_S = 60.0
 WARM_S = 20.0  # connections are dropped by most balancers after a minute of quiet
 FULL_S = 1.0  # after a start the second's window counts as full
-ORDERS_GROUP = (
-    "orders"  # the windows group that journaled sends count in, by the adapters' convention
-)
 
 log = structlog.get_logger("app")
 

@@ -205,9 +205,16 @@ class SessionKeeper:
     # For people
 
     async def login(self) -> None:
-        """Begin a login that a person asked for, and return when it is through, waits for an answer, or failed."""
+        """Begin a login that a person asked for, and return when it is through, waits for an answer, or failed.
+
+        Raises:
+            OrdoError: JOURNAL_FAILED.
+        """
         if self.state is SessionState.DENIED:
-            await self._note("released", "a person asked for a login")
+            try:
+                await self._note("released", "a person asked for a login")
+            except JournalFailed as error:
+                raise OrdoError(Kind.JOURNAL_FAILED, f"nothing was done: {error}") from error
             self._logins.clear()
             self._move(SessionState.NEW, "")
         if self.state is not SessionState.WAITING_OTP:

@@ -341,6 +341,16 @@ def test_what_was_sent_of_late_is_remembered_for_the_rate_windows() -> None:
     assert book.sends_of("other", NOW, at(9)) == []
 
 
+def test_what_never_left_does_not_count_and_what_was_sent_twice_counts_twice() -> None:
+    never, twice = (
+        Unsent(id="o1", kind="RATE_LIMITED"),
+        Unsent(id="o2", kind="RATE_LIMITED", sends=2),
+    )
+    book = Journaled(intent(), never, intent("o2", "k2"), twice).book
+
+    assert len(book.sends_of("paper", NOW, at(9))) == 2
+
+
 # Kills, accounts
 
 

@@ -442,6 +442,24 @@ async def test_an_order_whose_slot_is_past_its_deadline_is_not_sent() -> None:
         assert len(world.at_broker()) == 18
 
 
+async def test_a_bot_that_asks_again_and_again_at_a_full_window_leaves_nothing_in_the_journal() -> (
+    None
+):
+    async with running_world(adapter=with_spec(windows=NINE)) as world:
+        told = Told()
+        await anyio.sleep(2)
+        async with anyio.create_task_group() as group:
+            for n in range(20):
+                group.start_soon(place, world, told, wanted(f"k{n}"))
+        before = world.parts.journal.head[0]
+
+        errors = [await refused(world, wanted("late", timeout_s=0.5)) for _ in range(5)]
+
+        assert {error.kind for error in errors} == {Kind.RATE_LIMITED}
+        assert all(error.data["retry_after_ms"] > 0 for error in errors)
+        assert world.parts.journal.head[0] == before
+
+
 async def test_rate_limited_is_tried_again_until_the_deadline() -> None:
     limited = answers(429, "RATE_LIMITED", "slower")
     async with running_world(adapter=sure_of_limits()) as world:

@@ -297,6 +297,7 @@ def test_absence_counts_where_every_rule_holds() -> None:
         (reading(replace(ECHO, tags=())), {}, "has not shown the tag"),
         (reading(ECHO, row("b3")), {}, "carries no tag"),
         (reading(ECHO, row("b3", placed_at=None)), {}, "carries no tag"),
+        (reading(ECHO, row("b3", placed_at=at(-65))), {}, "carries no tag"),  # our clock is ahead
     ],
 )
 def test_each_rule_alone_blocks_absence(seen: Reading, changed: dict[str, Any], says: str) -> None:
@@ -323,7 +324,7 @@ def test_the_echo_must_be_of_the_same_type(echo: Any) -> None:
     [
         row("b3", symbol="NSE:SBIN"),
         row("b3", side=Side.SELL),
-        row("b3", placed_at=at(-31)),
+        row("b3", placed_at=at(-301)),
     ],
 )
 def test_an_order_that_cannot_be_this_one_does_not_block_absence(harmless: BrokerOrder) -> None:

@@ -600,6 +600,19 @@ async def test_a_logout_on_a_dead_disk_still_stops_the_account() -> None:
         assert bench.keeper.state is SessionState.DENIED
 
 
+async def test_a_login_after_a_denial_on_a_dead_disk_says_so_and_changes_nothing() -> None:
+    async with keeping() as bench:
+        await bench.ensure()
+        await bench.keeper.logout()
+        bench.disk.fail_at(1)
+
+        with pytest.raises(OrdoError) as raised:
+            await bench.keeper.login()
+
+        assert raised.value.kind is Kind.JOURNAL_FAILED
+        assert bench.keeper.state is SessionState.DENIED
+
+
 def states() -> Iterator[SessionState]:
     yield from SessionState
 

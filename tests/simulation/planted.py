@@ -170,7 +170,7 @@ def lost_taken_for_unsent(patch: Patch) -> None:
     """A connection that dies after the bytes is told as if there had been none."""
 
     def unsent(self: Sender, why: str, sent_at: Any) -> Outcome[Any]:
-        return _unsent(Kind.BROKER_UNAVAILABLE, why)
+        return _unsent(0, Kind.BROKER_UNAVAILABLE, why)
 
     patch.setattr(Sender, "_doubt", unsent)
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 from ordod.adapter import Window
 
-__all__ = ["Windows"]
+__all__ = ["ORDERS_GROUP", "Windows"]
+
+ORDERS_GROUP = "orders"  # of what is journaled before it goes, by the adapters' convention
 
 
 class Windows:

@@ -163,12 +163,14 @@ class Book:
         What waited for a slot, or for its order to appear, went out long after its intent: no later than its next record, or
         than now where there is none.
         """
+        orders = [o for o in self.orders.values() if o.key is not None]
+        mine: list[OrderState | ChangeState] = [*orders, *self.changes.values()]
         sent = [
-            order.sent_by or now
-            for order in self.orders.values()
-            if order.account == account and order.key is not None
+            each.sent_by or now
+            for each in mine
+            if each.account == account
+            for _ in range(each.sends)
         ]
-        sent += [c.sent_by or now for c in self.changes.values() if c.account == account]
         return sorted(at for at in sent if at > since)
 
     def of_user(self, user: str) -> Iterator[OrderState]:
@@ -346,7 +348,7 @@ class Book:
         if order is not None:
             if order.sent == "placed":
                 return  # a row of it was seen meanwhile: presence wins
-            order.sent, order.status = "unsent", Status.NOT_PLACED
+            order.sent, order.status, order.sends = "unsent", Status.NOT_PLACED, record.sends
             order.error_kind, order.message = record.kind, record.message or None
             self._free_key(order.user, order.key, order.id)
             if self._tags.get((order.user, order.tag or "")) == order.id:
@@ -358,6 +360,7 @@ class Book:
         change = self.changes.get(record.id)
         if change is not None:
             change.error_kind, change.message = record.kind, record.message
+            change.sends = record.sends
             self._free_key(change.user, change.key, change.id)
             self._end_change(change, seq, at, "unsent")
 

@@ -13,6 +13,7 @@ waits for the same answer.
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
@@ -21,6 +22,7 @@ from ordod.adapter import Instrument, NewOrder, OrderTerms, Placed, supports
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.risk import DAY_S, Facts, OrderRate, check
+from ordod.core.guard.windows import ORDERS_GROUP
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import differing, fingerprint, key_mark, make_tag
 from ordod.core.orders.ledger import Ledger
@@ -201,6 +203,7 @@ class Desk:
                 self._end(user, wanted.key, call)
                 return result
             instrument, unchecked = self.check(wanted)
+            self._check_way(account, deadline)
         except BaseException as error:
             call.error = error if isinstance(error, OrdoError) else None
             self._end(user, wanted.key, call)
@@ -289,6 +292,28 @@ class Desk:
                 Kind.SESSION_REQUIRED,
                 f"the order book of {account.name} was not read yet since the start; ask again in a moment",
                 account=account.name,
+            )
+
+    def _check_way(self, account: Account, deadline: float) -> None:
+        """Refuse now what the broker's limits or its absence would refuse after an intent: a bot may ask again for hours.
+
+        Raises:
+            OrdoError: RATE_LIMITED, BROKER_UNAVAILABLE.
+        """
+        now = self._clock.boot()
+        if wait_s := account.breaker.wait_s(now):
+            raise OrdoError(
+                Kind.BROKER_UNAVAILABLE,
+                f"{account.spec.name} could not be reached of late; the next try is in {wait_s:.0f} s",
+                account=account.name,
+            )
+        wait_s = account.windows.wait_s(ORDERS_GROUP, now, writes=True)
+        if wait_s and now + wait_s > deadline:
+            raise OrdoError(
+                Kind.RATE_LIMITED,
+                f"the broker's limit of orders is reached; a slot is free in {wait_s:.1f} s, past the deadline",
+                account=account.name,
+                retry_after_ms=ceil(wait_s * 1000),
             )
 
     # A key that was here before

@@ -30,7 +30,9 @@ __all__ = [
     "why_not_absent",
 ]
 
-CLOCKS_APART = timedelta(seconds=30)  # how far the broker's clock may be from ours
+CLOCKS_APART = timedelta(
+    minutes=5
+)  # how far the broker's clock may be from ours, also where nobody keeps ours right
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -227,13 +229,15 @@ def _echoes(book: Book, order: OrderState, reading: Reading) -> bool:
 def _unclaimed(book: Book, order: OrderState, reading: Reading) -> str:
     """An order nobody claims that could be this one with its tag lost: its broker id, or ""."""
     assert order.sent_at is not None
+    # After a crash all that is known is that it was sent between the intent and the start.
+    sent_from = min(order.placed_at, order.sent_at) - CLOCKS_APART
     for row in reading.rows:
         if (row.symbol, row.side) != (order.terms.symbol, order.terms.side):
             continue
         owner = book.by_broker_id(reading.user, row.broker_order_id)
         if owner is not None and (owner.key is not None or owner.tag is not None):
             continue
-        if row.placed_at is None or row.placed_at >= order.sent_at - CLOCKS_APART:
+        if row.placed_at is None or row.placed_at >= sent_from:
             return row.broker_order_id
     return ""
 

@@ -103,11 +103,15 @@ class Cancel(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"
 
 
 class Unsent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="unsent"):
-    """It surely had no effect and never will. Of an order: the key is free again. `kind` is the error's that was told."""
+    """It surely had no effect and never will. Of an order: the key is free again. `kind` is the error's that was told.
+
+    `sends`: how often it was handed over all the same, and surely not taken: the broker counts those in its limits.
+    """
 
     id: str
     kind: str
     message: str = ""
+    sends: int = 0
 
 
 class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="accepted"):

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ordod.adapter import BrokerError, Dialogue, Fault, Session
 from ordod.core.account import UNREACHED, Account, Held
@@ -55,6 +56,7 @@ class Outcome(Struct, Generic[T], frozen=True, kw_only=True):
     code: str = ""
     sent_at: datetime | None = None
     died_at: datetime | None = None
+    sends: int = 0  # of what is unsent: how often it was handed over, and surely not taken
     retry_after_ms: int | None = None
 
 
@@ -108,6 +110,7 @@ class Sender:
             is_cancel: passes the gate and the breaker, and comes first in the windows.
         """
         has_renewed = False
+        sends = 0
         while True:
             begun = self._clock.boot()
             gate = None if is_cancel else self._gate
@@ -117,12 +120,14 @@ class Sender:
                 hand.check(is_first=False)
                 if not is_cancel and (wait_s := account.breaker.wait_s(self._clock.boot())):
                     return _unsent(
+                        sends,
                         Kind.BROKER_UNAVAILABLE,
                         f"{account.spec.name} could not be reached of late; the next try is in {wait_s:.0f} s",
                     )
                 session = await account.keeper.ensure(deadline)
                 if session.user_id != user:
                     return _unsent(
+                        sends,
                         Kind.SESSION_REQUIRED,
                         f"the session is of user {session.user_id}, the order of {user}",
                     )
@@ -132,7 +137,8 @@ class Sender:
             except BrokerError as error:
                 if error.fault not in UNREACHED:
                     account.breaker.succeeded()  # it can be reached, whatever it says
-                outcome: Outcome[T] = self._answered(error, hand.passed_at)
+                sends += hand.passed_at is not None
+                outcome: Outcome[T] = replace(self._answered(error, hand.passed_at), sends=sends)
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
                     account.keeper.died(session, error.message)
                     if not has_renewed:
@@ -144,17 +150,20 @@ class Sender:
                     continue
                 return outcome
             except Held as error:
-                return _unsent(error.kind, str(error), error.retry_after_ms)
+                return _unsent(sends, error.kind, str(error), error.retry_after_ms)
             except OrdoError as error:
-                return _unsent(error.kind, str(error))
+                return _unsent(sends, error.kind, str(error))
             except (NothingSent, Lost) as error:
                 ended = self._clock.boot()
                 if isinstance(error, NothingSent) and ended >= deadline < begun + FAIR_S:
-                    return _unsent(Kind.TOO_LATE, "the deadline passed before anything was sent")
+                    return _unsent(
+                        sends, Kind.TOO_LATE, "the deadline passed before anything was sent"
+                    )
                 account.breaker.failed(ended)
                 if isinstance(error, Lost) and hand.passed_at:
                     return self._doubt(str(error), hand.passed_at)
                 return _unsent(
+                    sends,
                     Kind.BROKER_UNAVAILABLE,
                     f"no connection to {account.spec.name}, nothing was sent: {error}",
                 )
@@ -164,30 +173,32 @@ class Sender:
                 why = f"{type(error).__name__} in the adapter of {account.spec.id}"
                 if hand.passed_at:
                     return self._doubt(why, hand.passed_at)
-                return _unsent(Kind.BROKER_UNAVAILABLE, f"nothing was sent: {why}")
+                return _unsent(sends, Kind.BROKER_UNAVAILABLE, f"nothing was sent: {why}")
             account.breaker.succeeded()
             return Outcome(what="accepted", value=value)
 
     def _answered(self, error: BrokerError, sent_at: datetime | None) -> Outcome[T]:
         """What a fault means: before the first byte of the write always that nothing happened, after it only if sure."""
         if error.fault in NO_EFFECT and (sent_at is None or error.sure):
-            return _unsent(NO_EFFECT[error.fault], error.message)
+            return _unsent(0, NO_EFFECT[error.fault], error.message)
         if sent_at is None and error.fault is Fault.UNSUPPORTED:
-            return _unsent(Kind.UNSUPPORTED, error.message)
+            return _unsent(0, Kind.UNSUPPORTED, error.message)
         if error.fault in SURE_NO and (sent_at is None or error.sure):
             return Outcome(
                 what="rejected", kind=SURE_NO[error.fault], message=error.message, code=error.code
             )
         if sent_at is None:
-            return _unsent(Kind.BROKER_UNAVAILABLE, f"nothing was sent: {error.message}")
+            return _unsent(0, Kind.BROKER_UNAVAILABLE, f"nothing was sent: {error.message}")
         return self._doubt(error.message, sent_at)
 
     def _doubt(self, why: str, sent_at: datetime) -> Outcome[T]:
         return Outcome(what="doubt", message=why[:200], sent_at=sent_at, died_at=self._clock.now())
 
 
-def _unsent(kind: Kind, message: str, retry_after_ms: int | None = None) -> Outcome[T]:
-    return Outcome(what="unsent", kind=kind, message=message, retry_after_ms=retry_after_ms)
+def _unsent(sends: int, kind: Kind, message: str, retry_after_ms: int | None = None) -> Outcome[T]:
+    return Outcome(
+        what="unsent", kind=kind, message=message, retry_after_ms=retry_after_ms, sends=sends
+    )
 
 
 def record_of(item_id: str, outcome: Outcome[Any], broker_id: str = "") -> Record:
@@ -202,7 +213,12 @@ def record_of(item_id: str, outcome: Outcome[Any], broker_id: str = "") -> Recor
             )
         case "unsent":
             assert outcome.kind is not None
-            return Unsent(id=item_id, kind=outcome.kind.name, message=outcome.message)
+            return Unsent(
+                id=item_id,
+                kind=outcome.kind.name,
+                message=outcome.message,
+                sends=outcome.sends,
+            )
         case _:
             assert outcome.sent_at is not None
             assert outcome.died_at is not None

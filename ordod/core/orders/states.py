@@ -41,6 +41,7 @@ class OrderState(Struct, kw_only=True, omit_defaults=True):
     message: str | None = None
     code: str = ""
     sent_by: datetime | None = None  # of the first record after the intent: no later it was sent
+    sends: int = 1  # how often it was, or may have been, handed over
     sent_at: datetime | None = None  # of a doubt
     died_at: datetime | None = None
     absences: int = 0  # complete readings in a row that did not hold it, within the rule
@@ -155,6 +156,7 @@ class ChangeState(Struct, kw_only=True, omit_defaults=True):
     message: str = ""
     code: str = ""
     sent_by: datetime | None = None  # of the first record after the intent: no later it was sent
+    sends: int = 1  # how often it was, or may have been, handed over
     sent_at: datetime | None = None
     died_at: datetime | None = None
     absences: int = 0
