@@ -195,6 +195,7 @@ def test_no_connection_to_the_broker_is_broker_unavailable_and_nothing_is_sent(m
     with running("--no-limits") as sim:
         daemon = make(zerodha(sim)).ready()
         daemon.insist("echo")
+        until(lambda: daemon.get("echo")["status"] == "OPEN")
     # The simulator has ended: its port refuses.
 
     error = refusal(daemon, "alone", timeout_ms=1500)
