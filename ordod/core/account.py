@@ -63,6 +63,10 @@ class Held(NotAdmitted):
         self.kind = kind
         self.retry_after_ms = retry_after_ms
 
+    def as_error(self, account: str) -> OrdoError:
+        """What the caller is told."""
+        return OrdoError(self.kind, str(self), account=account, retry_after_ms=self.retry_after_ms)
+
 
 class Hand(Protocol):
     """Stands between a writing request and its bytes: asked with no await before each hand-over."""
@@ -215,18 +219,27 @@ class Account:
         while wait_s := self.windows.wait_s(
             request.group, now := self._clock.boot(), writes=request.writes, cancel=cancel
         ):
-            if now + wait_s > deadline:
-                raise Held(
-                    Kind.RATE_LIMITED,
-                    f"the broker's limit of {request.group} is reached; a slot is free in {wait_s:.1f} s, past the deadline",
-                    retry_after_ms=ceil(wait_s * 1000),
-                )
+            _check_slot(request.group, wait_s, now, deadline)
             if hand is not None and request.writes:
                 hand.check(
                     is_first=True
                 )  # who waits is told of a kill at once, not when the slot comes
                 wait_s = min(wait_s, GATE_LOOK_S)
             await anyio.sleep(wait_s)
+
+    def check_reach(self) -> None:
+        """Raises Held, BROKER_UNAVAILABLE, while the breaker is open."""
+        if wait_s := self.breaker.wait_s(self._clock.boot()):
+            raise Held(
+                Kind.BROKER_UNAVAILABLE,
+                f"{self.spec.name} could not be reached of late; the next try is in {wait_s:.0f} s",
+            )
+
+    def check_slot(self, group: str, deadline: float) -> None:
+        """Raises Held, RATE_LIMITED, where a write of the group has no slot by the deadline."""
+        now = self._clock.boot()
+        if wait_s := self.windows.wait_s(group, now, writes=True):
+            _check_slot(group, wait_s, now, deadline)
 
     async def read(self, operation: Callable[[Session], Dialogue[T]], *, deadline: float) -> T:
         """A question to the broker: asked again where the connection failed or the session died.
@@ -268,10 +281,14 @@ class Account:
                     Kind.BROKER_UNAVAILABLE, f"{self.spec.name}: {error}", account=self.name
                 ) from error
             except Held as error:
-                raise OrdoError(
-                    error.kind,
-                    str(error),
-                    account=self.name,
-                    retry_after_ms=error.retry_after_ms,
-                ) from error
+                raise error.as_error(self.name) from error
         raise AssertionError("unreachable: the second turn returns or raises")
+
+
+def _check_slot(group: str, wait_s: float, now: float, deadline: float) -> None:
+    if now + wait_s > deadline:
+        raise Held(
+            Kind.RATE_LIMITED,
+            f"the broker's limit of {group} is reached; a slot is free in {wait_s:.1f} s, past the deadline",
+            retry_after_ms=ceil(wait_s * 1000),
+        )

@@ -13,13 +13,12 @@ waits for the same answer.
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from math import ceil
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from ordod.adapter import Instrument, NewOrder, OrderTerms, Placed, supports
-from ordod.core.account import Account
+from ordod.core.account import Account, Held
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.risk import DAY_S, Facts, OrderRate, check
 from ordod.core.guard.windows import ORDERS_GROUP
@@ -294,27 +293,18 @@ class Desk:
                 account=account.name,
             )
 
-    def _check_way(self, account: Account, deadline: float) -> None:
+    @staticmethod
+    def _check_way(account: Account, deadline: float) -> None:
         """Refuse now what the broker's limits or its absence would refuse after an intent: a bot may ask again for hours.
 
         Raises:
             OrdoError: RATE_LIMITED, BROKER_UNAVAILABLE.
         """
-        now = self._clock.boot()
-        if wait_s := account.breaker.wait_s(now):
-            raise OrdoError(
-                Kind.BROKER_UNAVAILABLE,
-                f"{account.spec.name} could not be reached of late; the next try is in {wait_s:.0f} s",
-                account=account.name,
-            )
-        wait_s = account.windows.wait_s(ORDERS_GROUP, now, writes=True)
-        if wait_s and now + wait_s > deadline:
-            raise OrdoError(
-                Kind.RATE_LIMITED,
-                f"the broker's limit of orders is reached; a slot is free in {wait_s:.1f} s, past the deadline",
-                account=account.name,
-                retry_after_ms=ceil(wait_s * 1000),
-            )
+        try:
+            account.check_reach()
+            account.check_slot(ORDERS_GROUP, deadline)
+        except Held as held:
+            raise held.as_error(account.name) from held
 
     # A key that was here before
 

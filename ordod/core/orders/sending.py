@@ -118,12 +118,8 @@ class Sender:
             session: Session | None = None
             try:
                 hand.check(is_first=False)
-                if not is_cancel and (wait_s := account.breaker.wait_s(self._clock.boot())):
-                    return _unsent(
-                        sends,
-                        Kind.BROKER_UNAVAILABLE,
-                        f"{account.spec.name} could not be reached of late; the next try is in {wait_s:.0f} s",
-                    )
+                if not is_cancel:
+                    account.check_reach()
                 session = await account.keeper.ensure(deadline)
                 if session.user_id != user:
                     return _unsent(
