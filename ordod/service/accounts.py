@@ -98,13 +98,10 @@ class _Accounts:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def _some(self, name: str | None) -> list[Account]:
-        if name is None:
-            return list(self._parts.accounts.values())
-        return [self._parts.desk.account(name)]
-
     async def status(self, _: Call, params: OneOrAll) -> Accounts:
-        return Accounts([account_status(account) for account in self._some(params.account)])
+        return Accounts(
+            [account_status(account) for account in self._parts.desk.accounts(params.account)]
+        )
 
     async def login(self, call: Call, params: One) -> LoginState:
         account = self._parts.desk.account(params.account)

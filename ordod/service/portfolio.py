@@ -122,11 +122,7 @@ class _Portfolio:
         ask: Callable[[Account, float], Awaitable[T]],
     ) -> list[tuple[str, datetime, T | Fault]]:
         """The answer of each account, side by side; one that is down is an error of its own."""
-        wanted = (
-            list(self._parts.accounts.values())
-            if account is None
-            else [self._parts.desk.account(account)]
-        )
+        wanted = self._parts.desk.accounts(account)
         answers: dict[str, tuple[datetime, T | Fault]] = {}
 
         async def put(one: Account) -> None:

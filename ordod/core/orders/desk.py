@@ -162,6 +162,10 @@ class Desk:
                 value=name,
             ) from None
 
+    def accounts(self, name: str | None) -> list[Account]:
+        """The account of this name; None means all."""
+        return list(self._accounts.values()) if name is None else [self.account(name)]
+
     async def place(self, wanted: WantedOrder) -> PlaceResult:
         """Send one order and answer with what is known to be true.
 
