@@ -36,6 +36,16 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure
         self.fault = fault
         self.message = message
 
+    @classmethod
+    def unknown(cls, message: str) -> "Refusal":
+        """Nothing of that name is here."""
+        return cls(Fault.NOT_FOUND, message)
+
+    @classmethod
+    def too_late(cls, message: str) -> "Refusal":
+        """It is not alive any more."""
+        return cls(Fault.ORDER_REJECTED, message)
+
 
 class Entry(Struct, frozen=True):
     """How an order goes in, paise: the worst price it may trade at, what a unit ties up, what it shows at a time."""

@@ -11,29 +11,32 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 
 from ordod.paper.hours import MARKET_HOURS
+from ordod.sim.broker import BrokerSim, Options
 from ordod.sim.clock import Clock
 from ordod.sim.server import serving
-from ordod.sim.zerodha import App, Client, ZerodhaSim
 
 __all__ = ["main"]
+
+BROKERS = ("zerodha",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     asked = parser.parse_args(arguments)
     clock = Clock(asked.at, standing=asked.standing)
-    sim = ZerodhaSim(
+    options = Options(
         seed=asked.seed,
-        now=clock.now(),
         cash=asked.cash,
-        clients=(Client(user_id=asked.user_id),),
-        apps=(App(redirect_url=asked.redirect_url),),
         hours=MARKET_HOURS if asked.hours else None,
         limits=not asked.no_limits,
+        user_id=asked.user_id,
+        redirect_url=asked.redirect_url,
     )
+    sim: BrokerSim = import_module(f"ordod.sim.{asked.broker}").made(options, clock.now())
     for text in asked.faults:
         try:
             sim.faults.chance(text)
@@ -43,24 +46,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(asked.certificate, asked.key)
-    asyncio.run(_run(sim, clock, asked.port, tls))
+    asyncio.run(_run(asked.broker, sim, clock, asked.port, tls))
     return 0
 
 
-async def _run(sim: ZerodhaSim, clock: Clock, port: int, tls: ssl.SSLContext | None) -> None:
+async def _run(
+    broker: str, sim: BrokerSim, clock: Clock, port: int, tls: ssl.SSLContext | None
+) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with serving(sim, clock=clock, port=port, tls=tls) as listening:
-        sys.stdout.write(f"zerodha simulator ready at {listening.url}\n")
+        sys.stdout.write(f"{broker} simulator ready at {listening.url}\n")
         sys.stdout.flush()
         await stopped.wait()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ordod.sim", description=__doc__)
-    parser.add_argument("broker", choices=["zerodha"])
+    parser.add_argument("broker", choices=BROKERS)
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -77,8 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hours", action="store_true", help="keep the exchanges' hours")
     parser.add_argument("--no-limits", action="store_true", help="no 429 by counting")
     parser.add_argument("--cash", type=Decimal, default=Decimal(10_000_000))
-    parser.add_argument("--user-id", default=Client().user_id)
-    parser.add_argument("--redirect-url", default=App().redirect_url)
+    parser.add_argument("--user-id", default="", help="of its one user")
+    parser.add_argument("--redirect-url", default="", help="of its one app")
     parser.add_argument("--certificate", type=Path, help="PEM; TLS with it")
     parser.add_argument("--key", type=Path)
     return parser

@@ -8,13 +8,13 @@
 | `POST /_sim/chance` `{"text": "lose=0.25"}` | faults by chance, as on the command line |
 | `GET`, `POST /_sim/clock` `{"step_s": 1}` or `{"at": "..."}` | the broker's time; moved |
 | `POST /_sim/new_day` | the book of the day is emptied |
-| `POST /_sim/place` `{"user_id", "variety", ...}` | an order by hand in another app; answers its id |
-| `POST /_sim/request_token` `{"user_id", "api_key"}` | what a login in a browser ends with |
+| `GET /_sim/scopes` | which requests are which change: `{"place": ["POST", "/orders/"], ...}` |
+| `POST /_sim/place` `{"user_id", ...}` | an order by hand in another app, in the broker's own fields; answers its id |
+| `POST /_sim/access_token` `{"user_id"}` | a new session, as a login gives it |
+| `POST /_sim/request_token` `{"user_id"}` | what a login in a browser ends with, where the broker has such a page |
 | `POST /_sim/end_sessions` `{"user_id"}` | a master logout |
-| `POST /_sim/unlock` `{"user_id"}` | the account is unlocked |
-| `POST /_sim/auctions` `{"INFY": "22"}` | holdings that are in an auction |
 
-`user_id` and `api_key` may be left out: the first there is.
+`user_id` may be left out: the first there is. A broker may have more (its `controls`).
 """
 
 from collections.abc import Callable
@@ -24,11 +24,10 @@ from typing import Any
 import msgspec
 import orjson
 
+from ordod.sim.broker import BrokerSim, SimError
 from ordod.sim.clock import Clock
 from ordod.sim.faults import Fault
 from ordod.sim.message import Answer
-from ordod.sim.zerodha import ZerodhaSim
-from ordod.sim.zerodha.envelope import KiteError
 
 __all__ = ["Control"]
 
@@ -38,11 +37,11 @@ JSON = (("content-type", "application/json"),)
 class Control:
     """Answers requests below `/_sim/`."""
 
-    def __init__(self, sim: ZerodhaSim, clock: Clock) -> None:
+    def __init__(self, sim: BrokerSim, clock: Clock) -> None:
         self._sim = sim
         self._clock = clock
         self._calls: dict[tuple[str, str], Callable[[Any], Any]] = {
-            ("GET", "deeds"): lambda _: sim.desk.deeds,
+            ("GET", "deeds"): lambda _: sim.orders.deeds,
             ("GET", "requests"): lambda _: sim.requests,
             ("GET", "faults"): lambda _: sim.faults.waiting,
             ("POST", "faults"): self._add_faults,
@@ -52,10 +51,11 @@ class Control:
             ("POST", "clock"): self._move_clock,
             ("POST", "new_day"): lambda _: sim.new_day(clock.now()),
             ("POST", "place"): self._place,
+            ("GET", "scopes"): lambda _: sim.scopes,
+            ("POST", "access_token"): self._access_token,
             ("POST", "request_token"): self._request_token,
-            ("POST", "end_sessions"): lambda asked: sim.accounts.end_all(self._user(asked)),
-            ("POST", "unlock"): lambda asked: sim.accounts.unlock(self._user(asked)),
-            ("POST", "auctions"): lambda asked: sim.portfolio.auctions.update(asked),
+            ("POST", "end_sessions"): lambda asked: sim.end_sessions(self._user(asked)),
+            **sim.controls(),
         }
 
     def handle(self, method: str, target: str, body: bytes) -> Answer:
@@ -65,7 +65,7 @@ class Control:
             return Answer(404, JSON, b'{"error":"no such control request"}')
         try:
             result = call(orjson.loads(body) if body else {})
-        except (ValueError, KeyError, TypeError, msgspec.ValidationError, KiteError) as error:
+        except (ValueError, KeyError, TypeError, msgspec.ValidationError, SimError) as error:
             return Answer(400, JSON, orjson.dumps({"error": f"{type(error).__name__}: {error}"}))
         return Answer(200, JSON, msgspec.json.encode(result))
 
@@ -82,15 +82,15 @@ class Control:
         return {"at": self._clock.now()}
 
     def _place(self, asked: Any) -> dict[str, str]:
-        user, variety = self._user(asked), asked.pop("variety", "regular")
+        user = self._user(asked)
         asked.pop("user_id", None)
-        form = {name: str(value) for name, value in asked.items()}
-        return {"order_id": self._sim.place_by_hand(user, variety, form, self._clock.now())}
+        return {"order_id": self._sim.place_by_hand(user, asked, self._clock.now())}
+
+    def _access_token(self, asked: Any) -> dict[str, str]:
+        return {"access_token": self._sim.access_token(self._user(asked), self._clock.now())}
 
     def _request_token(self, asked: Any) -> dict[str, str]:
-        accounts = self._sim.accounts
-        api_key = asked.get("api_key") or next(iter(accounts.apps))
-        return {"request_token": accounts.grant(api_key, self._user(asked), self._clock.now())}
+        return {"request_token": self._sim.request_token(self._user(asked), self._clock.now())}
 
     def _user(self, asked: Any) -> str:
-        return asked.get("user_id") or next(iter(self._sim.accounts.clients))
+        return asked.get("user_id") or self._sim.users[0]

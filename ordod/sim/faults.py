@@ -6,6 +6,7 @@ only it knows what a rejection or a dead session looks like there.
 """
 
 import random
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 __all__ = ["Fault", "FaultKind", "Faults"]
 
+ORDER_CHANGES = (("POST", "/orders"), ("PUT", "/orders"), ("DELETE", "/orders"))
 HTML = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
 
 
@@ -29,7 +31,7 @@ class FaultKind(StrEnum):
     GARBAGE = "garbage"  # carried out; a 200 that is no JSON
     NO_ORDER_ID = "no_order_id"  # carried out; a success that names no order
     DEAD_SESSION = "dead_session"  # the session is ended, then the request looked at
-    REJECT = "reject"  # not carried out; refused for `reason`: funds, input, order, closed, holdings, depository
+    REJECT = "reject"  # not carried out; refused for `reason`: funds, holdings, input, order, closed, depository, limit
     TIMED_OUT_400 = "timed_out_400"  # carried out or not; a 400 that says the request timed out
     LATE = "late"  # carried out `seconds` later; the connection is closed at once, or answered with a 400 (`status`)
     INVISIBLE = "invisible"  # carried out and answered; the order is in no book for `seconds`
@@ -67,8 +69,12 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Faults:
     """The trouble still to come. One per simulator; every draw of chance comes from `seed`."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(
+        self, seed: int = 0, *, changes: Sequence[tuple[str, str]] = ORDER_CHANGES
+    ) -> None:
+        """`changes`: method and path of what changes orders, befallen where a chance names no scope."""
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self._changes = changes
         self._waiting: list[Fault] = []
         self.befell: list[tuple[Fault, str, str]] = []  # fault, method, path: what has happened
 
@@ -93,11 +99,7 @@ class Faults:
             raise ValueError(f"{text!r}: a probability lies between 0 and 1")
         halves = {"lose": (FaultKind.LOSE_BEFORE, FaultKind.LOSE_AFTER)}
         kinds = halves.get(word) or (FaultKind(word),)
-        scopes = (
-            [(method, prefix or "/")]
-            if scope
-            else [(m, "/orders") for m in ("POST", "PUT", "DELETE")]
-        )
+        scopes = [(method, prefix or "/")] if scope else self._changes
         left = 1.0  # faults are looked at in turn: the second is drawn only where the first was not
         for kind in kinds:
             share = chance / len(kinds)

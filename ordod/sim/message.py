@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import orjson
 from msgspec import Struct
 
 __all__ = ["Answer", "Ending", "Headers", "Reply", "Request"]
@@ -75,6 +76,16 @@ class Request(Struct, frozen=True):
     def cookies(self) -> dict[str, str]:
         pairs = (item.partition("=") for item in self.headers.get("cookie", "").split(";"))
         return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}
+
+    def fields(self) -> dict[str, str]:
+        """What was asked, whichever way it came: a form's fields, or the top of a JSON object as text."""
+        if self.content_type != "application/json":
+            return self.form
+        try:
+            body = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return {}
+        return {k: str(v) for k, v in body.items()} if isinstance(body, dict) else {}
 
     def one(self, name: str) -> str:
         """The query value of this name, "" where there is none."""

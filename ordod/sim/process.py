@@ -56,6 +56,13 @@ class SimProcess:
     def requests(self) -> list[dict[str, Any]]:
         return self.call("GET", "requests")  # type: ignore[no-any-return]
 
+    def access_token(self) -> str:
+        return str(self.call("POST", "access_token", {})["access_token"])
+
+    def scopes(self) -> dict[str, tuple[str, str]]:
+        """Method and path of each change: `place`, `modify`, `cancel` ..."""
+        return {name: (method, path) for name, (method, path) in self.call("GET", "scopes").items()}
+
     def request_token(self) -> str:
         return str(self.call("POST", "request_token", {})["request_token"])
 
@@ -64,9 +71,9 @@ class SimProcess:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[SimProcess]:
-    """`python -m ordod.sim zerodha` with these options while the block lasts. HTTP only: no `--certificate`."""
-    command = [sys.executable, "-m", "ordod.sim", "zerodha", *options]
+def running(*options: str, broker: str = "zerodha") -> Iterator[SimProcess]:
+    """`python -m ordod.sim BROKER` with these options while the block lasts. HTTP only: no `--certificate`."""
+    command = [sys.executable, "-m", "ordod.sim", broker, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)  # noqa: S603 - fixed argv
     assert process.stdout is not None
     try:

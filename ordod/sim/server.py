@@ -16,10 +16,10 @@ from typing import Protocol
 
 import h11
 
+from ordod.sim.broker import BrokerSim
 from ordod.sim.clock import Clock
 from ordod.sim.control import Control
 from ordod.sim.message import Answer, Ending, Headers, Reply
-from ordod.sim.zerodha import ZerodhaSim
 
 __all__ = ["Served", "serving"]
 
@@ -160,7 +160,7 @@ class _Connection(asyncio.Protocol):
 
 @asynccontextmanager
 async def serving(
-    sim: ZerodhaSim, *, clock: Clock | None = None, port: int = 0, tls: ssl.SSLContext | None = None
+    sim: BrokerSim, *, clock: Clock | None = None, port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Listening]:
     """The simulator on loopback while the block lasts; `url` and `port` are what it got. Port 0: any free one."""
     clock = clock or Clock()

@@ -308,7 +308,7 @@ def test_the_variety_of_the_path_must_be_the_orders(kite: Any) -> None:
 def test_an_order_by_hand_is_in_the_book_without_a_tag(kite: Any, form: Any) -> None:
     fields = {name: str(value) for name, value in form().items()}
 
-    order_id = kite.sim.place_by_hand("ZX0001", "regular", fields, kite.now)
+    order_id = kite.sim.place_by_hand("ZX0001", fields, kite.now)
 
     assert kite.order(order_id)["tag"] is None
     assert [deed.origin for deed in kite.sim.desk.deeds] == ["hand"]

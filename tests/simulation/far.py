@@ -283,6 +283,7 @@ class ZerodhaFar(Far):
         self._end_the_day(now)
         exchange, _, name = symbol.partition(":")
         form = {
+            "variety": "regular",
             "exchange": exchange,
             "tradingsymbol": name,
             "transaction_type": str(side),
@@ -293,9 +294,7 @@ class ZerodhaFar(Far):
             "price": str(self.price(symbol, AWAY[side])),
         }
         try:
-            placed = self.sim.place_by_hand(
-                next(iter(self.sim.accounts.clients)), "regular", form, now
-            )
+            placed = self.sim.place_by_hand(self.sim.users[0], form, now)
         except KiteError:
             return
         self._remember(user, placed, {"quantity": form["quantity"], "tag": None})

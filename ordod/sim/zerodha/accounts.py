@@ -122,15 +122,19 @@ class Accounts:
         ):
             raise KiteError.bad_token()
         del self._request_tokens[form["request_token"]]
+        return self.open(app.api_key, granted.user_id, now)
+
+    def open(self, api_key: str, user_id: str, now: datetime) -> Login:
+        """A new session: the one live access token of this app and user."""
         end = now.replace(hour=SESSIONS_END.hour, minute=0, second=0, microsecond=0)
         login = Login(
-            user_id=granted.user_id,
-            api_key=app.api_key,
+            user_id=user_id,
+            api_key=api_key,
             access_token=self.text(32),
             at=now,
             expires_at=end if now < end else end + timedelta(days=1),
         )
-        self._live[app.api_key, granted.user_id] = login
+        self._live[api_key, user_id] = login
         self.logins += 1
         return login
 

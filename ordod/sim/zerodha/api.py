@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from ordod.sim.message import Answer, Request
+from ordod.sim.orders import PLAIN, Deed, Wish
 from ordod.sim.zerodha.accounts import Accounts, Login, profile, session_data
 from ordod.sim.zerodha.envelope import KiteError, success
 from ordod.sim.zerodha.forms import (
@@ -16,7 +17,7 @@ from ordod.sim.zerodha.forms import (
 )
 from ordod.sim.zerodha.limits import Limits
 from ordod.sim.zerodha.market import Market
-from ordod.sim.zerodha.orders import Deed, Desk, Wish
+from ordod.sim.zerodha.orders import Desk
 from ordod.sim.zerodha.portfolio import Portfolio
 
 __all__ = ["Api"]
@@ -24,7 +25,6 @@ __all__ = ["Api"]
 T = TypeVar("T")
 WEB_PATHS = ("/connect/", "/api/")
 JSON_PATHS = ("/margins/", "/charges/")
-PLAIN = Wish()
 
 
 class Api:

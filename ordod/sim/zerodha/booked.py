@@ -4,14 +4,13 @@ The exchange knows how an order stands; Kite adds what it was called with, tags 
 exchange takes at once.
 """
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct
+from msgspec import field
 
-from ordod.domain.orders import LIVE, BrokerOrder, NewOrder, OrderType, Status
-from ordod.paper.orders import PaperOrder
+from ordod.domain.orders import BrokerOrder, OrderType, Status
+from ordod.sim import orders
 from ordod.sim.zerodha.envelope import number
 from ordod.sim.zerodha.market import Contract
 from ordod.sim.zerodha.rows import stamp
@@ -33,56 +32,18 @@ PLACING = ("PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING")
 MODIFYING = ("MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED")
 
 
-class Booked(Struct, kw_only=True):
-    """One order of the day under its Kite id. `paper` is None while it waits for the next day, or was never taken."""
+class Booked(orders.Booked, kw_only=True):
+    """One order of the day under its Kite id."""
 
-    order_id: str
-    user_id: str
     variety: str
     contract: Contract
-    terms: NewOrder
-    placed_at: datetime
     guid: str
-    tag: str = ""
-    system_tags: list[str] = []
+    system_tags: list[str] = field(default_factory=list)
     protection: Decimal | None = None
     validity_ttl: int = 0
     auction_number: str = ""
     parent_order_id: str | None = None
-    meta: dict[str, Any] = {}
-    paper: PaperOrder | None = None
-    waiting: Status = Status.PENDING  # how it stands while `paper` is None
-    message: str | None = None
-    modifications: int = 0
-    visible_at: datetime | None = None
-    hides_tag: bool = False
-
-    @property
-    def row(self) -> BrokerOrder:
-        """How the exchange shows it, or would."""
-        if self.paper is not None:
-            return self.paper.row()
-        terms = self.terms
-        return BrokerOrder(
-            broker_order_id=self.order_id,
-            status=self.waiting,
-            symbol=terms.symbol,
-            side=terms.side,
-            quantity=terms.quantity,
-            type=terms.type,
-            product=terms.product,
-            validity=terms.validity,
-            price=terms.price,
-            trigger_price=terms.trigger_price,
-            disclosed_quantity=terms.disclosed_quantity,
-            status_message=self.message,
-            placed_at=self.placed_at,
-            updated_at=self.placed_at,
-        )
-
-    @property
-    def is_live(self) -> bool:
-        return self.row.status in LIVE
+    meta: dict[str, Any] = field(default_factory=dict)
 
 
 def status_word(booked: Booked, row: BrokerOrder | None = None) -> str:
@@ -104,9 +65,7 @@ def order_row(booked: Booked, row: BrokerOrder | None = None) -> dict[str, Any]:
     quantity, filled = row.quantity // units, row.filled_quantity // units
     ended = word in ("CANCELLED", "CANCELLED AMO")
     order_type, price, mktp = _protected(booked, row)
-    tags = (
-        [tag for tag in (booked.tag,) if tag and not booked.hides_tag] + booked.system_tags + mktp
-    )
+    tags = [tag for tag in (booked.shown_tag,) if tag] + booked.system_tags + mktp
     at_exchange = row.exchange_order_id is not None
     shown: dict[str, Any] = {
         "account_id": booked.user_id,
@@ -140,7 +99,7 @@ def order_row(booked: Booked, row: BrokerOrder | None = None) -> dict[str, Any]:
         "cancelled_quantity": quantity - filled if ended else 0,
         "market_protection": 0 if mktp else number(booked.protection),
         "meta": booked.meta,
-        "tag": booked.tag if booked.tag and not booked.hides_tag else None,
+        "tag": booked.shown_tag or None,
         "guid": booked.guid,
     }
     if booked.auction_number:

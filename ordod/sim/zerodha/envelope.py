@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from ordod.sim.broker import SimError
 from ordod.sim.message import Answer
 
 __all__ = ["JSON", "KiteError", "number", "success"]
@@ -12,7 +13,7 @@ __all__ = ["JSON", "KiteError", "number", "success"]
 JSON = (("content-type", "application/json"),)
 
 
-class KiteError(Exception):
+class KiteError(SimError):
     """A refusal, as it is sent: HTTP status, `error_type` and message."""
 
     def __init__(self, status: int, error_type: str, message: str) -> None:

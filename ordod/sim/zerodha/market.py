@@ -1,8 +1,7 @@
 """Kite's view of what is listed: its names, tokens, units, the instrument dump, quotes and candles (zerodha.md 7 and 8)."""
 
 import gzip
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +15,7 @@ from ordod.sim.clock import IST
 from ordod.sim.message import Answer
 from ordod.sim.zerodha.envelope import KiteError, number
 
-__all__ = ["Contract", "Market", "nifty_options"]
+__all__ = ["Contract", "Market"]
 
 SEGMENT_CODES = {"NSE": 1, "NFO": 2, "CDS": 3, "BSE": 4, "BFO": 5, "BCD": 6, "MCX": 7, "INDICES": 9}
 INDEX_NAMES = {
@@ -41,7 +40,6 @@ INTERVALS = {
 }  # the most days of one request
 QUOTED_MAX = {"quote": 500, "ohlc": 1000, "ltp": 1000}
 DEPTH_LEVELS = 5
-OPTION_TICK = Decimal("0.05")
 HEADER = (
     "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,"
     "segment,exchange"
@@ -168,44 +166,6 @@ class Market:
         if name.isascii() and name.isdigit():
             return self._by_token.get(int(name))
         return self._by_name.get(name)
-
-
-def nifty_options(listed: Sequence[Listing]) -> Iterator[Listing]:
-    """A handful of NIFTY options around the money for the near expiry: the exchange lists none of its own."""
-    nifty = [one for one in listed if one.instrument.name == "NIFTY" and one.instrument.expiry]
-    future = min(nifty, key=lambda one: one.instrument.expiry or date.max)
-    expiry, lot = future.instrument.expiry, future.instrument.lot_size
-    assert expiry is not None
-    assert lot is not None
-    for step in range(-2, 3):
-        strike = (future.last_price // 100 + step) * 100
-        for kind in (InstrumentKind.CALL, InstrumentKind.PUT):
-            symbol = f"NIFTY{expiry:%d%b%y}{strike:f}{kind}".upper()
-            inner = (
-                future.last_price - strike
-                if kind is InstrumentKind.CALL
-                else strike - future.last_price
-            )
-            yield Listing(
-                instrument=Instrument(
-                    exchange=Exchange.NFO,
-                    symbol=f"NFO:{symbol}",
-                    broker_symbol=symbol,
-                    instrument_token=str(40_000 + 2 * (step + 2) + (kind is InstrumentKind.PUT)),
-                    kind=kind,
-                    tick_size=OPTION_TICK,
-                    lot_size=lot,
-                    name="NIFTY",
-                    expiry=expiry,
-                    strike=strike,
-                    freeze_quantity=future.instrument.freeze_quantity,
-                ),
-                last_price=(max(inner, Decimal(0)) + 150) // OPTION_TICK * OPTION_TICK,
-                volatility=0.05,
-                band=Decimal("0.5"),
-                depth_quantity=lot * 20,
-                day_volume=lot * 50_000,
-            )
 
 
 def _contract(instrument: Instrument) -> Contract:

@@ -2,12 +2,12 @@
 
 Orders here are the exchange's orders under Kite's ids, plus what only the broker knows: varieties that are several orders at
 the exchange (iceberg, cover), after-market orders that wait for the next day, auctions, slices, tags, the count of
-modifications, and the answers to what is asked of it. `deeds` is the ground truth: everything that was carried out, whoever saw it.
+modifications, and the answers to what is asked of it.
 """
 
 import random
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from ordod.domain.orders import (
 )
 from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.exchange import Refusal
-from ordod.paper.orders import PaperOrder
+from ordod.sim.orders import Orders, Wish
 from ordod.sim.zerodha.booked import (
     AUTOMATIC_PROTECTION,
     Booked,
@@ -40,7 +40,7 @@ from ordod.sim.zerodha.forms import ModifyForm, PlaceForm
 from ordod.sim.zerodha.market import Contract, Market
 from ordod.sim.zerodha.rows import trade_row
 
-__all__ = ["Deed", "Desk", "Wish", "with_refusals"]
+__all__ = ["Desk", "with_refusals"]
 
 ID_EPOCH = datetime(
     2010, 11, 4, 1, 42, 54, 657000, UTC
@@ -57,30 +57,6 @@ REFUSALS = {
 T = TypeVar("T")
 
 
-class Deed(Struct, frozen=True, kw_only=True):
-    """One thing that was carried out. `origin`: `api`, `hand` (placed in another app), or `broker` (a leg, a trigger).
-
-    `error` is the refusal where the broker looked at it and said no: then nothing was done.
-    """
-
-    what: str  # place, modify, cancel, gtt_place ...
-    at: datetime
-    user_id: str
-    origin: str
-    order_id: str = ""
-    tag: str = ""
-    terms: dict[str, str] = {}
-    error: str = ""
-
-
-class Wish(Struct, frozen=True):
-    """How a placement is to be shown: not before so many seconds, without its tag; and where it came from."""
-
-    invisible_s: float = 0
-    hides_tag: bool = False
-    origin: str = "api"
-
-
 class _Iceberg(Struct):
     form: PlaceForm
     current: Booked
@@ -92,19 +68,16 @@ class _Cover(Struct):
     trigger_price: Decimal
 
 
-class Desk:
-    """Every user's orders of the day."""
+class Desk(Orders[Booked]):
+    """Every user's orders of the day, in Kite's varieties."""
 
     def __init__(self, paper: Paper, market: Market, chance: random.Random) -> None:
-        self._paper = paper
+        super().__init__(paper)
         self._market = market
         self._chance = chance
-        self._booked: dict[str, Booked] = {}
-        self._by_paper: dict[str, Booked] = {}
         self._icebergs: list[_Iceberg] = []
         self._covers: list[_Cover] = []
         self._last_id = 0
-        self.deeds: list[Deed] = []
 
     # What clients ask for
 
@@ -144,7 +117,7 @@ class Desk:
             given = {name: value for name, value in given.items() if value is not None}
             booked.terms = msgspec.structs.replace(booked.terms, **given)
         else:
-            with_refusals(lambda: self._paper.modify(user, paper.order_id, changes, now))
+            with_refusals(lambda: self.paper.modify(user, paper.order_id, changes, now))
         booked.modifications += 1
         booked.protection = form.market_protection or booked.protection
 
@@ -156,17 +129,17 @@ class Desk:
         if paper is None:
             booked.waiting = Status.CANCELLED
         elif booked.parent_order_id is None:
-            with_refusals(lambda: self._paper.cancel(user, paper.order_id, now))
+            with_refusals(lambda: self.paper.cancel(user, paper.order_id, now))
         elif parent == booked.parent_order_id:
             leave = OrderChanges(type=OrderType.MARKET)
-            with_refusals(lambda: self._paper.modify(user, paper.order_id, leave, now))
+            with_refusals(lambda: self.paper.modify(user, paper.order_id, leave, now))
         else:
             raise KiteError.bad_input("Invalid `parent_order_id`.")
 
     # The books
 
     def rows(self, user: str, now: datetime) -> list[dict[str, Any]]:
-        return [order_row(booked) for booked in self._visible(user, now)]
+        return [order_row(booked) for booked in self.visible(user, now)]
 
     def trail(self, user: str, order_id: str, now: datetime) -> list[dict[str, Any]]:
         """Oldest first. Raises KiteError 404 for an order that is not in the book."""
@@ -174,12 +147,11 @@ class Desk:
         return trail_rows(booked)
 
     def trades(self, user: str, now: datetime) -> list[dict[str, Any]]:
-        visible = {booked.order_id for booked in self._visible(user, now)}
-        return [row for row in self._trades(user) if row["order_id"] in visible]
+        return [trade_row(fill, b.order_id, b.contract) for fill, b in self.fills(user, now)]
 
     def trades_of(self, user: str, order_id: str, now: datetime) -> list[dict[str, Any]]:
         booked = self._shown(user, order_id, now)
-        return [row for row in self._trades(user) if row["order_id"] == booked.order_id]
+        return [row for row in self.trades(user, now) if row["order_id"] == booked.order_id]
 
     # What the broker does by itself
 
@@ -208,31 +180,19 @@ class Desk:
 
     def adopt(self, user: str, paper_id: str, now: datetime) -> str:
         """The Kite id of an order the exchange made by itself (a trigger's)."""
-        known = self._by_paper.get(paper_id)
+        known = self.of_paper(paper_id)
         if known is None:
-            paper = self._paper.order(user, paper_id)
+            paper = self.paper.order(user, paper_id)
             contract = self._market.of(paper.terms.symbol)
             known = self._new(user, "regular", contract, paper.terms, paper.placed_at)
-            self._attach(known, paper)
-            self._note("place", known, "broker", {})
+            self.attach(known, paper)
+            self.note_placed(known, "broker", {})
         return known.order_id
 
     def new_day(self, now: datetime) -> None:
-        """The book is emptied; after-market orders go to the exchange."""
-        held = [b for b in self._booked.values() if b.paper is None and b.waiting is Status.PENDING]
-        self._booked = {booked.order_id: booked for booked in held}
-        self._by_paper.clear()
         self._icebergs.clear()
         self._covers.clear()
-        for booked in held:
-            try:
-                self._attach(booked, self._paper.place(booked.user_id, booked.terms, now))
-            except Refusal as refusal:
-                booked.waiting = Status.REJECTED
-                booked.message = refusal.message
-
-    def note(self, deed: Deed) -> None:
-        self.deeds.append(deed)
+        super().new_day(now)
 
     # Placing
 
@@ -260,12 +220,12 @@ class Desk:
             booked.visible_at = now + timedelta(seconds=wish.invisible_s)
         if form.variety != "amo":
             try:
-                paper = with_refusals(lambda: self._paper.place(user, terms, now))
+                paper = with_refusals(lambda: self.paper.place(user, terms, now))
             except KiteError:
-                del self._booked[booked.order_id]
+                self.drop(booked)
                 raise
-            self._attach(booked, paper)
-        self._note("place", booked, wish.origin, _plain(form))
+            self.attach(booked, paper)
+        self.note_placed(booked, wish.origin, _plain(form))
         return booked
 
     def _new(
@@ -280,12 +240,7 @@ class Desk:
             placed_at=now,
             guid="".join(self._chance.choices(string.ascii_letters + string.digits, k=20)),
         )
-        self._booked[booked.order_id] = booked
-        return booked
-
-    def _attach(self, booked: Booked, paper: PaperOrder) -> None:
-        booked.paper = paper
-        self._by_paper[paper.order_id] = booked
+        return self.add(booked)
 
     def _leg(
         self, user: str, form: PlaceForm, contract: Contract, leg: int, now: datetime, wish: Wish
@@ -346,35 +301,22 @@ class Desk:
         stop = self._new(entry.user_id, "co", entry.contract, terms, now)
         stop.parent_order_id = entry.order_id
         try:
-            self._attach(stop, self._paper.place(entry.user_id, terms, now))
+            self.attach(stop, self.paper.place(entry.user_id, terms, now))
         except Refusal as refusal:
             stop.waiting, stop.message = Status.REJECTED, refusal.message
-        self._note("place", stop, "broker", {})
+        self.note_placed(stop, "broker", {})
 
     def _next_id(self, now: datetime) -> str:
         milliseconds = (now - ID_EPOCH) // timedelta(milliseconds=1)
         self._last_id = max(self._last_id + 1, milliseconds << 22)
         return str(self._last_id)
 
-    def _note(self, what: str, booked: Booked, origin: str, terms: dict[str, str]) -> None:
-        self.deeds.append(
-            Deed(
-                what=what,
-                at=booked.placed_at,
-                user_id=booked.user_id,
-                origin=origin,
-                order_id=booked.order_id,
-                tag=booked.tag,
-                terms=terms,
-            )
-        )
-
     # Finding and showing
 
     def _mine(self, user: str, variety: str, order_id: str, change: str) -> Booked:
         """A living order of this user and variety. Raises KiteError."""
-        booked = self._booked.get(order_id)
-        if booked is None or booked.user_id != user:
+        booked = self.mine(user, order_id)
+        if booked is None:
             raise KiteError.no_order()
         if booked.variety != variety:
             raise KiteError.bad_input("Invalid `variety`.")
@@ -384,21 +326,10 @@ class Desk:
         return booked
 
     def _shown(self, user: str, order_id: str, now: datetime) -> Booked:
-        for booked in self._visible(user, now):
-            if booked.order_id == order_id:
-                return booked
-        raise KiteError(404, "GeneralException", "Couldn't find that `order_id`.")
-
-    def _visible(self, user: str, now: datetime) -> Iterator[Booked]:
-        for booked in self._booked.values():
-            if booked.user_id == user and (booked.visible_at is None or booked.visible_at <= now):
-                yield booked
-
-    def _trades(self, user: str) -> list[dict[str, Any]]:
-        found = (
-            (fill, self._by_paper.get(fill.broker_order_id)) for fill in self._paper.trades(user)
-        )
-        return [trade_row(fill, b.order_id, b.contract) for fill, b in found if b is not None]
+        booked = self.shown(user, order_id, now)
+        if booked is None:
+            raise KiteError(404, "GeneralException", "Couldn't find that `order_id`.")
+        return booked
 
 
 def _refused(refusal: Refusal) -> KiteError:

@@ -1,12 +1,10 @@
 """The adapter talks to the simulator without a socket: two independent readings of one fact sheet must agree."""
 
-from collections.abc import Generator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyotp
 import pytest
 
 from ordo_adapters.zerodha import ZERODHA
@@ -22,8 +20,6 @@ from ordod.adapter import (
     GttLeg,
     GttStatus,
     HttpRequest,
-    HttpResponse,
-    Instrument,
     Interval,
     NewGtt,
     NewOrder,
@@ -38,8 +34,9 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.sim.zerodha import App, Client, ZerodhaSim
+from ordod.sim.zerodha.accounts import Accounts
+from tests.adapters.bench import TEN, Bench
 
-TEN = datetime(2026, 11, 25, 10, 0, tzinfo=IST)
 CREDENTIALS = Credentials(
     user_id=Client().user_id,
     api_key=Secret(App().api_key),
@@ -50,92 +47,14 @@ CREDENTIALS = Credentials(
 )
 
 
-class Bench:
-    """Carries the adapter's requests to the simulator and the answers back. A second passes with each."""
-
-    def __init__(self) -> None:
-        self.sim = ZerodhaSim(seed=7, now=TEN)
-        self.now = TEN
-        self.session = self.run(ZERODHA.login(CREDENTIALS, TEN))
-        content = self.run(ZERODHA.master(self.session))
-        self.instruments = tuple(ZERODHA.parse_master(content, TEN.date()))
-
-    def run(self, dialogue: Generator[Any, Any, Any]) -> Any:
-        """Play a dialogue to its end; codes are made from the user's secret."""
-        answer: HttpResponse | str | None = None
-        while True:
-            try:
-                asked = dialogue.send(answer) if answer is not None else next(dialogue)
-            except StopIteration as end:
-                return end.value
-            self.now += timedelta(seconds=1)
-            if isinstance(asked, Ask):
-                answer = pyotp.TOTP(Client().totp_secret).at(self.now)
-            else:
-                answer = self._send(asked)
-
-    def _send(self, request: HttpRequest) -> HttpResponse:
-        content_type, body = request.body()
-        headers = list(request.headers)
-        if content_type:
-            headers.append(("Content-Type", content_type))
-        reply = self.sim.answer(request.method, request.target(), headers, body, self.now)
-        return HttpResponse(*reply.answer)
-
-    # The contract's Instruments
-
-    def by_broker_symbol(self, exchange: Exchange, broker_symbol: str) -> Instrument | None:
-        wanted = (exchange, broker_symbol)
-        found = (i for i in self.instruments if (i.exchange, i.broker_symbol) == wanted)
-        return next(found, None)
-
-    def by_token(self, instrument_token: str) -> Instrument | None:
-        found = (i for i in self.instruments if i.instrument_token == instrument_token)
-        return next(found, None)
-
-    # What the tests do again and again
-
-    def listed(self, exchange: Exchange, broker_symbol: str) -> Instrument:
-        found = self.by_broker_symbol(exchange, broker_symbol)
-        assert found is not None
-        return found
-
-    @property
-    def infy(self) -> Instrument:
-        return self.listed(Exchange.NSE, "INFY")
-
-    def last_price(self) -> Decimal:
-        quotes = self.run(ZERODHA.ltp(self.session, (self.infy,)))
-        price = quotes["NSE:INFY"].last_price
-        assert isinstance(price, Decimal)
-        return price
-
-    def place(self, instrument: Instrument | None = None, **more: Any) -> str:
-        instrument = instrument or self.infy
-        terms: dict[str, Any] = {
-            "symbol": instrument.symbol,
-            "side": Side.BUY,
-            "quantity": 10,
-            "type": OrderType.MARKET,
-            "product": Product.CNC,
-            "tag": "a7f3a91c2dk5m7q2w3xy",
-        }
-        order = NewOrder(**(terms | more))
-        return str(self.run(ZERODHA.place(self.session, order, instrument)).broker_order_id)
-
-    def rows(self) -> tuple[BrokerOrder, ...]:
-        read = self.run(ZERODHA.orders(self.session, self))
-        assert read.is_whole, read.bad
-        rows: tuple[BrokerOrder, ...] = read.good
-        return rows
-
-    def row(self, order_id: str) -> BrokerOrder:
-        return next(row for row in self.rows() if row.broker_order_id == order_id)
+def _accounts(bench: Bench) -> Accounts:
+    assert isinstance(bench.sim, ZerodhaSim)
+    return bench.sim.accounts
 
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench()
+    return Bench(ZERODHA, ZerodhaSim(seed=7, now=TEN), CREDENTIALS)
 
 
 def test_a_headless_login_ends_with_a_session_that_lives(bench: Bench) -> None:
@@ -163,7 +82,7 @@ def test_a_wrong_password_is_denied_and_tried_once(bench: Bench) -> None:
 
 
 def test_without_consent_the_login_says_what_to_do(bench: Bench) -> None:
-    bench.sim.accounts.consents.clear()
+    _accounts(bench).consents.clear()
     bench.now += timedelta(minutes=1)
 
     with pytest.raises(BrokerError, match="authorise") as refused:
@@ -178,7 +97,7 @@ def test_a_page_login_takes_the_address_the_browser_ended_on(bench: Bench) -> No
     )
     asked = next(dialogue)
     assert isinstance(asked, Ask)
-    token = bench.sim.accounts.grant(App().api_key, "ZX0001", bench.now)
+    token = _accounts(bench).grant(App().api_key, "ZX0001", bench.now)
     request = dialogue.send(f"{App().redirect_url}?status=success&request_token={token}")
     assert isinstance(request, HttpRequest)
 
@@ -197,7 +116,7 @@ def test_a_market_order_is_found_by_its_tag_and_filled(bench: Bench) -> None:
     row = bench.row(order_id)
 
     assert row.status is Status.FILLED
-    assert "a7f3a91c2dk5m7q2w3xy" in row.tags
+    assert bench.tag in row.tags
     assert (row.symbol, row.filled_quantity, row.side) == ("NSE:INFY", 10, Side.BUY)
     trades = bench.run(ZERODHA.trades(bench.session, bench))
     assert trades.is_whole
@@ -205,13 +124,14 @@ def test_a_market_order_is_found_by_its_tag_and_filled(bench: Bench) -> None:
 
 
 def test_lots_become_units_and_units_lots(bench: Bench) -> None:
-    listed = bench.listed(Exchange.MCX, "CRUDEOIL26DECFUT")
+    listed = bench.by_broker_symbol(Exchange.MCX, "CRUDEOIL26DECFUT")
+    assert listed is not None
     assert listed.lot_size == 100
 
-    order_id = bench.place(listed, quantity=200, product=Product.NRML)
+    order_id = bench.place(listed.symbol, quantity=200, product=Product.NRML)
 
     assert bench.row(order_id).filled_quantity == 200
-    assert bench.sim.desk.deeds[-1].terms["quantity"] == "2"
+    assert bench.sim.orders.deeds[-1].terms["quantity"] == "2"
     positions = bench.run(ZERODHA.positions(bench.session, bench))
     assert positions.is_whole
     assert [position.quantity for position in positions.good] == [200]
@@ -336,7 +256,7 @@ def test_margins_quotes_and_candles_are_read(bench: Bench) -> None:
         price=Decimal(1400),
         tag=None,
     )
-    nifty = bench.listed(Exchange.NSE_INDEX, "NIFTY 50")
+    nifty = bench.listed("NSE_INDEX:NIFTY")
     start = datetime(2026, 11, 24, 9, 15, tzinfo=IST)
 
     margin = bench.run(ZERODHA.margin(bench.session, ((order, bench.infy), (order, bench.infy))))
