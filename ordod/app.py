@@ -24,7 +24,7 @@ from ordod.core.account import Account, AccountRules
 from ordod.core.events import Events
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
-from ordod.core.guard.windows import ORDERS_GROUP, Windows
+from ordod.core.guard.windows import Windows, order_group
 from ordod.core.masters import MasterKeeper
 from ordod.core.orders.book import Book
 from ordod.core.orders.changes import Changes
@@ -309,14 +309,11 @@ def _account(
     for name, note, at in ledger.book.account_notes:
         if name == settings.name:
             keeper.remember(note, at)
-    full_until = (
-        clock.boot() + FULL_S if any(w.group == ORDERS_GROUP for w in spec.windows) else 0.0
-    )
-    windows = Windows(spec.windows, full_until=full_until)
+    windows = Windows(spec.windows, full_until=clock.boot() + FULL_S)
     now, boot = clock.now(), clock.boot()
-    for at in ledger.book.sends_of(settings.name, now - timedelta(days=1), now):
+    for at, operation in ledger.book.sends_of(settings.name, now - timedelta(days=1), now):
         # After the wall clock was set back a send may lie in the future: it counts as of now, and blocks nobody for an hour.
-        windows.remember(ORDERS_GROUP, boot - max(0.0, (now - at).total_seconds()))
+        windows.remember(order_group(operation), boot - max(0.0, (now - at).total_seconds()))
     return Account(
         AccountRules(
             name=settings.name,

@@ -163,7 +163,7 @@ class HttpRequest(Struct, frozen=True):
 
     Args:
         host: a name in `spec.hosts`.
-        group: the name of the rate windows that count it.
+        group: what rate windows count it as (`Window`).
         query: pairs, in order; a name may repeat.
         form: pairs or a mapping, sent form-encoded. `json`: a value sent as JSON, a Decimal as a
             number. At most one of the two.
@@ -258,11 +258,18 @@ class Tag(Struct, frozen=True):
 
 
 class Window(Struct, frozen=True):
-    """At most `count` requests of `group` in any `seconds`, rolling. The daemon never sends more."""
+    """At most `count` requests of `group` in any `seconds`, rolling. The daemon never sends more.
+
+    A window counts the groups below its own too: `orders` counts `orders.place`, "" counts every request. Requests that place,
+    modify or cancel an order are of the groups `orders.place`, `orders.modify`, `orders.cancel`.
+    """
 
     group: str
     count: int
     seconds: int
+
+    def counts(self, group: str) -> bool:
+        return f"{group}.".startswith(f"{self.group}." if self.group else "")
 
 
 class BrokerSpec(Struct, frozen=True, kw_only=True):

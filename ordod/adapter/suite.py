@@ -76,6 +76,7 @@ __all__ = [
     "table",
 ]
 
+ORDER_WRITES = ("place", "modify", "cancel")
 WRITES = frozenset(
     {"place", "modify", "cancel", "place_gtt", "modify_gtt", "cancel_gtt", "convert"}
 )
@@ -462,7 +463,6 @@ def _ends(bench: _Bench, operation: str) -> None:
 def _requests(bench: _Bench, operation: str) -> None:
     """Hosts and groups of the spec; one request that writes in a writing operation, none in another, nothing after it."""
     spec = bench.adapter.spec
-    groups = {window.group for window in spec.windows}
     for one in bench.conversations(operation):
         requests = bench.play(one).requests
         for request in requests:
@@ -470,15 +470,18 @@ def _requests(bench: _Bench, operation: str) -> None:
             _must(request.host in spec.hosts, f"{where}: host {request.host!r} is not in the spec")
             _must(request.path.startswith("/"), f"{where}: the path does not begin with a slash")
             _must(request.form is None or request.json is None, f"{where}: two bodies")
-            known = request.group in groups or not groups
+            known = not spec.windows or any(w.counts(request.group) for w in spec.windows)
             _must(known, f"{where}: no window counts group {request.group!r}")
+            if request.writes and operation in ORDER_WRITES:
+                due = f"orders.{operation}"
+                _must(request.group == due, f"{where}: group {request.group!r}, must be {due!r}")
             for text in (name for pair in request.headers for name in pair):
                 _must("\n" not in text and "\r" not in text, f"{where}: a line end in a header")
             request.body()  # it can be written
         writes = [request.writes for request in requests]
-        due = 1 if operation in WRITES else 0
-        _must(sum(writes) == due, f"{operation}: {sum(writes)} requests write, {due} must")
-        _must(not due or writes[-1], f"{operation}: requests after the one that writes")
+        count = 1 if operation in WRITES else 0
+        _must(sum(writes) == count, f"{operation}: {sum(writes)} requests write, {count} must")
+        _must(not count or writes[-1], f"{operation}: requests after the one that writes")
 
 
 def _garbage(bench: _Bench, operation: str) -> None:
@@ -747,7 +750,10 @@ def _facts(adapter: Adapter) -> str:
     spec = adapter.spec
     tag = f"{spec.tag.length} of {len(spec.tag.alphabet)}" if spec.tag else "none"
     logins = ", ".join(f"`{mode}`" if mode else "official" for mode in spec.logins) or "none"
-    limits = ", ".join(f"{w.group} {w.count}/{_span(w.seconds)}" for w in spec.windows) or "none"
+    limits = (
+        ", ".join(f"{w.group or 'all'} {w.count}/{_span(w.seconds)}" for w in spec.windows)
+        or "none"
+    )
     return _row(spec.name, logins, tag, limits)
 
 

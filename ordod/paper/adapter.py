@@ -124,7 +124,8 @@ class Paper(Adapter):
     # Orders
 
     def place(self, session: Session, order: NewOrder, instrument: Instrument) -> Dialogue[Placed]:
-        response = yield _change(session, "POST", "/orders", msgspec.to_builtins(order))
+        body = msgspec.to_builtins(order)
+        response = yield _change(session, "POST", "/orders", body, "orders.place")
         placed = _read(response, _Placed)
         if not placed.order_id:
             raise BrokerError(Fault.UNREADABLE, "a success without an order id")
@@ -134,11 +135,13 @@ class Paper(Adapter):
         self, session: Session, row: BrokerOrder, changes: OrderChanges, instrument: Instrument
     ) -> Dialogue[None]:
         path = f"/orders/{row.broker_order_id}"
-        response = yield _change(session, "PUT", path, msgspec.to_builtins(changes))
+        body = msgspec.to_builtins(changes)
+        response = yield _change(session, "PUT", path, body, "orders.modify")
         _read(response, _Placed)
 
     def cancel(self, session: Session, row: BrokerOrder) -> Dialogue[None]:
-        response = yield _change(session, "DELETE", f"/orders/{row.broker_order_id}")
+        path = f"/orders/{row.broker_order_id}"
+        response = yield _change(session, "DELETE", path, group="orders.cancel")
         _read(response, _Placed)
 
     def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
@@ -256,8 +259,10 @@ def _ask(
     return HttpRequest(method, "rest", path, "reads", _auth(session), query=query, json=body)
 
 
-def _change(session: Session, method: str, path: str, body: Any = None) -> HttpRequest:
-    return HttpRequest(method, "rest", path, "orders", _auth(session), json=body, writes=True)
+def _change(
+    session: Session, method: str, path: str, body: Any = None, group: str = "orders"
+) -> HttpRequest:
+    return HttpRequest(method, "rest", path, group, _auth(session), json=body, writes=True)
 
 
 def _auth(session: Session) -> tuple[tuple[str, str], ...]:

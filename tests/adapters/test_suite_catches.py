@@ -253,8 +253,8 @@ def test_the_brokers_table_counts_what_proves_each_operation() -> None:
     assert "| `by_tag` | - |" in lines
     assert "| `user` | 2 samples |" in lines
     assert lines[-1] == (
-        "| Zerodha | official, `headless` | 20 of 32 | orders 9/s, orders 390/min, orders 5000/day, "
-        "quotes 1/s, candles 3/s, others 9/s |"
+        "| Zerodha | official, `headless` | 20 of 32 | orders 9/s, orders 390/min, "
+        "orders.place 5000/day, quotes 1/s, candles 3/s, others 9/s |"
     )
 
 

@@ -107,3 +107,35 @@ def test_another_group_and_one_without_windows_are_free() -> None:
 
     assert windows.take("quotes", 0.0)
     assert windows.take("nobody counts these", 0.0)
+
+
+def test_a_window_counts_the_groups_below_its_own() -> None:
+    windows = Windows(
+        (Window("orders", 2, 1), Window("orders.place", 1, 60), Window("reads", 1, 1))
+    )
+
+    assert windows.take("orders.place", 0.0)
+    assert not windows.take("orders.place", 2.0)
+    assert windows.take("orders.cancel", 2.0)
+    assert windows.take("orders.cancel", 2.0)
+    assert windows.take("reads", 2.0)
+    assert not windows.take("orders.modify", 2.5)
+
+
+def test_a_window_of_no_group_counts_everything_and_keeps_a_quarter_from_reads() -> None:
+    windows = Windows((Window("", 8, 60),))
+
+    reads = [windows.take("reads", 0.0) for _ in range(8)]
+    orders = [windows.take("orders.place", 0.0, writes=True) for _ in range(2)]
+    cancel = windows.take("orders.cancel", 0.0, writes=True, cancel=True)
+
+    assert reads == [True] * 6 + [False] * 2
+    assert orders == [True, False]
+    assert cancel
+
+
+def test_a_window_does_not_count_a_group_that_only_begins_like_its_own() -> None:
+    windows = Windows((Window("orders", 1, 60),))
+
+    assert windows.take("orders2", 0.0)
+    assert windows.take("orders.place", 0.0)

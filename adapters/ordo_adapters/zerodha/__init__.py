@@ -161,7 +161,7 @@ class Zerodha(Adapter):
         if order.tag is not None:
             form["tag"] = order.tag
         path = f"/orders/{VARIETY.write(order.variety)}"
-        response = yield _write("POST", path, ORDERS, session, form)
+        response = yield _write("POST", path, f"{ORDERS}.place", session, form)
         return Placed(_order_id(read(response, OrderAnswer)))
 
     def modify(
@@ -175,7 +175,7 @@ class Zerodha(Adapter):
             _only_prices(changes)
         else:
             form |= _changed_terms(row, changes, instrument)
-        response = yield _write("PUT", _order_path(row), ORDERS, session, form)
+        response = yield _write("PUT", _order_path(row), f"{ORDERS}.modify", session, form)
         _order_id(read(response, OrderAnswer))
 
     def cancel(self, session: Session, row: BrokerOrder) -> Dialogue[None]:
@@ -185,7 +185,7 @@ class Zerodha(Adapter):
             "DELETE",
             "rest",
             _order_path(row),
-            ORDERS,
+            f"{ORDERS}.cancel",
             signed(session),
             query=parent,
             writes=True,

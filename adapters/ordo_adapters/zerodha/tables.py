@@ -74,7 +74,7 @@ SPEC = BrokerSpec(
         # shorter one, hence one and ten less.
         Window(ORDERS, count=9, seconds=1),
         Window(ORDERS, count=390, seconds=60),
-        Window(ORDERS, count=5000, seconds=86_400),  # Kite counts only place requests here
+        Window(f"{ORDERS}.place", count=5000, seconds=86_400),
         Window(QUOTES, count=1, seconds=1),
         Window(CANDLES, count=3, seconds=1),
         Window(OTHERS, count=9, seconds=1),

@@ -157,8 +157,8 @@ class Book:
         ]
         return [*orders, *changes]
 
-    def sends_of(self, account: str, since: datetime, now: datetime) -> list[datetime]:
-        """When orders and changes of an account were sent, or may have been, at the latest; oldest first.
+    def sends_of(self, account: str, since: datetime, now: datetime) -> list[tuple[datetime, str]]:
+        """When orders and changes of an account were sent, or may have been, at the latest, and what; oldest first.
 
         What waited for a slot, or for its order to appear, went out long after its intent: no later than its next record, or
         than now where there is none.
@@ -166,12 +166,12 @@ class Book:
         orders = [o for o in self.orders.values() if o.key is not None]
         mine: list[OrderState | ChangeState] = [*orders, *self.changes.values()]
         sent = [
-            each.sent_by or now
+            (each.sent_by or now, "place" if isinstance(each, OrderState) else each.operation)
             for each in mine
             if each.account == account
             for _ in range(each.sends)
         ]
-        return sorted(at for at in sent if at > since)
+        return sorted(one for one in sent if one[0] > since)
 
     def of_user(self, user: str) -> Iterator[OrderState]:
         return (order for order in self.orders.values() if order.user == user)

@@ -21,7 +21,7 @@ from ordod.adapter import Instrument, NewOrder, OrderTerms, Placed, supports
 from ordod.core.account import Account, Held
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.risk import DAY_S, Facts, OrderRate, check
-from ordod.core.guard.windows import ORDERS_GROUP
+from ordod.core.guard.windows import order_group
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import differing, fingerprint, key_mark, make_tag
 from ordod.core.orders.ledger import Ledger
@@ -306,7 +306,7 @@ class Desk:
         """
         try:
             account.check_reach()
-            account.check_slot(ORDERS_GROUP, deadline)
+            account.check_slot(order_group("place"), deadline)
         except Held as held:
             raise held.as_error(account.name) from held
 

@@ -93,7 +93,7 @@ def test_a_limit_order_is_a_form_to_its_variety_s_path() -> None:
         "POST",
         "rest",
         "/orders/regular",
-        "orders",
+        "orders.place",
         HEADERS,
         form={
             "exchange": "NSE",
@@ -280,7 +280,7 @@ def test_a_modify_sends_what_changes_and_the_type_beside_a_price() -> None:
         "PUT",
         "rest",
         "/orders/regular/1950000000000000006",
-        "orders",
+        "orders.modify",
         HEADERS,
         form={"price": "802", "order_type": "LIMIT"},
         writes=True,
@@ -355,7 +355,12 @@ def test_a_cancel_is_a_delete_without_a_body() -> None:
     request = asked(ZERODHA.cancel(SESSION, ROW), "order_cancel.json")
 
     assert request == HttpRequest(
-        "DELETE", "rest", "/orders/regular/1950000000000000006", "orders", HEADERS, writes=True
+        "DELETE",
+        "rest",
+        "/orders/regular/1950000000000000006",
+        "orders.cancel",
+        HEADERS,
+        writes=True,
     )
 
 

@@ -85,7 +85,9 @@ class Banyan(Adapter):
             "px": canonical(order.price) if order.price else "0",
             "ref": order.tag or "",
         }
-        response = yield HttpRequest("POST", "rest", "/orders", "orders", form=form, writes=True)
+        response = yield HttpRequest(
+            "POST", "rest", "/orders", "orders.place", form=form, writes=True
+        )
         answer = _read(response, PlacedAnswer)
         if not answer.order_no:
             raise BrokerError(Fault.UNREADABLE, "a success without an id")
