@@ -18,7 +18,8 @@ from benchmarks.floor import Floor, Laps
 from benchmarks.processes import running
 from benchmarks.zerodha import Broker, simulated
 from ordoctl import Client
-from tests.vendor.environments import CannotInstall, kiteconnect
+from tests.vendor.environments import CannotInstall
+from tests.vendor.environments import sdk as sdk_python
 
 __all__ = ["measure"]
 
@@ -48,7 +49,7 @@ def measure(scratch: Path, *, quick: bool) -> Part:
         f"{blocks} blocks of {count} sequential orders each, alternating; resting limit orders"
     ]
     try:
-        python: Path | None = kiteconnect(only_if_made=quick)
+        python: Path | None = sdk_python("zerodha", only_if_made=quick)
     except CannotInstall as reason:
         python = None
         notes.append(f"without the SDK: {reason}")

@@ -14,26 +14,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["CannotInstall", "jayson", "kiteconnect"]
+__all__ = ["SDKS", "CannotInstall", "jayson", "sdk"]
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".vendor-envs"
 INSTALL_S = 300
 JAYSON = "5.0.0"
+SDKS = {  # broker -> what is installed; the SDK itself first
+    # Its ticker imports pkg_resources, which setuptools dropped with version 81.
+    "zerodha": ("kiteconnect==5.2.2", "setuptools<81"),
+}
 
 
 class CannotInstall(Exception):  # noqa: N818 - the machine's state, with pip's reason
     """An SDK cannot be had here."""
 
 
-def kiteconnect(*, only_if_made: bool = False) -> Path:
-    """The interpreter with Zerodha's SDK. Its ticker imports pkg_resources, which setuptools dropped with version 81.
+def sdk(broker: str, *, only_if_made: bool = False) -> Path:
+    """The interpreter with this broker's own SDK (`SDKS`).
 
     Raises:
         CannotInstall: pip's reason; with `only_if_made` also where it was not made before.
     """
-    requirements = ("kiteconnect==5.2.2", "setuptools<81")
-    return _environment("kiteconnect-5.2.2", requirements, only_if_made)
+    requirements = SDKS[broker]
+    return _environment(requirements[0].replace("==", "-"), requirements, only_if_made)
 
 
 def jayson() -> Path:

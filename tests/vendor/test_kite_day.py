@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ def simulator() -> Iterator[SimProcess]:
 
 
 @pytest.fixture(scope="module")
-def day(kiteconnect_python: Path, simulator: SimProcess) -> dict[str, Any]:
+def day(sdk_python: Callable[[str], Path], simulator: SimProcess) -> dict[str, Any]:
     """What every step of the day gave."""
     app = App()
-    command = [str(kiteconnect_python), str(SCRIPT), simulator.url]
+    command = [str(sdk_python("zerodha")), str(SCRIPT), simulator.url]
     command += [app.api_key, app.api_secret, simulator.request_token()]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr

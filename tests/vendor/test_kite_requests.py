@@ -4,11 +4,13 @@ The fast adapter tests compare our requests with that file and need no SDK.
 """
 
 import json
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.vendor.recording import Call, check_sample, sent
 
 pytestmark = pytest.mark.vendor
 SCRIPT = Path(__file__).parent / "scripts" / "kite_calls.py"
@@ -60,7 +62,7 @@ def regular(**more: Any) -> dict[str, Any]:
     return {"variety": "regular", **more}
 
 
-CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+CALLS: dict[str, Call] = {
     "session": ("generate_session", {"request_token": "request0", "api_secret": "secret0"}),
     "logout": ("invalidate_access_token", {}),
     "profile": ("profile", {}),
@@ -164,29 +166,23 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def sent(
-    kiteconnect_python: Path, recorder: tuple[str, list[dict[str, Any]]]
-) -> list[dict[str, Any]]:
-    """Each call with the one request that came of it."""
-    url, kept = recorder
-    calls = [
-        {"name": name, "call": call, "arguments": more} for name, (call, more) in CALLS.items()
-    ]
-    command = [str(kiteconnect_python), str(SCRIPT), url]
-    asked = json.dumps(calls)
-    ran = subprocess.run(
-        command, input=asked, text=True, capture_output=True, timeout=60, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    return [call | {"request": request} for call, request in zip(calls, kept, strict=True)]
+HEADERS = ("x-kite-version", "authorization", "content-type")
+DATA = {"order_id": "1", "trigger_id": 1, "login_time": "", "candles": []}
+CSV = b"instrument_token,exchange_token,tradingsymbol\n"
+
+
+def answer(path: str) -> tuple[str, bytes]:
+    """The little that the SDK needs to go on."""
+    if path.startswith("/instruments") and path.count("/") < 3:
+        return "text/csv", CSV
+    data = {} if path.startswith("/quote") else DATA
+    return "application/json", json.dumps({"status": "success", "data": data}).encode()
 
 
 def test_the_sample_is_what_the_sdk_sends(
-    sent: list[dict[str, Any]], pytestconfig: pytest.Config
+    sdk_python: Callable[[str], Path], pytestconfig: pytest.Config
 ) -> None:
-    sample = {"sdk": "kiteconnect 5.2.2", "sent": sent}
-    if pytestconfig.getoption("--write-samples", default=False):
-        SAMPLE.write_text(json.dumps(sample, indent=1) + "\n")
+    kept = sent(sdk_python("zerodha"), SCRIPT, CALLS, headers=HEADERS, answer=answer)
 
-    assert json.loads(SAMPLE.read_text()) == sample
+    write = pytestconfig.getoption("--write-samples", default=False)
+    check_sample(SAMPLE, "kiteconnect 5.2.2", kept, write=write)
