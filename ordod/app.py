@@ -8,9 +8,9 @@ anything says killed, open ends are written down as doubts, and only then do ses
 for the first complete reading of their account.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from ordod import __version__
 from ordod.adapter import Adapter, Credentials, Secret
 from ordod.config import AccountSettings, Settings
 from ordod.core.account import Account, AccountRules
+from ordod.core.calendar import Calendar
 from ordod.core.events import Events
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
@@ -41,6 +42,7 @@ from ordod.core.ports import Clock, DiskError, LineSettings, Ports
 from ordod.core.prices import Prices
 from ordod.core.replaying import Replay, past_days
 from ordod.core.sessions import SessionKeeper
+from ordod.core.skew import MeasuringLine, Skew
 from ordod.core.tasks import Tasks
 
 __all__ = ["running"]
@@ -64,6 +66,7 @@ async def running(
     *,
     credentials_of: Callable[[AccountSettings], Credentials],
     learned: Callable[[Secret], None] = lambda secret: None,
+    holidays: Collection[date] = (),
     journal_key: bytes | None = None,
     mark: Mark | None = None,
     sealed: Callable[[Mark], None] = lambda mark: None,
@@ -74,6 +77,7 @@ async def running(
         adapters: broker id -> adapter, for the brokers in the settings.
         credentials_of: reads an account's secrets, at each login.
         learned: is told each secret a login yields.
+        holidays: weekdays without a market: no session is wanted in the morning.
         mark: the journal's head as `sealed` kept it last, outside the state directory; where the journal lacks it, the
             daemon starts KILLED.
     Raises:
@@ -117,6 +121,7 @@ async def running(
                 events,
                 credentials_of,
                 learned,
+                Calendar(holidays),
             )
             try:
                 yield parts
@@ -140,6 +145,7 @@ async def _wire(
     events: Events,
     credentials_of: Callable[[AccountSettings], Credentials],
     learned: Callable[[Secret], None],
+    calendar: Calendar,
 ) -> Parts:
     clock, tasks = ports.clock, Tasks(group)
     ledger = Ledger(journal, book, events)
@@ -168,6 +174,7 @@ async def _wire(
             partial(credentials_of, each),
             partial(welcome, each),
             learned,
+            calendar,
         )
 
     def looked_for(account: str, item_id: str) -> None:
@@ -282,15 +289,21 @@ def _account(
     credentials: Callable[[], Credentials],
     welcome: Callable[[str], str],
     learned: Callable[[Secret], None],
+    calendar: Calendar,
 ) -> Account:
     spec, clock = adapter.spec, ports.clock
     urls = {
         host: settings.urls.get(host) or settings.base_url or url
         for host, url in spec.hosts.items()
     }
-    line = ports.brokers.line(
-        spec,
-        LineSettings(account=settings.name, urls=urls, source_address=settings.source_address),
+    skew = Skew(clock)
+    line = MeasuringLine(
+        ports.brokers.line(
+            spec,
+            LineSettings(account=settings.name, urls=urls, source_address=settings.source_address),
+        ),
+        skew,
+        clock,
     )
     keeper = SessionKeeper(
         settings.name,
@@ -299,6 +312,9 @@ def _account(
         ledger=ledger,
         clock=clock,
         credentials=credentials,
+        skew=skew,
+        calendar=calendar,
+        vault=ports.vault,
         user_id=settings.user_id,
         welcome=welcome,
         learned=learned,

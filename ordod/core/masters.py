@@ -21,7 +21,9 @@ TURN = time(8, 30)  # IST; zerodha.md: made once a day, fetch after about 08:30
 LOOK_S = 60.0  # how late a new day is noticed
 FETCH_S = 60.0
 PAUSES_S = (2.0, 5.0, 15.0, 60.0)  # after a fetch that failed
-WAIT_S = 0.05  # for a session; cheap, and a start should be quick
+WAIT_S = 0.05  # for a session at the start: it should be quick
+START_S = 10.0
+PATIENT_S = 2.0  # later, when a login may be hours away
 
 log = structlog.get_logger("masters")
 
@@ -40,12 +42,14 @@ class MasterKeeper:
 
     async def run(self) -> None:
         """Until cancelled."""
+        began = self._clock.boot()
         while True:
             account = next(
                 (a for a in self._accounts if a.keeper.state is SessionState.ACTIVE), None
             )
             if account is None:
-                await anyio.sleep(WAIT_S if self._is_stale() else LOOK_S)
+                is_starting = self._clock.boot() - began < START_S
+                await anyio.sleep(WAIT_S if is_starting else PATIENT_S)
             elif self._is_stale():
                 await self._fetch(account)
             else:

@@ -31,6 +31,7 @@ __all__ = [
     "Signals",
     "Tables",
     "Unsent",
+    "Vault",
 ]
 
 
@@ -190,7 +191,7 @@ class Brokers(Protocol):
     def line(self, spec: BrokerSpec, settings: LineSettings) -> Line: ...
 
 
-# Signals, tables
+# Signals, tables, sessions that are kept
 
 
 class Signals(Protocol):
@@ -232,8 +233,18 @@ class Tables(Protocol):
         ...
 
 
+class Vault(Protocol):
+    """Keeps sessions over a restart, encrypted. What it cannot keep is logged in anew: nothing here raises."""
+
+    async def find(self, account: str) -> bytes | None: ...
+
+    async def keep(self, account: str, content: bytes | None) -> None:
+        """None: forget it."""
+        ...
+
+
 class Ports(Struct, frozen=True):
-    """All of it, handed to `app.build`."""
+    """All of it, handed to `app.build`. Without a `vault` a session does not outlive the daemon."""
 
     clock: Clock
     random: Random
@@ -241,3 +252,4 @@ class Ports(Struct, frozen=True):
     brokers: Brokers
     signals: Signals
     tables: Tables
+    vault: Vault | None = None

@@ -10,7 +10,6 @@ from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
-from ordod.core.sessions import SessionState
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role
 from ordod.service.params import AccountName, Private
@@ -33,7 +32,10 @@ class Otp(One, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AccountStatus(Struct, frozen=True, kw_only=True):
-    """`why` it cannot trade and what `todo`; both "" where it can."""
+    """`why` it cannot trade, "" where it can; `todo`: what a person should do, soon or now, "" where nothing.
+
+    `clock_skew_s`: the broker's clock less this machine's; None: not measured of late.
+    """
 
     account: str
     broker: str
@@ -43,6 +45,7 @@ class AccountStatus(Struct, frozen=True, kw_only=True):
     can_trade: bool
     why: str
     todo: str
+    clock_skew_s: float | None
     is_real: bool
 
 
@@ -76,11 +79,6 @@ def account_status(account: Account) -> AccountStatus:
         why = "its order book was not read yet since the start"
     if not why and account.breaker.is_open:
         why = f"{account.spec.name} could not be reached of late"
-    needs_person = keeper.state in (
-        SessionState.WAITING_OTP,
-        SessionState.DENIED,
-        SessionState.EXPIRED,
-    )
     return AccountStatus(
         account=account.name,
         broker=account.spec.id,
@@ -89,7 +87,8 @@ def account_status(account: Account) -> AccountStatus:
         expires_at=keeper.session.expires_at if keeper.session else None,
         can_trade=not why,
         why=why,
-        todo=f"ordoctl login {account.name}" if needs_person else "",
+        todo=f"ordoctl login {account.name}" if keeper.needs_person else keeper.reminder,
+        clock_skew_s=keeper.skew.seconds,
         is_real=account.rules.is_real,
     )
 

@@ -1,8 +1,6 @@
 """A broker session that keeps itself alive, and never locks an account out."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -10,162 +8,20 @@ import pyotp
 import pytest
 
 from ordod.adapter import (
-    Adapter,
     Ask,
-    BrokerError,
-    Credentials,
-    Dialogue,
     Fault,
-    HttpRequest,
-    HttpResponse,
-    LoginDialogue,
     Secret,
-    Session,
 )
-from ordod.core.events import Events
-from ordod.core.orders.book import Book
-from ordod.core.orders.ledger import Ledger
-from ordod.core.orders.opening import open_journal
-from ordod.core.ports import Admit, Line, Lost, Unsent
-from ordod.core.sessions import SessionKeeper, SessionState
-from ordod.core.tasks import Tasks
+from ordod.core.ports import Lost, Unsent
+from ordod.core.sessions import SessionState
 from ordod.errors import Kind, OrdoError
-from tests.core.world import VIRTUAL, LoopClock, until, with_spec
-from tests.simulation.disk import TearingDisk
-from tests.simulation.ports import SeededRandom
-
-TOTP = Secret("JBSWY3DPEHPK3PXP" * 2)
-SPEC = with_spec(id="banyan", name="Banyan", credentials={"": ("password",)}).spec
+from tests.core.keepers import TOTP, Bench, keeping
+from tests.core.world import VIRTUAL, until
 
 
 @pytest.fixture
 def anyio_backend() -> Any:
     return VIRTUAL
-
-
-class Banyan(Adapter):
-    """A broker whose login sends a request, asks what the test says, and ends as the test says."""
-
-    spec = SPEC
-
-    def __init__(self) -> None:
-        self.asks: list[Ask] = []
-        self.ends: list[Any] = []  # faults and users, one a login; then user AB1
-        self.answers: list[str] = []
-        self.tokens: list[Secret | None] = []
-        self.logins = 0
-        self.lives_s: float | None = None
-        self.logged_out: list[str] = []
-        self.bug = False
-        self.method = "POST"
-
-    def login(self, credentials: Credentials, now: Any) -> LoginDialogue:
-        self.logins += 1
-        self.tokens.append(credentials.access_token)
-        if not credentials.password and not credentials.access_token:
-            raise BrokerError(Fault.AUTH_DENIED, "the account lacks password")
-        yield HttpRequest(self.method, "rest", "/login", "session")
-        if self.bug:
-            raise ZeroDivisionError
-        for ask in self.asks:
-            answer = yield ask
-            assert isinstance(answer, str)
-            self.answers.append(answer)
-        end = self.ends.pop(0) if self.ends else "AB1"
-        if isinstance(end, Fault):
-            raise BrokerError(end, f"broker says {end}")
-        return Session(
-            user_id=end,
-            access_token=credentials.access_token or Secret(f"token {self.logins}"),
-            expires_at=now + timedelta(seconds=self.lives_s) if self.lives_s else None,
-        )
-
-    def logout(self, session: Session) -> Dialogue[None]:
-        self.logged_out.append(session.access_token.reveal())
-        yield HttpRequest("DELETE", "rest", "/login", "session")
-
-
-class PlainLine(Line):
-    """Answers 200, or fails as the test says, once each."""
-
-    def __init__(self) -> None:
-        self.fails: list[Exception] = []
-        self.takes_s = 0.0
-
-    async def send(
-        self, request: HttpRequest, *, deadline: float, admit: Admit | None = None
-    ) -> HttpResponse:
-        await anyio.sleep(self.takes_s)
-        if self.fails:
-            raise self.fails.pop(0)
-        return HttpResponse(200)
-
-    async def warm(self) -> None:
-        """There is no connection."""
-
-    def reset_writes(self) -> int:
-        return 0
-
-    async def aclose(self) -> None:
-        """There is no connection."""
-
-
-class Bench:
-    """A keeper, its broker, and a journal that outlives it."""
-
-    def __init__(self) -> None:
-        self.clock = LoopClock()
-        self.disk = TearingDisk()
-        self.broker = Banyan()
-        self.line = PlainLine()
-        self.credentials: dict[str, Any] = {"password": Secret("pw")}
-        self.learned: list[Secret] = []
-        self.book = Book()
-        self.keeper: SessionKeeper
-        self.ledger: Ledger
-
-    @asynccontextmanager
-    async def life(
-        self, *, user_id: str = "", adapter: Adapter | None = None
-    ) -> AsyncIterator["Bench"]:
-        self.book = Book()
-        journal = await open_journal(
-            self.disk,
-            self.clock,
-            SeededRandom(),
-            apply=self.book.apply,
-            load=self.book.load,
-        )
-        self.ledger = Ledger(journal, self.book, Events(self.book))
-        self.keeper = SessionKeeper(
-            "acc",
-            adapter=adapter or self.broker,
-            line=self.line,
-            ledger=self.ledger,
-            clock=self.clock,
-            credentials=lambda: Credentials(**self.credentials),
-            user_id=user_id,
-            learned=self.learned.append,
-        )
-        for _, note, at in self.book.account_notes:
-            self.keeper.remember(note, at)
-        async with anyio.create_task_group() as group:
-            group.start_soon(journal.run)
-            Tasks(group).keep_running("session", self.keeper.run)
-            yield self
-            group.cancel_scope.cancel()
-
-    def is_(self, state: SessionState) -> Callable[[], bool]:
-        return lambda: self.keeper.state is state
-
-    async def ensure(self, within_s: float = 10.0) -> Session:
-        return await self.keeper.ensure(self.clock.boot() + within_s)
-
-
-@asynccontextmanager
-async def keeping(**settings: Any) -> AsyncIterator[Bench]:
-    async with Bench().life(**settings) as bench:
-        yield bench
 
 
 async def refused(bench: Bench) -> OrdoError:

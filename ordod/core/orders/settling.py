@@ -116,8 +116,8 @@ class Reader:
         """Until cancelled."""
         while True:
             await self._due()
-            self._is_wanted = False
-            await self._turn()
+            is_wanted, self._is_wanted = self._is_wanted, False
+            await self._turn(is_wanted)
             self._ended = self._clock.boot()
 
     async def _due(self) -> None:
@@ -153,8 +153,15 @@ class Reader:
             return LIVE_PAUSES_S[self._looks] if self._looks < len(LIVE_PAUSES_S) else LIVE_PAUSE_S
         return IDLE_PAUSE_S
 
-    async def _turn(self) -> None:
+    def _is_anything_open(self) -> bool:
+        name, book = self._account.name, self._book
+        return bool(book.doubts(name) or book.has_live(name) or book.open_changes(name))
+
+    async def _turn(self, is_wanted: bool) -> None:
         self._looks += 1
+        is_idle = not is_wanted and not self._is_anything_open()
+        if is_idle and self._account.keeper.is_resting():
+            return  # the session ended with the day; a look at a book where nothing is open does not wake it
         began = self._clock.boot()
         try:
             reading = await self._look()

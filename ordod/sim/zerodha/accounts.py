@@ -281,6 +281,10 @@ class Accounts:
             ),
         )
 
+    def lock(self, user_id: str) -> None:
+        """As after too many wrong passwords, given elsewhere."""
+        self._wrong_passwords[user_id] = WRONG_PASSWORDS_MAX
+
     def unlock(self, user_id: str) -> None:
         self._wrong_passwords[user_id] = 0
 
