@@ -5,6 +5,7 @@ As in `offline`, the daemon's modules are imported when they are called, and wha
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,12 +49,19 @@ class Stored:
         self._state = daemon.state_dir
         self._store = open_store(self._state, daemon.store_key, os.environ, Redactor())
 
-    def find_key(self, say: Callable[[str], None]) -> None:
-        """Whatever would keep a secret from being set, before a person is asked for it. A key is made where there is none.
+    def check(self) -> None:
+        """Before a person is asked for a secret: whatever would keep it from being stored. Raises StoredError."""
+        from ordod.store import NoKey, StoreError
 
-        Raises:
-            StoredError: there is none and none can be made, or the store is not to be read with it.
-        """
+        try:
+            self._store.names()
+            with suppress(NoKey):  # one is made when there is something to store
+                self._store.key()
+        except StoreError as why:
+            raise StoredError(str(why)) from None
+
+    def put(self, name: str, value: str, say: Callable[[str], None]) -> Kept:
+        """A key is made where there is none, and that is said. Raises StoredError."""
         from ordod.store import NoKey, StoreError
         from ordod.store_key import make_key
 
@@ -65,19 +73,10 @@ class Stored:
                 say(
                     f"{file} was made: the key of the store. Keep a copy elsewhere: without it the secrets are lost."
                 )
-            self._store.names()
+            self._store.put(PREFIX + name, value.encode())
         except StoreError as why:
             raise StoredError(str(why)) from None
-
-    def put(self, name: str, value: str) -> Kept:
-        """Raises StoredError."""
-        from ordod.store import StoreError
-
-        try:
-            self._store.put(PREFIX + name, value.encode())
-            return next(kept for kept in self.listed() if kept.name == name)
-        except (StoreError, ValueError) as why:
-            raise StoredError(str(why).replace(PREFIX, "")) from None
+        return next(kept for kept in self.listed() if kept.name == name)
 
     def listed(self) -> tuple[Kept, ...]:
         """By name. Raises StoredError."""

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ordod.store import Key, NoKey, Store, StoreError
+from ordoctl.commands import secret
+from ordod.config import reading
+from ordod.store import NAME, Key, NoKey, Store, StoreError
 
 KEY = Key(bytes(range(32)), "file:/keys/one")
 OTHER = Key(bytes(range(1, 33)), "file:/keys/other")
@@ -106,13 +108,21 @@ def test_a_name_that_is_none_is_not_stored(store: Store, name: str) -> None:
     assert list(store.names()) == ["secret/a"]
 
 
+@given(st.text("aZ09._-/ \n:é", max_size=4) | st.text(max_size=70))
+def test_a_name_is_one_for_the_command_the_configuration_and_the_store_alike(name: str) -> None:
+    patterns = (secret.NAME, reading.STORE_NAME)
+    accepted = {bool(pattern.fullmatch(name)) for pattern in patterns}
+
+    assert accepted == {bool(NAME.fullmatch(f"secret/{name}"))}
+
+
 def test_a_file_that_would_grow_beyond_its_bound_stays_as_it_is(store: Store) -> None:
     with pytest.raises(ValueError, match="longer than"):
         store.put("secret/big", b"x" * 70_000)
-    for name in ("secret/b0", "secret/b1"):
+    for name in ("secret/b0", "secret/b1", "secret/b2"):
         store.put(name, b"x" * 60_000)
     with pytest.raises(StoreError, match="would be larger"):
-        store.put("secret/b2", b"x" * 60_000)
+        store.put("secret/b3", b"x" * 60_000)
 
     assert store.get("secret/a") == b"hunter2hunter2"
     assert store.get("secret/b0") == b"x" * 60_000
@@ -255,6 +265,15 @@ def test_neither_a_link_nor_a_pipe_is_a_store(store: Store) -> None:
         store_at(link).get("secret/a")
     with pytest.raises(StoreError, match="is not a file"):
         store_at(pipe).get("secret/a")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_what_root_writes_belongs_to_the_daemons_user(store: Store) -> None:
+    os.chown(store.path.parent, 12345, 12345)
+
+    store.put("secret/a", b"new")
+
+    assert {path.stat().st_uid for path in store.path.parent.iterdir()} == {12345}
 
 
 # Crashes and writers

@@ -18,8 +18,9 @@ def store(terminal: Terminal) -> int:
     name = _name(terminal)
     try:
         stored = Stored(terminal.args.config)
-        stored.find_key(terminal.say)
-        done = stored.put(name, _asked(name) if sys.stdin.isatty() else _piped())
+        stored.check()
+        value = _asked(name) if sys.stdin.isatty() else _piped()
+        done = stored.put(name, value, terminal.say)
     except StoredError as why:
         return _no(terminal, why)
     if terminal.is_json:
