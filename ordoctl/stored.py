@@ -69,10 +69,10 @@ class Stored:
             try:
                 self._store.key()
             except NoKey:
-                file = make_key(self._state, os.environ)
-                say(
-                    f"{file} was made: the key of the store. Keep a copy elsewhere: without it the secrets are lost."
-                )
+                if file := make_key(self._state, os.environ):
+                    say(
+                        f"{file} was made: the key of the store. Keep a copy elsewhere: without it the secrets are lost."
+                    )
             self._store.put(PREFIX + name, value.encode())
         except StoreError as why:
             raise StoredError(str(why)) from None

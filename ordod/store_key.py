@@ -54,8 +54,8 @@ def default_key_file(environment: Mapping[str, str]) -> Path | None:
     return Path(home) / ".config/ordod/store.key" if home else None
 
 
-def make_key(state: Path, environment: Mapping[str, str]) -> Path:
-    """A new key, durable, in the default file; where it is there already (somebody was faster) it stays.
+def make_key(state: Path, environment: Mapping[str, str]) -> Path | None:
+    """A new key, durable, in the default file, which is returned; None where somebody else has just made one there.
 
     Raises:
         StoreError: a store is there, which another key wrote; or this is no place for the key; or the disk said no.
@@ -65,6 +65,8 @@ def make_key(state: Path, environment: Mapping[str, str]) -> Path:
         raise StoreError(
             "there is no key for the store, and no $HOME to make one in: set [daemon] store_key"
         )
+    if os.path.lexists(file):
+        return None
     if os.path.lexists(state / STORE):
         raise NoKey(_about_no_key(state / STORE))
     _refuse_beside(file, state)
@@ -76,10 +78,10 @@ def make_key(state: Path, environment: Mapping[str, str]) -> Path:
                 "run this as that user, or set [daemon] store_key"
             )
     try:
-        _write_key(file)
+        is_ours = _write_key(file)
     except OSError as error:
         raise StoreError(f"no key could be made: {file}: {error.strerror}") from None
-    return file
+    return file if is_ours else None
 
 
 def _reference(
@@ -152,8 +154,8 @@ def _ask_keyring() -> str | StoreError | None:
         return StoreError(f"the keyring gives none ({type(error).__name__})")
 
 
-def _write_key(file: Path) -> None:
-    """Whole or not at all, and never over another: by a link to a finished file."""
+def _write_key(file: Path) -> bool:
+    """Whole or not at all, and never over another: by a link to a finished file. False: there is another."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     scrap = file.with_name(f".{file.name}.{os.getpid()}.new")
     scrap.unlink(missing_ok=True)
@@ -163,11 +165,13 @@ def _write_key(file: Path) -> None:
             opened.write(secrets.token_hex(KEY_BYTES) + "\n")
             opened.flush()
             os.fsync(fd)
-        with suppress(FileExistsError):
-            os.link(scrap, file)
+        os.link(scrap, file)
+    except FileExistsError:
+        return False
     finally:
         scrap.unlink()
     sync_folder(file.parent)
+    return True
 
 
 def _about_no_key(path: Path) -> str:

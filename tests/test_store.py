@@ -307,6 +307,62 @@ def test_a_half_written_file_of_a_crash_is_neither_read_nor_kept(store: Store) -
     assert not scrap.exists()
 
 
+def test_what_is_put_in_place_was_synced_before_and_its_folder_is_after(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def watched_sync(fd: int) -> None:
+        steps.append("sync " + Path(f"/proc/self/fd/{fd}").readlink().name)
+        sync(fd)
+
+    def watched_replace(source: Path, target: Path) -> Path:
+        steps.append(f"replace {source.name} {target.name}")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(Path, "replace", watched_replace)
+    store.put("secret/a", b"new")
+
+    assert steps == [
+        "sync .secrets.store.new",
+        "replace .secrets.store.new secrets.store",
+        "sync state",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "call", "kept"),
+    [
+        ("os.fsync", 1, b"hunter2hunter2"),
+        ("os.replace", 1, b"hunter2hunter2"),
+        ("os.fsync", 2, b"new"),
+    ],
+)
+def test_a_process_that_dies_at_any_step_leaves_the_old_or_the_new(
+    store: Store, step: str, call: int, kept: bytes
+) -> None:
+    code = (
+        "import os, pathlib, signal, sys\nfrom ordod.store import Key, Store\n"
+        f"calls, real = [], {step}\n"
+        "def dies(*args, **more):\n"
+        "    calls.append(1)\n"
+        f"    if len(calls) == {call}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return real(*args, **more)\n"
+        f"{step} = dies\n"
+        f"Store(pathlib.Path({str(store.path)!r}), lambda: Key(bytes(range(32)), 'x'))"
+        ".put('secret/a', b'new')\n"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", code], check=False)
+
+    assert ended.returncode == -9
+    assert store.get("secret/a") == kept
+    store.put("secret/b", b"x")
+    assert {path.name for path in store.path.parent.iterdir()} == {"secrets.store", "secrets.lock"}
+
+
 def writer(path: Path, prefix: str, puts: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path), prefix, str(puts)],

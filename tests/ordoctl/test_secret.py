@@ -133,6 +133,24 @@ def test_the_first_secret_makes_a_key_outside_of_the_state_directory_and_says_so
     assert machine.names() == ["kite_key", "kite_secret"]
 
 
+def test_several_that_are_set_at_once_with_no_key_yet_agree_on_one(machine: Machine) -> None:
+    processes = [
+        subprocess.Popen(
+            machine.command("set", f"name{number}"),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=machine.environment,
+        )
+        for number in range(4)
+    ]
+
+    told = [process.communicate(VALUE.encode(), timeout=60)[1] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], told
+    assert sum(b"was made" in each for each in told) == 1
+    assert machine.names() == ["name0", "name1", "name2", "name3"]
+
+
 def test_a_person_is_asked_twice_and_what_is_typed_is_not_shown(machine: Machine) -> None:
     status, shown = machine.typed("kite_key", VALUE.encode() + b"\n", VALUE.encode() + b"\n")
 
