@@ -82,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     _gtt(grammar)
     _kill(grammar)
     _journal(grammar)
+    _secret(grammar)
     _raw(grammar)
     return parser
 
@@ -305,6 +306,19 @@ def _journal(grammar: _Grammar) -> None:
         parser.add_argument("--hash-key", metavar="FILE", help="where the journal's key is kept")
     tail = journal.command("tail", "its last entries", ("journal", "tail"))
     tail.add_argument("--limit", "-n", type=_count, default=20)
+
+
+def _secret(grammar: _Grammar) -> None:
+    secret = grammar.group("secret", "the daemon's encrypted store (needs no daemon)")
+    store = secret.command(
+        "set", "keep one; asked for, or a line of standard input", ("secret", "store")
+    )
+    kept = secret.command("list", "their names, never what they are", ("secret", "kept"))
+    remove = secret.command("rm", "forget one", ("secret", "remove"))
+    for parser in (store, remove):
+        parser.add_argument("name", metavar="NAME", help="as store:NAME refers to it")
+    for parser in (store, kept, remove):
+        parser.add_argument("--config", metavar="FILE", help="the daemon's; else the usual places")
 
 
 def _raw(grammar: _Grammar) -> None:

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from ordod.adapter import CONTRACT, Adapter
 
-__all__ = ["GROUP", "RegistryError", "installed", "load", "load_one"]
+__all__ = ["GROUP", "RegistryError", "installed", "load", "load_one", "options_of"]
 
 GROUP = "ordod.adapters"
 
@@ -58,6 +58,11 @@ def load_one(broker: str) -> Adapter:
             "the entry point's name and spec.id must be the same"
         )
     return adapter
+
+
+def options_of(broker: str) -> frozenset[str] | None:
+    """The names of the options this broker needs besides secrets; None: no adapter has this id. Raises RegistryError."""
+    return frozenset(load_one(broker).spec.options) if broker in installed() else None
 
 
 def _point(broker: str) -> EntryPoint:

@@ -33,11 +33,13 @@ from ordod.io.signals import Signals
 from ordod.io.tables import SqliteTables
 from ordod.logs import configure
 from ordod.paper.line import PaperBrokers, paper_brokers
-from ordod.registry import RegistryError, installed, load_one
+from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
 from ordod.secrets import Redactor, SecretError, Secrets
 from ordod.service.methods import Role
 from ordod.service.table import table
+from ordod.store import Store, StoreError
+from ordod.store_key import open_store
 from ordod.wire.dispatch import Dispatcher
 from ordod.wire.http import Page
 from ordod.wire.openrpc import discover, openrpc_page
@@ -73,7 +75,10 @@ def check_config(asked: Path | None) -> int:
     """Say whether the configuration can be used; 0 or 1."""
     try:
         settings, adapters = _settings(asked)
-        _credentials_can_be_read(settings, Secrets(os.environ, Redactor()))
+        redactor = Redactor()
+        _credentials_can_be_read(
+            settings, Secrets(os.environ, redactor, _store(settings, redactor))
+        )
     except CannotStart as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
@@ -107,11 +112,6 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
 
 
 def _settings(asked: Path | None) -> tuple[Settings, Mapping[str, Adapter]]:
-    def options_of(broker: str) -> frozenset[str] | None:
-        if broker not in installed():
-            return None
-        return frozenset(load_one(broker).spec.options)
-
     try:
         file = find(asked, Path.home())
         settings = load(file, environment=os.environ, options_of=options_of, brokers=installed())
@@ -133,12 +133,26 @@ def _login_is_known(account: AccountSettings, spec: BrokerSpec) -> None:
         )
 
 
+def _store(settings: Settings, redactor: Redactor) -> Store:
+    """Raises CannotStart where the configuration names a key that cannot be used."""
+    store = open_store(settings.daemon.state_dir, settings.daemon.store_key, os.environ, redactor)
+    if settings.daemon.store_key is not None:
+        try:
+            store.key()
+        except StoreError as error:
+            raise CannotStart(str(error)) from error
+    return store
+
+
 def _credentials_can_be_read(settings: Settings, secrets: Secrets) -> None:
+    failures = []
     for account in settings.accounts.values():
         try:
             secrets.read_all(account.secrets)
         except SecretError as error:
-            raise CannotStart(f"accounts.{account.name}: {error}") from error
+            failures.append(f"accounts.{account.name}: {error}")
+    if failures:
+        raise CannotStart("\n".join(failures))
 
 
 def _forbid_core_dumps() -> None:
@@ -156,7 +170,8 @@ async def _serve(
     redactor: Redactor,
     through: Through,
 ) -> None:
-    secrets = Secrets(os.environ, redactor)
+    store = _store(settings, redactor)
+    secrets = Secrets(os.environ, redactor, store)
     _credentials_can_be_read(settings, secrets)
     with ExitStack() as stack:
         disk = stack.enter_context(_state(settings.daemon.state_dir))

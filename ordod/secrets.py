@@ -9,15 +9,19 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from threading import Lock
 from urllib.parse import quote, quote_plus
 
 from ordod.adapter import Secret
 from ordod.domain.references import SecretReference, SecretSource
+from ordod.store import Store, StoreError
 
 __all__ = ["Redactor", "SecretError", "Secrets"]
 
 SECRET_BYTES_MAX = 64 * 1024  # longer than any key or token; what is larger is some other file
+STORED = "secret/"  # before the names of the user's secrets in the store
 KNOWN_MAX = 512  # each costs every logged text 0.1 us; a token lives a day, so the oldest are dead
 SHORT = 8  # characters; a shorter text may be part of a number by chance, so only the whole word is hidden
 
@@ -30,12 +34,17 @@ class Redactor:
     """Every secret known, and their removal from a text."""
 
     def __init__(self) -> None:
+        self._adding = Lock()  # what the store reads is added in a thread
         self._known: dict[str, tuple[str, ...]] = {}
         self._long: tuple[str, ...] = ()
         self._short: re.Pattern[str] | None = None
 
     def add(self, *secrets: Secret | None) -> None:
         """From now on these are hidden, as they are and as URLs and JSON write them."""
+        with self._adding:
+            self._add(*secrets)
+
+    def _add(self, *secrets: Secret | None) -> None:
         was = len(self._known)
         for text in (secret.reveal() for secret in secrets if secret):
             # Taken out and put in again: what is still in use counts as new.
@@ -61,9 +70,12 @@ class Redactor:
 class Secrets:
     """Reads references of the configuration, anew each time: a file that changed gives its new secret."""
 
-    def __init__(self, environment: Mapping[str, str], redactor: Redactor) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], redactor: Redactor, store: Store | None = None
+    ) -> None:
         self._environment = environment
         self._redactor = redactor
+        self._store = store
 
     def read(self, reference: SecretReference) -> Secret:
         """The secret, known to the redactor. A line break at its end is not part of it.
@@ -101,7 +113,7 @@ class Secrets:
             case SecretSource.FILE:
                 return _read_file(reference, Path(reference.name), only_ours=True)
             case SecretSource.STORE:
-                raise SecretError(f"{reference}: the store is not available yet; use file: or env:")
+                return self._stored(reference)
 
     def _variable(self, reference: SecretReference) -> str:
         try:
@@ -120,6 +132,22 @@ class Secrets:
             raise SecretError(f"{reference} is no name of a credential")
         # No look at its mode: systemd made it, readable by this unit only.
         return _read_file(reference, Path(folder) / reference.name, only_ours=False)
+
+    def _stored(self, reference: SecretReference) -> str:
+        assert self._store is not None, "only the store's own key is read without a store"
+        try:
+            value = self._store.get(f"{STORED}{reference.name}")
+            known = () if value is not None else tuple(self._store.names(STORED))
+        except StoreError as error:
+            raise SecretError(f"{reference}: {error}") from None
+        if value is None:
+            names = [name.removeprefix(STORED) for name in known]
+            near = get_close_matches(reference.name, names, 1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise SecretError(
+                f"{reference} is not in the store{hint} (ordoctl secret set {reference.name})"
+            )
+        return value.decode()
 
 
 def _read_file(reference: SecretReference, path: Path, *, only_ours: bool) -> str:

@@ -74,6 +74,15 @@ def test_the_socket_goes_to_the_first_directory_systemd_or_the_session_gives(
     assert read("", environment=environment).daemon.socket == Path(socket)
 
 
+def test_the_stores_key_is_a_reference_and_never_the_key_itself() -> None:
+    settings = read('[daemon]\nstore_key = "file:~/store.key"')
+
+    assert settings.daemon.store_key == SecretReference(SecretSource.FILE, "/home/asha/store.key")
+    assert settings.public()["daemon"]["store_key"] == "file:/home/asha/store.key"
+    (mistake,) = mistakes_of('[daemon]\nstore_key = "0123456789abcdef"')
+    assert "0123456789abcdef" not in mistake
+
+
 def test_a_path_may_begin_at_home() -> None:
     settings = read('[daemon]\nstate_dir = "~/ordod"\nsocket = "/run/o.sock"')
 
@@ -201,7 +210,14 @@ def test_a_user_has_one_role_or_one_for_each_account() -> None:
         (KITE + "doubt_horizon_s = 59", "3: [accounts.kite] doubt_horizon_s is 59: under 60"),
         (KITE + 'doubt_horizon_s = 5\nbase_url = "http://127.0.0.1"\nurls.x = "https://api.example"', "under 60"),
         (KITE + "market_protection = 101", "above 100"),
-        (KITE + 'api_key = "store:kite"', "not available yet"),
+        (KITE + 'api_key = "store:"', "must be store:NAME"),
+        (KITE + 'api_key = "store:a/b"', "must be store:NAME"),
+        ('[daemon]\nstore_kye = "file:/k"', '2: [daemon] unknown key "store_kye"; did you mean "store_key"?'),
+        ('[daemon]\nstore_key = 7', "2: [daemon] store_key must be a string"),
+        ('[daemon]\nstore_key = "store:key"', "2: [daemon] store_key must be file:PATH, credential:NAME or env:NAME"),
+        ('[daemon]\nstore_key = "fil:/etc/key"', 'credential:NAME or env:NAME; did you mean "file"?'),
+        ('[daemon]\nstore_key = "file:key"', "[daemon] store_key must be file:PATH, with a whole path"),
+        ('[daemon]\nstore_key = "env:A-B"', "[daemon] store_key must be env:NAME"),
         (KITE + 'api_key = "credential:../x"', "must be credential:NAME"),
         (KITE + 'api_key = "env:A-B"', "must be env:NAME"),
         (KITE + 'api_key = "file:secret"', "must be file:PATH"),

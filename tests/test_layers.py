@@ -25,7 +25,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.app": ("ordod",),
     "ordod.registry": ("ordod.adapter",),
     "ordod.config": ("ordod.domain", "ordod.errors"),
-    "ordod.secrets": ("ordod.adapter", "ordod.domain.references", "ordod.errors"),
+    "ordod.store": (),
+    "ordod.secrets": ("ordod.adapter", "ordod.domain.references", "ordod.errors", "ordod.store"),
+    "ordod.store_key": (
+        "ordod.adapter",
+        "ordod.domain.references",
+        "ordod.secrets",
+        "ordod.store",
+    ),
     "ordod.logs": ("ordod.adapter", "ordod.errors", "ordod.secrets"),
     "ordod.metrics": ("ordod.adapter", "ordod.errors"),
     "ordod.errors": (),
@@ -46,7 +53,10 @@ OFFLINE = (
     "ordod.core.orders",
     "ordod.core.guard.gate",
     "ordod.io",
+    "ordod.registry",
     "ordod.secrets",
+    "ordod.store",
+    "ordod.store_key",
     "ordod.config",
 )
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ordod.adapter import Secret
 from ordod.domain.references import SecretReference, SecretSource
 from ordod.secrets import Redactor, SecretError, Secrets
+from ordod.store import Key, Store
 
 
 def read(text: str, **environment: str) -> str:
@@ -124,7 +125,6 @@ def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes, 
         ("file:/nowhere/key", "file:/nowhere/key: No such file"),
         ("env:KEY", "env:KEY is not set"),
         ("credential:kite", "LoadCredential=kite:PATH"),
-        ("store:kite", "the store is not available yet"),
     ],
 )
 def test_a_reference_to_nothing_says_what_is_missing(text: str, told: str) -> None:
@@ -155,6 +155,51 @@ def test_all_secrets_are_read_by_their_names() -> None:
     references = {"api_key": SecretReference.read("env:A")}
 
     assert Secrets({"A": "x"}, Redactor()).read_all(references) == {"api_key": Secret("x")}
+
+
+# The store
+
+
+def stored(path: Path, **secrets: bytes) -> Store:
+    store = Store(path / "secrets.store", lambda: Key(bytes(32), "a test"))
+    for name, value in secrets.items():
+        store.put(f"secret/{name}", value)
+    return store
+
+
+def test_a_secret_in_the_store_is_read_anew_each_time_and_known_to_the_redactor(
+    tmp_path: Path,
+) -> None:
+    redactor = Redactor()
+    store = stored(tmp_path, kite=b"hunter2hunter2")
+    secrets = Secrets({}, redactor, store)
+
+    before = secrets.read(SecretReference.read("store:kite"))
+    store.put("secret/kite", b"hunter3hunter3")
+    after = secrets.read(SecretReference.read("store:kite"))
+
+    assert (before.reveal(), after.reveal()) == ("hunter2hunter2", "hunter3hunter3")
+    assert redactor.hide("hunter3hunter3") == "***"
+
+
+def test_a_name_that_the_store_lacks_is_told_with_the_closest(tmp_path: Path) -> None:
+    store = stored(tmp_path, kite_key=b"hunter2")
+    store.put("session/kite_kye", b"a session is no secret of the user's")
+
+    with pytest.raises(SecretError) as caught:
+        Secrets({}, Redactor(), store).read(SecretReference.read("store:kite_kye"))
+
+    assert str(caught.value) == (
+        'store:kite_kye is not in the store; did you mean "kite_key"? (ordoctl secret set kite_kye)'
+    )
+
+
+def test_a_store_that_cannot_be_read_is_told_by_the_reference(tmp_path: Path) -> None:
+    store = stored(tmp_path, kite=b"hunter2")
+    store.path.chmod(0o644)
+
+    with pytest.raises(SecretError, match=r"^store:kite: .* can be read by others"):
+        Secrets({}, Redactor(), store).read(SecretReference.read("store:kite"))
 
 
 # The redactor

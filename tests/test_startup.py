@@ -134,6 +134,44 @@ def test_a_secret_that_is_not_there_is_named_and_not_shown(configured: Configure
     )
 
 
+def test_every_name_that_the_store_lacks_is_told(configured: Configured, tmp_path: Path) -> None:
+    second = ZERODHA.replace("kite]", "spare]").replace("env:TEST_KITE_KEY", "store:spare_key")
+    file = configured(ZERODHA.replace("env:TEST_KITE_KEY", "store:kite_key") + second)
+
+    checked = ordod("check", "--config", file, HOME=str(tmp_path))
+
+    assert checked.returncode == 1
+    assert checked.stderr.splitlines() == [
+        "accounts.kite: api_key: store:kite_key is not in the store (ordoctl secret set kite_key)",
+        "accounts.spare: api_key: store:spare_key is not in the store (ordoctl secret set spare_key)",
+    ]
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("command", [[], ["check"]])
+def test_a_key_of_the_store_that_cannot_be_used_is_named(
+    configured: Configured, tmp_path: Path, command: list[str]
+) -> None:
+    key = tmp_path / "key"
+    file = configured()
+    file.write_text(file.read_text().replace("[daemon]", f'[daemon]\nstore_key = "file:{key}"'))
+
+    missing = ordod(*command, "--config", file)
+    key.write_text("hunter2hunter2\n")
+    key.chmod(0o644)
+    open_to_all = ordod(*command, "--config", file)
+    key.chmod(0o600)
+    no_key = ordod(*command, "--config", file)
+
+    assert {missing.returncode, open_to_all.returncode, no_key.returncode} == {1}
+    assert missing.stderr.removeprefix("ordod: ") == (
+        f"the store's key: file:{key}: No such file or directory\n"
+    )
+    assert f"run: chmod 600 {key}" in open_to_all.stderr
+    assert "is no key: 32 bytes, as hex digits or base64; a new one: openssl" in no_key.stderr
+    assert "hunter2" not in no_key.stderr
+
+
 def test_a_state_directory_that_cannot_be_is_named(configured: Configured, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     file = configured(state=tmp_path / "file")

@@ -3,7 +3,7 @@
 What comes from outside is put in as plain text, never as markup, and without control characters.
 """
 
-from ordoctl.render.daemon import journal, killed, login, released, status
+from ordoctl.render.daemon import journal, killed, login, released, secrets, status
 from ordoctl.render.grid import console
 from ordoctl.render.market import candles, depth, instruments, quotes
 from ordoctl.render.orders import (
@@ -40,6 +40,7 @@ __all__ = [
     "quotes",
     "released",
     "rupees",
+    "secrets",
     "status",
     "trades",
     "when",

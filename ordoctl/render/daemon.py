@@ -10,8 +10,9 @@ from ordoctl.models import Account, KillAnswer, KillScope, KillStatus, LoginStat
 from ordoctl.offline import Report
 from ordoctl.render.grid import Grid
 from ordoctl.render.words import NOTHING, flat, text, told, when, word
+from ordoctl.stored import Kept
 
-__all__ = ["journal", "killed", "login", "released", "status"]
+__all__ = ["journal", "killed", "login", "released", "secrets", "status"]
 
 
 def status(status: Status) -> RenderableType:
@@ -115,3 +116,12 @@ def journal(report: "Report") -> RenderableType:
     if report.good:
         parts.append(text("whole", "green"))
     return Group(*parts)
+
+
+def secrets(kept: Sequence[Kept]) -> RenderableType:
+    if not kept:
+        return Text("no secrets")
+    table = Grid("secret", "set")
+    for one in kept:
+        table.row(one.name, when(one.set_at))
+    return table

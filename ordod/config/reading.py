@@ -36,6 +36,7 @@ SECRETS = ("api_key", "api_secret", "password", "pin", "totp_secret", "access_to
 ACCOUNT_NAME = re.compile(r"[a-z0-9_-]{1,32}")
 STRATEGY_NAME = re.compile(r"[A-Za-z0-9._:-]{1,32}")
 CREDENTIAL_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
+STORE_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 INSTRUMENT_PATTERN = re.compile(r"[^\s:\[\]]+")
 
@@ -184,9 +185,26 @@ class _Reader:
                 "socket",
                 f"{socket} is longer than the {SOCKET_BYTES_MAX} bytes a socket's path may have",
             )
+        store_key = self._store_key(table)
         table.refuse("tcp", "is not available yet: use the socket")
         table.close()
-        return DaemonSettings(socket=socket, state_dir=state_dir, log_level=level or LogLevel.INFO)
+        return DaemonSettings(
+            socket=socket,
+            state_dir=state_dir,
+            store_key=store_key,
+            log_level=level or LogLevel.INFO,
+        )
+
+    def _store_key(self, table: Table) -> SecretReference | None:
+        """Neither in this file nor in the store that it opens."""
+        text = table.text("store_key")
+        if text is None:
+            return None
+        if SecretReference.read(text).source in (SecretSource.LITERAL, SecretSource.STORE):
+            hint = closest_hint(text.partition(":")[0], REFERRING) if ":" in text else ""
+            table.wrong("store_key", f"must be file:PATH, credential:NAME or env:NAME{hint}")
+            return None
+        return self._secret(table, "store_key")
 
     def _path(self, text: str) -> Path:
         """Raises ValueError."""
@@ -300,8 +318,8 @@ class _Reader:
             return None
         reference = SecretReference.read(text)
         match reference.source:
-            case SecretSource.STORE:
-                table.wrong(key, "refers to store:, which is not available yet: use file: or env:")
+            case SecretSource.STORE if not STORE_NAME.fullmatch(reference.name):
+                table.wrong(key, "must be store:NAME, a name given to ordoctl secret set")
             case SecretSource.CREDENTIAL if not CREDENTIAL_NAME.fullmatch(reference.name):
                 table.wrong(key, "must be credential:NAME, the name of a systemd credential")
             case SecretSource.ENV if not VARIABLE_NAME.fullmatch(reference.name):
@@ -310,7 +328,7 @@ class _Reader:
                 return self._file_reference(table, key, reference)
             case SecretSource.LITERAL:
                 self._check_literal(table, key, text)
-            case SecretSource.CREDENTIAL | SecretSource.ENV:
+            case SecretSource.CREDENTIAL | SecretSource.ENV | SecretSource.STORE:
                 pass
         return reference
 
@@ -331,7 +349,7 @@ class _Reader:
             table.wrong(
                 key,
                 f"is a secret in a file others can read (mode {self._mode:04o}): "
-                f"chmod 600 {self._file}, or refer to it by file:, env: or credential:",
+                f"chmod 600 {self._file}, or refer to it by store:, file:, env: or credential:",
             )
 
 

@@ -42,10 +42,11 @@ class RoleName(StrEnum):
 
 
 class DaemonSettings(Struct, frozen=True, kw_only=True):
-    """Absolute paths, defaults filled in."""
+    """Absolute paths, defaults filled in. `store_key`: where the key of the encrypted store is, if that is said."""
 
     socket: Path
     state_dir: Path
+    store_key: SecretReference | None = None
     log_level: LogLevel = LogLevel.INFO
 
 
