@@ -26,6 +26,7 @@ from ordod.core.orders.opening import Mark, TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
 from ordod.core.ports import Brokers, Clock, Disk, DiskError, Line, LineSettings, Ports
+from ordod.domain.holidays import HOLIDAYS
 from ordod.io.clock import SystemClock, SystemRandom
 from ordod.io.files import Files, StateError
 from ordod.io.http import HttpBrokers
@@ -40,6 +41,7 @@ from ordod.service.methods import Role
 from ordod.service.table import table
 from ordod.store import Store, StoreError
 from ordod.store_key import open_store
+from ordod.vault import StoreVault
 from ordod.wire.dispatch import Dispatcher
 from ordod.wire.http import Page
 from ordod.wire.openrpc import discover, openrpc_page
@@ -188,6 +190,7 @@ async def _serve(
             brokers=await _brokers(settings, disk, clock),
             signals=signals,
             tables=tables,
+            vault=StoreVault(store),
         )
         try:
             async with running(
@@ -196,6 +199,7 @@ async def _serve(
                 adapters,
                 credentials_of=partial(_credentials, secrets),
                 learned=redactor.add,
+                holidays=HOLIDAYS,
                 mark=_kept_mark(settings),
                 sealed=partial(_keep_mark, settings),
             ) as parts:

@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "ordod.secrets",
         "ordod.store",
     ),
+    "ordod.vault": ("ordod.store",),
     "ordod.logs": ("ordod.adapter", "ordod.errors", "ordod.secrets"),
     "ordod.metrics": ("ordod.adapter", "ordod.errors"),
     "ordod.errors": (),

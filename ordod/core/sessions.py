@@ -552,7 +552,8 @@ class SessionKeeper:
             await self._note("active", "login" if self._is_counted else "")
         self.session = session
         self._move(SessionState.ACTIVE, "")
-        if self._vault is not None and not self._credentials().access_token:
+        is_made = self._is_counted and not self._credentials().access_token
+        if self._vault is not None and is_made:
             await self._vault.keep(self.name, written(session))
 
     async def _failed(self, error: BrokerError) -> None:

@@ -160,3 +160,56 @@ def test_restarts_cost_no_login_where_none_is_needed(make: Make, own: SimProcess
     assert daemon.insist("still")["status"] in ("PENDING", "OPEN")
     assert daemon.place("still", account="paper")["order"]["status"] in ("PENDING", "OPEN")
     until(lambda: len(requests(own, "/session/token")) == 1)
+
+
+def test_a_kept_session_outlives_sigkill_and_stands_nowhere_in_plain(
+    make: Make, own: SimProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDOD_TEST_KEY", "5a" * 32)
+    key = 'store_key = "env:ORDOD_TEST_KEY"\n'
+    daemon = make(key + zerodha(own, login=True)).ready()
+
+    for _ in range(4):
+        daemon.kill()
+        daemon.ready()
+
+    assert daemon.insist("after-four-deaths")["status"] in ("PENDING", "OPEN")
+    assert len(requests(own, "/session/token")) == 1
+    assert len(requests(own, "/api/login")) == 1
+    assert len(notes(daemon, "active")) == 5
+    kept = (daemon.state / "secrets.store").read_bytes()
+    assert kept
+    assert b"access_token" not in kept
+
+
+def test_a_kept_session_that_was_ended_meanwhile_is_replaced_by_one_login(
+    make: Make, own: SimProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDOD_TEST_KEY", "5a" * 32)
+    daemon = make('store_key = "env:ORDOD_TEST_KEY"\n' + zerodha(own, login=True)).ready()
+    daemon.kill()
+    own.call("POST", "end_sessions", {})
+
+    daemon.start()
+    daemon.wait_status(lambda status: status["accounts"][0]["can_trade"], within_s=STEP_S + 15)
+
+    assert len(requests(own, "/session/token")) == 2
+
+
+def test_a_store_that_was_damaged_costs_a_login_and_says_so(
+    make: Make, own: SimProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDOD_TEST_KEY", "5a" * 32)
+    daemon = make('store_key = "env:ORDOD_TEST_KEY"\n' + zerodha(own, login=True)).ready()
+    daemon.kill()
+    store = daemon.state / "secrets.store"
+    content = bytearray(store.read_bytes())
+    content[len(content) // 2] ^= 1
+    store.write_bytes(content)
+
+    daemon.start()
+    daemon.wait_status(lambda status: status["accounts"][0]["can_trade"], within_s=STEP_S + 15)
+
+    assert len(requests(own, "/session/token")) == 2
+    assert "session_not_found" in daemon.log.read_text()
+    assert store.read_bytes() == content
