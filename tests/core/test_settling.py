@@ -135,6 +135,42 @@ async def test_a_book_that_lost_an_order_it_showed_says_nothing_of_absence() -> 
         assert order.status is Status.IN_DOUBT
 
 
+async def test_an_order_the_book_does_not_show_is_found_by_its_tag() -> None:
+    adapter = Shown()
+    async with running_world(adapter=adapter) as world:
+        await echoed(world)
+        echo = world.order("echo").broker_order_id
+        adapter.show = lambda rows: Rows(
+            tuple(row for row in rows.good if row.broker_order_id == echo)
+        )
+        order = await doubtful(world, lost_after)
+
+        await until(lambda: order.status is Status.OPEN, 5)
+
+        assert world.records().count("settled") == 1
+
+
+async def test_a_look_up_by_tag_that_fails_or_finds_nothing_speaks_for_nothing() -> None:
+    async with running_world() as world:
+        await echoed(world)
+        world.line().always(
+            answers(500, "BROKER_UNAVAILABLE"), lambda request: "tag" in dict(request.query)
+        )
+        order = await doubtful(world)
+
+        await until(lambda: order.status is Status.NOT_PLACED, 300)
+
+        assert order.absences >= 2
+
+
+async def test_nothing_is_looked_up_by_tag_where_nothing_is_in_doubt() -> None:
+    async with running_world() as world:
+        await echoed(world)
+        await anyio.sleep(60)
+
+        assert not any(dict(request.query).get("tag") for request in world.line().sent)
+
+
 async def test_the_next_days_book_says_nothing_of_yesterdays_doubt() -> None:
     before_six = BEGINS.replace(hour=5, minute=55)
     async with running_world(

@@ -7,12 +7,13 @@ waits for a person, and says so. Nothing is ever sent again.
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import anyio
 import structlog
 
-from ordod.adapter import BrokerOrder, Fill, supports
+from ordod.adapter import BrokerOrder, Dialogue, Fill, Rows, Session, supports
 from ordod.core.account import Account
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import tag_prefix
@@ -43,6 +44,7 @@ LIVE_PAUSE_S = 3.0
 IDLE_PAUSE_S = 15.0  # orders placed elsewhere are listed too
 APART_S = 5.0  # between the two readings that speak for absence
 READ_S = 8.0
+TAGS_MAX = 5  # look-ups by tag of one turn: one order in doubt is the rule, and books come first
 LAPSED = "its day's book is gone before its end was seen: this is how it last stood; trades and positions tell the rest"
 REST = 9.0  # times what a reading took, before the next: a book of thousands must not keep the loop from orders
 REST_S_MAX = 1.0
@@ -205,18 +207,53 @@ class Reader:
         for bad in rows.bad:
             log.warning("row_unreadable", account=account.name, why=bad.why)
         shows_ours = not any(self._may_be_ours(bad.row) for bad in rows.bad)
+        hidden = await self._by_tag(rows.good, deadline)
         fills: tuple[Fill, ...] | None = None
-        if supports(account.adapter, "trades") and wants_fills(self._book, user, rows.good):
+        if supports(account.adapter, "trades") and wants_fills(
+            self._book, user, rows.good + hidden
+        ):
             fills = await self._fills(user)
         return Reading(
             user=user,
             begun=begun,
             begun_at=begun_at,
-            rows=rows.good,
-            is_whole=rows.is_whole,
+            rows=rows.good + hidden,
+            is_whole=rows.is_whole
+            and not hidden,  # a book that lacks what the broker has is no proof of absence
             shows_ours=shows_ours,
             fills=fills,
         )
+
+    async def _by_tag(
+        self, rows: tuple[BrokerOrder, ...], deadline: float
+    ) -> tuple[BrokerOrder, ...]:
+        """Orders in doubt that the book does not show and a look-up by their tag does. Finding nothing says nothing."""
+        account = self._account
+        if not supports(account.adapter, "by_tag"):
+            return ()
+        shown = {tag for row in rows for tag in row.tags}
+        seen = {row.broker_order_id for row in rows}
+        wanted = [
+            order.tag
+            for order in self._book.doubts(account.name)
+            if order.tag is not None
+            and order.tag not in shown
+            and order.user == account.user
+            and (order.sent != "intent" or order.id in self._counted_from)  # not under way
+        ]
+        found: dict[str, BrokerOrder] = {}
+        for tag in wanted[:TAGS_MAX]:
+            try:
+                answer = await account.read(partial(_orders_of, account, tag), deadline=deadline)
+            except OrdoError as error:
+                log.info("tag_not_looked_up", account=account.name, why=error.message)
+                break
+            found |= {
+                row.broker_order_id: row
+                for row in answer.good
+                if tag in row.tags and row.broker_order_id not in seen
+            }
+        return tuple(found.values())
 
     async def _fills(self, user: str) -> tuple[Fill, ...] | None:
         """Today's executions; None where they cannot be had now: the order book counts without them."""
@@ -403,3 +440,7 @@ class Reader:
             if outcome:
                 records.append(Settled(id=change.id, outcome=outcome, by="book"))
         return records
+
+
+def _orders_of(account: Account, tag: str, session: Session) -> Dialogue[Rows[BrokerOrder]]:
+    return account.adapter.by_tag(session, tag, account.master)
