@@ -136,6 +136,15 @@ class BrokerSim(ABC):
         raise ValueError("this broker has no login page")
 
     @abstractmethod
+    def config(self) -> dict[str, str]:
+        """What the configuration of an account says of its first user: keys, user and, where the broker allows it, all that
+        a login by itself needs. Without `broker`, `base_url` and `access_token`."""
+
+    @abstractmethod
+    def secrets(self) -> list[str]:
+        """Every text that must never be seen: what users and apps were given, and every token of a session so far."""
+
+    @abstractmethod
     def place_by_hand(self, user: str, asked: dict[str, Any], now: datetime) -> str:
         """An order placed in another app: no tag of ours, no API limit. Its id."""
 

@@ -9,6 +9,8 @@
 | `GET`, `POST /_sim/clock` `{"step_s": 1}` or `{"at": "..."}` | the broker's time; moved |
 | `POST /_sim/new_day` | the book of the day is emptied |
 | `GET /_sim/scopes` | which requests are which change: `{"place": ["POST", "/orders/"], ...}` |
+| `GET /_sim/config` | what an account's configuration says to be the first user here |
+| `GET /_sim/secrets` | every text that must never be seen |
 | `POST /_sim/place` `{"user_id", ...}` | an order by hand in another app, in the broker's own fields; answers its id |
 | `POST /_sim/access_token` `{"user_id"}` | a new session, as a login gives it |
 | `POST /_sim/request_token` `{"user_id"}` | what a login in a browser ends with, where the broker has such a page |
@@ -52,6 +54,8 @@ class Control:
             ("POST", "new_day"): lambda _: sim.new_day(clock.now()),
             ("POST", "place"): self._place,
             ("GET", "scopes"): lambda _: sim.scopes,
+            ("GET", "config"): lambda _: sim.config(),
+            ("GET", "secrets"): lambda _: sim.secrets(),
             ("POST", "access_token"): self._access_token,
             ("POST", "request_token"): self._request_token,
             ("POST", "end_sessions"): lambda asked: sim.end_sessions(self._user(asked)),

@@ -63,6 +63,14 @@ class SimProcess:
         """Method and path of each change: `place`, `modify`, `cancel` ..."""
         return {name: (method, path) for name, (method, path) in self.call("GET", "scopes").items()}
 
+    def config(self) -> dict[str, str]:
+        """What an account's configuration says to be the first user here."""
+        return self.call("GET", "config")  # type: ignore[no-any-return]
+
+    def secrets(self) -> list[str]:
+        """Every text that must never be seen."""
+        return self.call("GET", "secrets")  # type: ignore[no-any-return]
+
     def request_token(self) -> str:
         return str(self.call("POST", "request_token", {})["request_token"])
 

@@ -277,13 +277,13 @@ class Daemon:
         found: dict[str, Any] = self.call("order.get", account=account, key=key)["order"]
         return found
 
-    def settled(self, key: str, within_s: float = 30.0) -> dict[str, Any]:
+    def settled(self, key: str, within_s: float = 30.0, account: str = "zerodha") -> dict[str, Any]:
         """The order of a key once it is no longer in doubt."""
         found: dict[str, Any] = {}
 
         def look() -> bool:
             nonlocal found
-            found = self.get(key)
+            found = self.get(key, account)
             return bool(found["status"] != "IN_DOUBT")
 
         until(look, within_s)

@@ -123,6 +123,21 @@ class ZerodhaSim(BrokerSim):
     def request_token(self, user: str, now: datetime) -> str:
         return self.accounts.grant(next(iter(self.accounts.apps)), user, now)
 
+    def config(self) -> dict[str, str]:
+        client = next(iter(self.accounts.clients.values()))
+        app = next(iter(self.accounts.apps.values()))
+        return {
+            "login": "headless",
+            "user_id": client.user_id,
+            "password": client.password,
+            "totp_secret": client.totp_secret,
+            "api_key": app.api_key,
+            "api_secret": app.api_secret,
+        }
+
+    def secrets(self) -> list[str]:
+        return [*self.accounts.given]
+
     def place_by_hand(self, user: str, asked: dict[str, Any], now: datetime) -> str:
         """`asked`: Kite's form, and its `variety`. Raises KiteError."""
         form = {name: str(value) for name, value in asked.items()}

@@ -81,6 +81,10 @@ class Accounts:
         self.apps = {app.api_key: app for app in apps}
         self.consents = {(app.api_key, client.user_id) for app in apps for client in clients}
         self.logins = 0  # access tokens given out
+        self.given: list[str] = [
+            *(text for client in clients for text in (client.password, client.totp_secret)),
+            *(text for app in apps for text in (app.api_key, app.api_secret)),
+        ]  # whatever is secret
         self._chance = chance
         self._wrong_passwords: dict[str, int] = {}
         self._last_step: dict[str, int] = {}
@@ -289,7 +293,11 @@ class Accounts:
         self._wrong_passwords[user_id] = 0
 
     def text(self, length: int) -> str:
-        return "".join(self._chance.choices(string.ascii_letters + string.digits, k=length))
+        """A secret of this length."""
+        self.given.append(
+            "".join(self._chance.choices(string.ascii_letters + string.digits, k=length))
+        )
+        return self.given[-1]
 
     def _step_of(self, client: Client, code: str, now: datetime) -> int | None:
         """The 30-second step this code belongs to, None where it is nobody's. No code fits where an app shows it."""
