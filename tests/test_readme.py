@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ordo_adapters.zerodha import ZERODHA
-from ordod.adapter import Adapter, suite
-from ordod.paper import PAPER
+from ordod.adapter.table import table
+from tests.adapters.known import ADAPTERS, samples_of
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -113,11 +112,10 @@ def test_the_readme_shows_every_way_of_a_first_order() -> None:
 def test_the_brokers_table_is_the_one_the_suite_makes() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- brokers: .*? -->\n(.*?)<!-- end of brokers -->", text, re.DOTALL)
-    samples: dict[Adapter, Path | None]
-    samples = {one: ROOT / "tests/adapters" / one.spec.id / "samples" for one in (PAPER, ZERODHA)}
+    samples = {adapter: samples_of(adapter) for adapter in ADAPTERS.values()}
 
     assert shown is not None
-    assert shown[1] == suite.table(samples), "python -m ordod.adapter.suite table"
+    assert shown[1] == table(samples), "python -m ordod.adapter.table"
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:

@@ -18,7 +18,7 @@ An answer is a file's name (status 200), an object (`status`, `headers`, and one
 `{"say": "..."}` for what a person or the daemon answers to an `Ask`. Arguments have the contract's names; an instrument is
 named by its symbol. A conversation with a `fault` must end in it, and with `sure` as said; one without must end well.
 
-`python -m ordod.adapter.suite table` prints the brokers' table in Markdown, from the same samples.
+`python -m ordod.adapter.table` prints the brokers' table in Markdown, from the same samples.
 """
 
 import inspect
@@ -27,7 +27,6 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -62,6 +61,7 @@ __all__ = [
     "SESSIONS",
     "WRITES",
     "Answer",
+    "Bench",
     "Check",
     "Conversation",
     "Listed",
@@ -71,9 +71,7 @@ __all__ = [
     "Violation",
     "checks",
     "load",
-    "main",
     "play",
-    "table",
 ]
 
 ORDER_WRITES = ("place", "modify", "cancel")
@@ -314,7 +312,7 @@ def play(dialogue: Any, answers: Iterable[HttpResponse | str]) -> Played:
     return played
 
 
-class _Bench:
+class Bench:
     """An adapter and its samples, with what the checks need of both."""
 
     def __init__(self, adapter: Adapter, samples: Samples | None, why_none: str) -> None:
@@ -363,7 +361,7 @@ def checks(adapter: Adapter, folder: Path | None = None) -> list[Check]:
         samples = load(folder)
     elif folder is not None:
         why = f"no suite.json in {folder.name}"
-    bench = _Bench(adapter, samples, why)
+    bench = Bench(adapter, samples, why)
 
     def check(name: str, test: Callable[..., None], *arguments: Any) -> Check:
         return Check(f"{adapter.spec.id}: {name}", lambda: test(bench, *arguments))
@@ -402,12 +400,12 @@ def _must(holds: bool, otherwise: str) -> None:
         raise Violation(otherwise)
 
 
-def _contract(bench: _Bench) -> None:
+def _contract(bench: Bench) -> None:
     number = bench.adapter.contract
     _must(number == CONTRACT, f"contract {number}, and this suite tests {CONTRACT}")
 
 
-def _spec(bench: _Bench) -> None:
+def _spec(bench: Bench) -> None:
     spec = bench.adapter.spec
     good = set("abcdefghijklmnopqrstuvwxyz0123456789_")
     _must(bool(spec.id) and set(spec.id) <= good, f"id {spec.id!r} is not of a-z 0-9 _")
@@ -432,7 +430,7 @@ def _spec(bench: _Bench) -> None:
         _must(mode in spec.logins, f"login {mode!r} is not described in spec.logins")
 
 
-def _generators(bench: _Bench) -> None:
+def _generators(bench: Bench) -> None:
     for operation in bench.operations:
         ours = getattr(type(bench.adapter), operation)
         if operation not in PURE:
@@ -442,11 +440,11 @@ def _generators(bench: _Bench) -> None:
         _must(asked == given, f"{operation} has parameters {given}, the contract {asked}")
 
 
-def _has_sample(bench: _Bench, operation: str) -> None:
+def _has_sample(bench: Bench, operation: str) -> None:
     _must(bool(bench.samples.of(operation)), f"no conversation of {operation} in suite.json")
 
 
-def _ends(bench: _Bench, operation: str) -> None:
+def _ends(bench: Bench, operation: str) -> None:
     """Ends well, or in the fault that its sample names; a success's rows are all read."""
     for one in bench.samples.of(operation):
         played, where = bench.play(one), f"{operation} {one.about or one.answers!r:.80}"
@@ -465,7 +463,7 @@ def _ends(bench: _Bench, operation: str) -> None:
             _must(is_right, f"{where}: sure is {error.sure}")
 
 
-def _requests(bench: _Bench, operation: str) -> None:
+def _requests(bench: Bench, operation: str) -> None:
     """Hosts and groups of the spec; one request that writes in a writing operation, none in another, nothing after it."""
     spec = bench.adapter.spec
     for one in bench.conversations(operation):
@@ -489,7 +487,7 @@ def _requests(bench: _Bench, operation: str) -> None:
         _must(not count or writes[-1], f"{operation}: requests after the one that writes")
 
 
-def _garbage(bench: _Bench, operation: str) -> None:
+def _garbage(bench: Bench, operation: str) -> None:
     """Garbage in the place of any answer is a BrokerError, and never sure of a request that writes."""
     one = bench.conversations(operation)[0]
     answers = [_response(bench.samples, answer) for answer in one.answers]
@@ -509,7 +507,7 @@ def _garbage(bench: _Bench, operation: str) -> None:
 
 
 def _broken(
-    bench: _Bench,
+    bench: Bench,
     one: Conversation,
     before: list[HttpResponse | str],
     garbage: HttpResponse,
@@ -523,7 +521,7 @@ def _broken(
         raise Violation(f"{where}: {type(bug).__name__} escapes: {bug}") from bug
 
 
-def _secrets(bench: _Bench, operation: str) -> None:
+def _secrets(bench: Bench, operation: str) -> None:
     """No error text holds a secret: of the session, the credentials, or what a person answered."""
     one = bench.conversations(operation)[0]
     answers = [_response(bench.samples, answer) for answer in one.answers]
@@ -540,7 +538,7 @@ def _secrets(bench: _Bench, operation: str) -> None:
             _must(not told, f"{operation}: an error tells a secret")
 
 
-def _secrets_of(bench: _Bench, one: Conversation) -> Iterator[str]:
+def _secrets_of(bench: Bench, one: Conversation) -> Iterator[str]:
     session = bench.samples.session
     yield session.access_token.reveal()
     yield from (secret.reveal() for secret in session.extra.values())
@@ -552,7 +550,7 @@ def _secrets_of(bench: _Bench, one: Conversation) -> Iterator[str]:
                     yield secret.reveal()
 
 
-def _place_fields(bench: _Bench) -> None:
+def _place_fields(bench: Bench) -> None:
     """Change one field of a sample order at a time: the request must change with it."""
     quiet = set()
     for one in bench.conversations("place"):
@@ -566,11 +564,11 @@ def _place_fields(bench: _Bench) -> None:
     _must(not quiet, f"the request does not tell {', '.join(sorted(quiet))}")
 
 
-def _told(bench: _Bench, one: Conversation) -> list[tuple[str, bytes]]:
+def _told(bench: Bench, one: Conversation) -> list[tuple[str, bytes]]:
     return [(request.target(), request.body()[1]) for request in bench.play(one).requests]
 
 
-def _no_id(bench: _Bench) -> None:
+def _no_id(bench: Bench) -> None:
     """The id taken out of a success's answer, emptied, or made null: no yes any more, and no sure no either."""
     for one in bench.conversations("place"):
         answers = [_response(bench.samples, answer) for answer in one.answers]
@@ -605,7 +603,7 @@ def _without(value: Any, broker_id: str, spoiled: Any) -> Any:
     return spoiled if not isinstance(value, bool) and str(value) == broker_id else value
 
 
-def _unknown_status(bench: _Bench) -> None:
+def _unknown_status(bench: Bench) -> None:
     """One row's status is made a word nobody knows: that row is bad, the others are read."""
     for one in bench.conversations("orders"):
         whole = bench.play(one).value
@@ -703,7 +701,7 @@ def _watched() -> Iterator[tuple[set[tuple[int, str]], set[tuple[int, int]]]]:
             setattr(owner, name, function)
 
 
-def _words(bench: _Bench) -> None:
+def _words(bench: Bench) -> None:
     with _watched() as (words, _):
         for one in bench.samples.conversations:
             bench.play(one)
@@ -716,7 +714,7 @@ def _words(bench: _Bench) -> None:
     _must(not missed, f"no sample reaches {'; '.join(missed)}")
 
 
-def _fault_rows(bench: _Bench) -> None:
+def _fault_rows(bench: Bench) -> None:
     with _watched() as (_, rows):
         for one in bench.samples.conversations:
             bench.play(one)
@@ -727,79 +725,3 @@ def _fault_rows(bench: _Bench) -> None:
         if (id(faults), place) not in rows
     ]
     _must(not missed, f"no sample reaches, or a row before shadows, {'; '.join(missed)}")
-
-
-# The brokers' table
-
-
-def table(brokers: Mapping[Adapter, Path | None]) -> str:
-    """Markdown: what each broker can, how each operation is proven, how one logs in, what limits hold.
-
-    A cell counts the samples of an operation: those that end well, and those of faults. `-`: the broker or its adapter
-    cannot; `no sample`: it can, and nothing here proves it.
-    """
-    adapters = sorted(brokers, key=lambda adapter: adapter.spec.id)
-    samples = {
-        adapter: load(folder) if folder and (folder / "suite.json").exists() else None
-        for adapter, folder in brokers.items()
-    }
-    ids = [adapter.spec.id for adapter in adapters]
-    lines = [_row("operation", *ids), _row(*("---" for _ in range(len(ids) + 1)))]
-    for operation in OPERATIONS:
-        cells = (_proof(adapter, operation, samples[adapter]) for adapter in adapters)
-        lines.append(_row(f"`{operation}`", *cells))
-    lines += ["", _row("broker", "login", "tag", "limits"), _row("---", "---", "---", "---")]
-    lines += [_facts(adapter) for adapter in adapters]
-    return "\n".join(lines) + "\n"
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
-
-
-def _proof(adapter: Adapter, operation: str, samples: Samples | None) -> str:
-    if not supports(adapter, operation):
-        return "-"
-    every = len(samples.of(operation)) if samples else 0
-    well = len(samples.of(operation, ending_well=True)) if samples else 0
-    parts = [
-        f"{count} {what}{'s' if count > 1 else ''}"
-        for count, what in ((well, "sample"), (every - well, "fault"))
-        if count
-    ]
-    return ", ".join(parts) or "no sample"
-
-
-def _facts(adapter: Adapter) -> str:
-    spec = adapter.spec
-    tag = f"{spec.tag.length} of {len(spec.tag.alphabet)}" if spec.tag else "none"
-    logins = ", ".join(f"`{mode}`" if mode else "official" for mode in spec.logins) or "none"
-    limits = (
-        ", ".join(f"{w.group or 'all'} {w.count}/{_span(w.seconds)}" for w in spec.windows)
-        or "none"
-    )
-    return _row(spec.name, logins, tag, limits)
-
-
-def _span(seconds: int) -> str:
-    names = {1: "s", 60: "min", 3600: "h", 86_400: "day"}
-    return names.get(seconds, f"{seconds} s")
-
-
-def main(arguments: list[str]) -> int:
-    """`table [TESTS]`: the installed brokers' table; TESTS (default tests/adapters) holds `<broker>/samples`."""
-    if arguments[:1] != ["table"] or len(arguments) > 2:
-        sys.stderr.write("usage: python -m ordod.adapter.suite table [TESTS]\n")
-        return 2
-    tests = Path(arguments[1] if len(arguments) == 2 else "tests/adapters")
-    points = {point.name: point for point in entry_points(group="ordod.adapters")}
-    if not points:
-        sys.stderr.write("no adapter is installed; `pip install -e .` makes them known\n")
-        return 1
-    adapters = [point.load() for _, point in sorted(points.items())]
-    sys.stdout.write(table({one: tests / one.spec.id / "samples" for one in adapters}))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -78,9 +78,9 @@ class Bench:
         if content_type:
             headers.append(("Content-Type", content_type))
         reply = self.sim.answer(request.method, request.target(), headers, body, self.now)
-        status, headers, answer = reply.answer
+        status, answered, content = reply.answer
         date = format_datetime(self.now.astimezone(UTC), usegmt=True)  # as the server adds it
-        return HttpResponse(status, (*headers, ("date", date)), answer)
+        return HttpResponse(status, (*answered, ("date", date)), content)
 
     def _code(self, ask: Ask, now: datetime) -> str:
         secret = self.credentials.totp_secret
