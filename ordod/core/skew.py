@@ -49,7 +49,8 @@ class Skew:
             return
         ours = self._clock.now().timestamp() - took_s / 2
         off = said - ours
-        self._seconds = 0.0 if abs(off) <= 1.0 + took_s / 2 else off  # within what can be told
+        # What lies within the measure's own error is none.
+        self._seconds = 0.0 if abs(off) <= 1.0 + took_s / 2 else round(off, 1)
         self._measured_at = self._clock.boot()
 
 

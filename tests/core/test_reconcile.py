@@ -298,6 +298,14 @@ def test_absence_counts_where_every_rule_holds() -> None:
         (reading(ECHO, row("b3")), {}, "carries no tag"),
         (reading(ECHO, row("b3", placed_at=None)), {}, "carries no tag"),
         (reading(ECHO, row("b3", placed_at=at(-65))), {}, "carries no tag"),  # our clock is ahead
+        # ... by an hour, and the broker's answers tell
+        (reading(ECHO, row("b3", placed_at=at(-3600)), skew_s=-3600.0), {}, "carries no tag"),
+        # ... or was, when the order was sent, and was set right since
+        (
+            reading(ECHO, row("b3", placed_at=at(-3600)), begun_at=at(-3600 + 400)),
+            {"waited_s": 390.0},
+            "carries no tag",
+        ),
     ],
 )
 def test_each_rule_alone_blocks_absence(seen: Reading, changed: dict[str, Any], says: str) -> None:

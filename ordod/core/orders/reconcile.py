@@ -32,12 +32,14 @@ __all__ = [
 
 CLOCKS_APART = timedelta(
     minutes=5
-)  # how far the broker's clock may be from ours, also where nobody keeps ours right
+)  # how far the broker's clock may be from ours, also where nobody keeps ours right; a measured skew is added
+CALL_S = 10.0  # a call to a broker is given up after 7 s
 
 
 class Reading(Struct, frozen=True, kw_only=True):
     """One look at a user's order book. `begun`: boot time; `fills` None: the trades were not asked for.
 
+    `skew_s`: the broker's clock less ours, as far as it was measured.
     `is_whole`: every row was read; only then can it speak for absence. `shows_ours`: no row that could not be read carries a
     tag of ours; then at least nothing of ours is hidden, and orders may go on.
     """
@@ -48,6 +50,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     rows: tuple[BrokerOrder, ...]
     is_whole: bool
     shows_ours: bool = True
+    skew_s: float = 0.0
     fills: tuple[Fill, ...] | None = None
 
 
@@ -210,7 +213,7 @@ def why_not_absent(
     if not _echoes(book, order, reading):
         kind = f"{order.terms.variety} {order.terms.type}"
         return f"today's book has not shown the tag of any {kind} order yet; order.resolve can tell"
-    if stranger := _unclaimed(book, order, reading):
+    if stranger := _unclaimed(book, order, reading, waited_s):
         return f"order {stranger} of the same instrument and side carries no tag; order.resolve can tell"
     return ""
 
@@ -226,11 +229,15 @@ def _echoes(book: Book, order: OrderState, reading: Reading) -> bool:
     return False
 
 
-def _unclaimed(book: Book, order: OrderState, reading: Reading) -> str:
+def _unclaimed(book: Book, order: OrderState, reading: Reading, waited_s: float) -> str:
     """An order nobody claims that could be this one with its tag lost: its broker id, or ""."""
     assert order.sent_at is not None
-    # After a crash all that is known is that it was sent between the intent and the start.
-    sent_from = min(order.placed_at, order.sent_at) - CLOCKS_APART
+    # After a crash all that is known is that it was sent between the intent and the start. Since then our clock may have been
+    # set right: so the earliest is also reckoned back from now.
+    skew = timedelta(seconds=reading.skew_s)
+    by_then = min(order.placed_at, order.sent_at) - abs(skew)
+    by_now = reading.begun_at + skew - timedelta(seconds=waited_s + CALL_S)
+    sent_from = min(by_then, by_now) - CLOCKS_APART
     for row in reading.rows:
         if (row.symbol, row.side) != (order.terms.symbol, order.terms.side):
             continue

@@ -221,6 +221,7 @@ class Reader:
             is_whole=rows.is_whole
             and not hidden,  # a book that lacks what the broker has is no proof of absence
             shows_ours=shows_ours,
+            skew_s=account.keeper.skew.seconds or 0.0,
             fills=fills,
         )
 
