@@ -1,8 +1,9 @@
 """An adapter talks to a simulator without a socket: two independent readings of one fact sheet must agree."""
 
 from collections.abc import Callable, Generator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from typing import Any
 
 import pyotp
@@ -77,7 +78,9 @@ class Bench:
         if content_type:
             headers.append(("Content-Type", content_type))
         reply = self.sim.answer(request.method, request.target(), headers, body, self.now)
-        return HttpResponse(*reply.answer)
+        status, headers, answer = reply.answer
+        date = format_datetime(self.now.astimezone(UTC), usegmt=True)  # as the server adds it
+        return HttpResponse(status, (*headers, ("date", date)), answer)
 
     def _code(self, ask: Ask, now: datetime) -> str:
         secret = self.credentials.totp_secret
