@@ -78,9 +78,9 @@ class Bench:
         if content_type:
             headers.append(("Content-Type", content_type))
         reply = self.sim.answer(request.method, request.target(), headers, body, self.now)
-        status, headers, answer = reply.answer
+        answer = reply.answer
         date = format_datetime(self.now.astimezone(UTC), usegmt=True)  # as the server adds it
-        return HttpResponse(status, (*headers, ("date", date)), answer)
+        return HttpResponse(answer.status, (*answer.headers, ("date", date)), answer.body)
 
     def _code(self, ask: Ask, now: datetime) -> str:
         secret = self.credentials.totp_secret

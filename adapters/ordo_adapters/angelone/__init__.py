@@ -264,22 +264,37 @@ class AngelOne(Adapter):
     def modify_gtt(
         self, session: Session, broker_gtt_id: str, gtt: NewGtt, instrument: Instrument
     ) -> Dialogue[None]:
-        """POST modifyRule: prices and quantity; side and product stay as they are (angelone.md 4.6)."""
+        """POST modifyRule: prices and quantity; it cannot change the rest, which ruleDetails tells first (angelone.md 4.6)."""
+        leg = _only_leg(gtt, instrument)
+        rule = yield from self._rule(session, broker_gtt_id)
+        is_same = (rule.symboltoken, rule.exchange, rule.transactiontype, rule.producttype) == (
+            instrument.instrument_token,
+            EXCHANGE.write(instrument.exchange),
+            SIDE.write(leg.side),
+            PRODUCT.write(leg.product),
+        )
+        if not is_same:
+            raise BrokerError(
+                Fault.UNSUPPORTED,
+                "of a GTT at Angel One only the prices and the quantity can be changed",
+            )
         body = {
             "id": broker_gtt_id,
-            "symboltoken": instrument.instrument_token,
-            "exchange": EXCHANGE.write(instrument.exchange),
-            **_gtt_terms(_only_leg(gtt, instrument)),
+            "symboltoken": rule.symboltoken,
+            "exchange": rule.exchange,
+            **_gtt_terms(leg),
         }
         response = yield _post(f"{GTT_WRITES}/modifyRule", session, GTTS, body, writes=True)
         _gtt_id(read(response, GttAnswer))
 
     def cancel_gtt(self, session: Session, broker_gtt_id: str) -> Dialogue[None]:
         """POST cancelRule: it wants the instrument named, which ruleDetails tells first (angelone.md 4.6)."""
-        asked = {"id": broker_gtt_id}
-        response = yield _post(f"{GTT_READS}/ruleDetails", session, OTHERS, asked)
-        rule = read(response, GttRow)
-        body = asked | {"symboltoken": rule.symboltoken, "exchange": rule.exchange}
+        rule = yield from self._rule(session, broker_gtt_id)
+        body = {
+            "id": broker_gtt_id,
+            "symboltoken": rule.symboltoken,
+            "exchange": rule.exchange,
+        }
         response = yield _post(f"{GTT_WRITES}/cancelRule", session, GTTS, body, writes=True)
         _gtt_id(read(response, GttAnswer))
 
@@ -398,6 +413,10 @@ class AngelOne(Adapter):
         return parse(content)
 
     # Shared by two operations
+
+    def _rule(self, session: Session, broker_gtt_id: str) -> Dialogue[GttRow]:
+        response = yield _post(f"{GTT_READS}/ruleDetails", session, OTHERS, {"id": broker_gtt_id})
+        return read(response, GttRow)
 
     def _quotes(
         self, session: Session, mode: str, instruments: tuple[Instrument, ...]

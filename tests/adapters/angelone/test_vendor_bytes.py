@@ -186,6 +186,7 @@ OURS: dict[str, Callable[[], Generator[Any, Any, Any]]] = {
 }
 FIRST_ANSWERS = {
     "trail": "order_book.json",
+    "modify_gtt": "handmade_rule.json",
     "cancel_gtt": "handmade_rule.json",
 }  # the second is compared
 

@@ -193,7 +193,8 @@ def test_after_hours_an_ordinary_order_waits_and_can_be_cancelled() -> None:
     bench.run(ANGELONE.cancel(bench.session, bench.row(order_id)))
 
     assert (parked.status, parked.variety) == (Status.PENDING, Variety.AMO)
-    assert (bench.row(order_id).price, bench.row(order_id).status) == (1301, Status.CANCELLED)
+    ended = bench.row(order_id)
+    assert (ended.price, ended.status) == (Decimal(1301), Status.CANCELLED)
 
 
 def test_what_the_exchange_refuses_stands_rejected_in_the_book(bench: Bench) -> None:
@@ -277,7 +278,7 @@ def test_triggers_are_placed_changed_listed_and_cancelled(bench: Bench) -> None:
 
 
 def test_a_list_of_triggers_is_read_to_its_last_page(bench: Bench) -> None:
-    low = round(bench.last_price() * Decimal("0.9"))
+    low = Decimal(round(bench.last_price() * Decimal("0.9")))
     for number in range(51):
         leg = GttLeg(trigger_price=low - number, side=Side.BUY, quantity=1, price=low - number)
         bench.run(
