@@ -178,7 +178,13 @@ class AngelOne(Adapter):
         if order.tag is not None:
             body["ordertag"] = order.tag
         response = yield _order("placeOrder", "place", session, body)
-        return Placed(_order_id(read(response, OrderAnswer)))
+        try:
+            return Placed(_order_id(read(response, OrderAnswer)))
+        except BrokerError as error:
+            if error.fault is not Fault.NOT_FOUND:
+                raise
+            # "Order not found" ends a change; of a new order it may tell of a look at one that was made.
+            raise BrokerError(Fault.AMBIGUOUS, error.message, code=error.code) from None
 
     def modify(
         self, session: Session, row: BrokerOrder, changes: OrderChanges, instrument: Instrument

@@ -271,28 +271,28 @@ FAULTS = Faults(
     (None, "AB1010", "", Fault.AUTH_EXPIRED, ""),  # the order system's own session
     (None, "AB1011", "", Fault.AUTH_EXPIRED, ""),
     (None, "AB9005", "", Fault.AUTH_EXPIRED, ""),
-    (None, "AB1006", "", Fault.AUTH_DENIED, _CHECKED),  # blocked for trading
+    (200, "AB1006", "", Fault.AUTH_DENIED, _CHECKED),  # blocked for trading
     (None, "AB1004", "", Fault.BROKER_UNAVAILABLE, ""),
     (None, "AB1007", "", Fault.BROKER_UNAVAILABLE, ""),
     (None, "AB2000", "", Fault.BROKER_UNAVAILABLE, ""),
     (None, "AB2001", "", Fault.BROKER_UNAVAILABLE, ""),
     (None, "AB9000", "", Fault.BROKER_UNAVAILABLE, ""),
-    (None, "AB1008", "", Fault.INVALID_INPUT, _CHECKED),  # variety
-    (None, "AB1009", "", Fault.INVALID_INPUT, _CHECKED),  # symbol
-    (None, "AB1012", "", Fault.INVALID_INPUT, _CHECKED),  # product
-    (None, "AB1018", "", Fault.INVALID_INPUT, _CHECKED),  # symbol
-    (None, "AB1020", "", Fault.INVALID_INPUT, "forum 1538"),  # type under the wrong variety
-    (None, "AB4008", "", Fault.INVALID_INPUT, _CHECKED),  # tag
-    (None, "AB4018", "", Fault.INVALID_INPUT, _CHECKED),  # token
-    (None, "AB4013", "", Fault.ORDER_REJECTED, "forum 1538"),  # shares to be authorised by hand
-    (None, "AB1017", "", Fault.ORDER_REJECTED, _CHECKED),  # conversion
-    (None, "AB1013", "", Fault.NOT_FOUND, _CHECKED),
+    (200, "AB1008", "", Fault.INVALID_INPUT, _CHECKED),  # variety
+    (200, "AB1009", "", Fault.INVALID_INPUT, _CHECKED),  # symbol
+    (200, "AB1012", "", Fault.INVALID_INPUT, _CHECKED),  # product
+    (200, "AB1018", "", Fault.INVALID_INPUT, _CHECKED),  # symbol
+    (200, "AB1020", "", Fault.INVALID_INPUT, "forum 1538"),  # type under the wrong variety
+    (200, "AB4008", "", Fault.INVALID_INPUT, _CHECKED),  # tag
+    (200, "AB4018", "", Fault.INVALID_INPUT, _CHECKED),  # token
+    (200, "AB4013", "", Fault.ORDER_REJECTED, "forum 1538"),  # shares to be authorised by hand
+    (200, "AB1017", "", Fault.ORDER_REJECTED, _CHECKED),  # conversion
+    (200, "AB1013", "", Fault.NOT_FOUND, _CHECKED),
     (None, "AB1014", "", Fault.NOT_FOUND, ""),
     (None, "AB1015", "", Fault.NOT_FOUND, ""),
     (None, "AB1016", "", Fault.NOT_FOUND, ""),
-    (None, "AB9013", "", Fault.NOT_FOUND, _CHECKED),
+    (200, "AB9013", "", Fault.NOT_FOUND, _CHECKED),
     *(
-        (None, f"AB90{number:02}", "", Fault.INVALID_INPUT, _CHECKED)
+        (200, f"AB90{number:02}", "", Fault.INVALID_INPUT, _CHECKED)
         for number in (1, 3, 4, *range(6, 13), *range(14, 19))
     ),  # fields of a trigger
     (500, "", "", Fault.BROKER_UNAVAILABLE, ""),

@@ -36,6 +36,7 @@ from tests.adapters.angelone.making import (
     SBIN,
     SESSION,
     order,
+    row,
     said,
     sample,
     success,
@@ -402,7 +403,7 @@ def test_the_limiters_plain_words_are_a_sure_no_and_not_quoted() -> None:
         ("AB1010", Fault.AUTH_EXPIRED, False),  # of the order system, behind the session check
         ("AB1012", Fault.INVALID_INPUT, True),
         ("AB4013", Fault.ORDER_REJECTED, True),
-        ("AB1013", Fault.NOT_FOUND, True),
+        ("AB1013", Fault.AMBIGUOUS, False),  # no answer to a placement
         ("AB9999", Fault.UNREADABLE, False),
         ("", Fault.UNREADABLE, False),
     ],
@@ -411,6 +412,22 @@ def test_a_refusal_by_its_code(code: str, fault: Fault, sure: bool) -> None:
     error = refused(place(), said(status=False, message="words", errorcode=code, data=None))
 
     assert (error.fault, error.sure) == (fault, sure)
+
+
+def test_a_definite_code_is_no_proof_under_another_status() -> None:
+    body = b'{"status":false,"message":"Invalid Product Type","errorcode":"AB1012","data":null}'
+
+    error = refused(place(), HttpResponse(502, (), body))
+
+    assert (error.fault, error.sure) == (Fault.BROKER_UNAVAILABLE, False)
+
+
+def test_an_unknown_order_ends_a_change() -> None:
+    answer = said(status=False, message="Order not found", errorcode="AB1013", data=None)
+
+    error = refused(ANGELONE.cancel(SESSION, row()), answer)
+
+    assert (error.fault, error.sure) == (Fault.NOT_FOUND, True)
 
 
 @pytest.mark.parametrize(
