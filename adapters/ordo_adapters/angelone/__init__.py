@@ -9,7 +9,7 @@ AMO is therefore refused: sent in market hours it would be an order that trades 
 Angel One cannot look an order up by its tag, and has no trail: `trail` is how the order stands now.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -112,6 +112,7 @@ from ordod.adapter import (
     canonical,
     decimal,
     read_rows,
+    spans,
 )
 
 __all__ = ["ANGELONE", "AngelOne"]
@@ -391,7 +392,8 @@ class AngelOne(Adapter):
     ) -> Dialogue[tuple[Candle, ...]]:
         """POST getCandleData, as often as its longest range asks for (angelone.md 7)."""
         found: dict[datetime, Candle] = {}
-        for first, last in _spans(start.astimezone(IST), end.astimezone(IST), interval):
+        minute = start.astimezone(IST).replace(second=0, microsecond=0)
+        for first, last in spans(minute, end.astimezone(IST), INTERVAL_SPAN[interval]):
             body = {
                 "exchange": QUOTE_EXCHANGE.write(instrument.exchange),
                 "symboltoken": instrument.instrument_token,
@@ -578,16 +580,3 @@ def _quote(asked: Mapping[tuple[str, str], Instrument], row: QuoteRow) -> Quote:
     if instrument is None:
         raise BrokerError(Fault.UNREADABLE, f"a quote of {row.symbol_token}, not asked for")
     return read_quote(row, instrument)
-
-
-def _spans(
-    start: datetime, end: datetime, interval: Interval
-) -> Iterator[tuple[datetime, datetime]]:
-    """The range in parts that one request may cover, in whole minutes. They touch: each candle is kept once."""
-    first = start.replace(second=0, microsecond=0)
-    while first <= end:
-        last = min(first + INTERVAL_SPAN[interval], end)
-        yield first, last
-        if last == end:
-            return
-        first = last

@@ -18,9 +18,9 @@ from ordod.adapter import (
     Fault,
     Instrument,
     InstrumentKind,
-    canonical,
     contract_size,
     decimal,
+    derivative_symbol,
     ist_date,
 )
 
@@ -32,7 +32,6 @@ CASH = frozenset({Exchange.NSE, Exchange.BSE})
 EQUITY_SERIES = "-EQ"  # other series (-BE, -SM) are other lines of the share and keep their names
 PAISE = 100
 CURRENCY_STRIKE = 10_000_000  # angelone.md 8: of OPTCUR and OPTIRC
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
 class MasterRow(Struct):
@@ -117,20 +116,14 @@ def _share(row: MasterRow, exchange: Exchange) -> Instrument:
 
 def _derivative(row: MasterRow, exchange: Exchange) -> Instrument:
     expiry, underlying = _day(row.expiry), row.name.strip()
-    dated = (
-        f"{exchange}:{underlying}{expiry.day:02}{MONTHS[expiry.month - 1]}{expiry.year % 100:02}"
-    )
-    strike = None
-    if row.instrumenttype.startswith("FUT"):
-        kind, symbol = InstrumentKind.FUTURE, f"{dated}FUT"
-    else:
+    kind, strike = InstrumentKind.FUTURE, None
+    if row.instrumenttype.startswith("OPT"):
         kind = InstrumentKind(row.symbol[-2:])
         scale = CURRENCY_STRIKE if exchange is Exchange.CDS else PAISE
         strike = _scaled(row.strike, scale)
-        symbol = f"{dated}{canonical(strike)}{kind}"
     return Instrument(
         exchange=exchange,
-        symbol=symbol,
+        symbol=derivative_symbol(exchange, underlying, expiry, kind, strike),
         broker_symbol=row.symbol,
         instrument_token=row.token,
         kind=kind,

@@ -10,7 +10,6 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct, field
 
 from ordo_adapters.angelone.tables import (
@@ -50,9 +49,12 @@ from ordod.adapter import (
     Rows,
     Status,
     Variety,
+    amount,
     decimal,
+    from_json,
     ist_datetime,
     read_rows,
+    shaped,
     units,
 )
 
@@ -89,7 +91,6 @@ __all__ = [
 T = TypeVar("T")
 U = TypeVar("U")
 
-_JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{40,}")  # tokens have hundreds; an order's UUID has 36
 _TRUE, _FALSE = (True, "true"), (False, "false")  # the docs show both (angelone.md 2.1)
 TEXT_MAX = 100  # of an answer in plain words; the rate limiter's has 44 bytes
@@ -105,7 +106,7 @@ def data_of(response: HttpResponse, faults: Faults = FAULTS) -> Any:
         BrokerError: what `faults` says of a refusal; UNREADABLE and never sure where the answer is neither an envelope nor
             the rate limiter's plain words. Such a body is never quoted.
     """
-    match _decoded(response):
+    match from_json(response.body):
         case {"status": status, "data": data} if status in _TRUE and response.status == 200:
             return data
         case {"success": status, "data": data} if status in _TRUE and response.status == 200:
@@ -134,13 +135,13 @@ def check(response: HttpResponse) -> None:
 
 def read(response: HttpResponse, shape: type[T], faults: Faults = FAULTS) -> T:
     """The `data` of a success, as this shape."""
-    return _shaped(data_of(response, faults), shape)
+    return shaped(data_of(response, faults), shape)
 
 
 def rows_of(response: HttpResponse) -> list[Any]:
     """The `data` of a success, a list; null is an empty one (angelone.md 3)."""
     data = data_of(response)
-    return [] if data is None else _shaped(data, list[Any])
+    return [] if data is None else shaped(data, list[Any])
 
 
 def read_list(response: HttpResponse, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
@@ -156,22 +157,8 @@ def day_of(response: HttpResponse) -> date:
         raise BrokerError(Fault.UNREADABLE, "trades without a date: the answer has none") from None
 
 
-def _decoded(response: HttpResponse) -> Any:
-    try:
-        return _JSON.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
-
-
 def _plain(response: HttpResponse) -> str:
     return response.body.decode("ascii", "replace") if len(response.body) <= TEXT_MAX else ""
-
-
-def _shaped(value: Any, shape: type[T]) -> T:
-    try:
-        return msgspec.convert(value, shape, strict=False)
-    except msgspec.ValidationError as error:
-        raise BrokerError(Fault.UNREADABLE, f"unexpected answer: {error}") from None
 
 
 class Profile(Struct):
@@ -241,11 +228,11 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
         product=_product(row.producttype),
         validity=VALIDITY.read(row.duration),
         variety=_variety(row.variety),
-        price=_amount(row.price),
-        trigger_price=_amount(row.triggerprice),
+        price=amount(row.price),
+        trigger_price=amount(row.triggerprice),
         disclosed_quantity=units(row.disclosedquantity) if row.disclosedquantity else None,
         filled_quantity=filled,
-        average_price=_amount(row.averageprice),
+        average_price=amount(row.averageprice),
         status_message=row.text or None,
         exchange_order_id=row.exchangeorderid or None,
         parent_order_id=row.parentorderid or None,
@@ -359,8 +346,8 @@ def read_position(row: PositionRow, instruments: Instruments) -> Position:
         product=_product(row.producttype),
         quantity=contract.units(row.netqty),
         overnight_quantity=contract.units(row.cfbuyqty) - contract.units(row.cfsellqty),
-        average_price=_amount(row.avgnetprice),
-        last_price=_amount(row.ltp),
+        average_price=amount(row.avgnetprice),
+        last_price=amount(row.ltp),
         pnl=_money(row.pnl),
         realised=_money(row.realised),
         unrealised=_money(row.unrealised),
@@ -393,9 +380,9 @@ def read_holding(row: HoldingRow, instruments: Instruments) -> Holding:
         quantity=units(row.quantity),
         t1_quantity=units(row.t1quantity),
         collateral_quantity=units(row.collateralquantity or 0),
-        average_price=_amount(row.averageprice),
-        last_price=_amount(row.ltp),
-        close_price=_amount(row.close),
+        average_price=amount(row.averageprice),
+        last_price=amount(row.ltp),
+        close_price=amount(row.close),
         pnl=decimal(row.profitandloss),
     )
 
@@ -470,15 +457,15 @@ def read_quote(row: QuoteRow, instrument: Instrument) -> Quote:
         symbol=instrument.symbol,
         last_price=decimal(row.ltp),
         at=_time(row.exch_feed_time),
-        open_price=_amount(row.open),
-        high_price=_amount(row.high),
-        low_price=_amount(row.low),
-        close_price=_amount(row.close),
+        open_price=amount(row.open),
+        high_price=amount(row.high),
+        low_price=amount(row.low),
+        close_price=amount(row.close),
         volume=None if row.trade_volume is None or not is_counted else units(row.trade_volume),
-        average_price=_amount(row.avg_price),
+        average_price=amount(row.avg_price),
         oi=None if row.open_interest is None or not is_counted else units(row.open_interest),
-        lower_circuit=_amount(row.lower_circuit),
-        upper_circuit=_amount(row.upper_circuit),
+        lower_circuit=amount(row.lower_circuit),
+        upper_circuit=amount(row.upper_circuit),
         depth=Depth(_levels(row.depth.buy), _levels(row.depth.sell))
         if row.depth and is_counted
         else None,
@@ -540,11 +527,6 @@ def _product(word: str) -> Product | None:
 
 def _variety(word: str) -> Variety | None:
     return None if word in FOREIGN_VARIETIES else VARIETY.read(word)
-
-
-def _amount(value: Decimal | None) -> Decimal | None:
-    """A price, where 0 and null mean that there is none."""
-    return decimal(value) if value else None
 
 
 def _money(value: Decimal | None) -> Decimal | None:
