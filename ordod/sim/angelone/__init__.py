@@ -18,6 +18,9 @@ from ordod.sim.angelone.envelope import JSON, AngelError, TooManyError, success
 from ordod.sim.angelone.forms import read_place
 from ordod.sim.angelone.limits import Limits
 from ordod.sim.angelone.market import Market
+from ordod.sim.angelone.orders import Orders
+from ordod.sim.angelone.portfolio import Portfolio
+from ordod.sim.angelone.triggers import Triggers
 from ordod.sim.broker import BrokerSim, Options, Scope
 from ordod.sim.desk import BOOKED_REFUSALS, Desk
 from ordod.sim.message import Answer, Request
@@ -68,13 +71,16 @@ class AngelOneSim(BrokerSim):
         booked = BOOKED_REFUSALS | {"INVALID_INPUT"}
         self.desk = Desk(self.paper, ids=_order_id, booked_refusals=booked)
         self.accounts = Accounts(clients, apps, self.chance)
+        self.order_calls = Orders(
+            self.paper, self.market, self.desk, has_hours=options.hours is not None
+        )
         self.api = Api(
             self.accounts,
             Limits(enforced=options.limits),
             self.market,
-            self.desk,
-            self.paper,
-            has_hours=options.hours is not None,
+            self.order_calls,
+            Portfolio(self.paper, self.market, self.desk),
+            Triggers(self.paper, self.market, self.desk),
         )
 
     @property
@@ -113,7 +119,8 @@ class AngelOneSim(BrokerSim):
 
     def place_by_hand(self, user: str, asked: dict[str, Any], now: datetime) -> str:
         """`asked`: the fields of `placeOrder`. Raises AngelError."""
-        return self.api.place(user, read_place(asked), asked, now, Wish(origin="hand")).order_id
+        wish = Wish(origin="hand")
+        return self.order_calls.place(user, read_place(asked), asked, now, wish).order_id
 
 
 def made(options: Options, now: datetime) -> AngelOneSim:

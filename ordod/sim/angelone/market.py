@@ -94,11 +94,13 @@ class Market:
         rows = [_master_row(contract) for contract in self.contracts]
         return Answer(200, (("content-type", "application/json"),), orjson.dumps(rows))
 
-    def search(self, exchange: str, words: str) -> list[dict[str, Any]]:
+    def search(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """`POST searchScrip`."""
+        exchange, words = asked.get("exchange"), str(asked.get("searchscrip")).upper()
         return [
             {"exchange": c.exchange, "tradingsymbol": c.tradingsymbol, "symboltoken": c.token}
             for c in self.contracts
-            if c.exchange == exchange and words.upper() in c.tradingsymbol.upper()
+            if c.exchange == exchange and words in c.tradingsymbol.upper()
         ]
 
     def quotes(self, asked: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A call is `{"name", "call", "arguments"}`. What the other side answers is of no 
 import json
 import sys
 
-from smartapi import connect  # type: ignore[import-not-found, unused-ignore]
+from angelone_sdk import connect  # type: ignore[import-not-found, unused-ignore]
 
 for one in json.load(sys.stdin):
     client = connect(sys.argv[1], api_key="key0", access_token="token0")

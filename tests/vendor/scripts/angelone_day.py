@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from smartapi import connect  # type: ignore[import-not-found, unused-ignore]
+from angelone_sdk import connect  # type: ignore[import-not-found, unused-ignore]
 
 URL, API_KEY, CLIENT, PIN, CODE, LATER, LATER_CODE = sys.argv[1:]
 SHARE = {"exchange": "NSE", "tradingsymbol": "INFY-EQ", "symboltoken": "1004"}
