@@ -115,6 +115,7 @@ def test_what_validation_refuses_is_in_no_book(
 
     assert smart.refused("POST", f"{ORDER}/placeOrder", smart.order(**more)) == code
     assert smart.ask("GET", f"{ORDER}/getOrderBook") is None
+    assert [deed.what for deed in smart.sim.orders.deeds if deed.error] == ["place"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from ordod.paper.market import Listing
 from ordod.sim.angelone.accounts import Accounts, App, Client
 from ordod.sim.angelone.api import Api
 from ordod.sim.angelone.envelope import JSON, AngelError, TooManyError, success
-from ordod.sim.angelone.forms import read_place
 from ordod.sim.angelone.limits import Limits
 from ordod.sim.angelone.market import Market
 from ordod.sim.angelone.orders import Orders
@@ -120,7 +119,7 @@ class AngelOneSim(BrokerSim):
     def place_by_hand(self, user: str, asked: dict[str, Any], now: datetime) -> str:
         """`asked`: the fields of `placeOrder`. Raises AngelError."""
         wish = Wish(origin="hand")
-        return self.order_calls.place(user, read_place(asked), asked, now, wish).order_id
+        return self.order_calls.place(user, asked, now, wish).order_id
 
 
 def made(options: Options, now: datetime) -> AngelOneSim:

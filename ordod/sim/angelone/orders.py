@@ -8,7 +8,7 @@ from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.exchange import Refusal
 from ordod.sim.angelone.asked import Asked, refused
 from ordod.sim.angelone.envelope import AngelError
-from ordod.sim.angelone.forms import VARIETIES, ModifyForm, PlaceForm, read_modify, read_place
+from ordod.sim.angelone.forms import VARIETIES, ModifyForm, read_modify, read_place
 from ordod.sim.angelone.market import Market
 from ordod.sim.angelone.rows import is_stop, order_row, trade_row, unique_id
 from ordod.sim.desk import Desk
@@ -27,15 +27,14 @@ class Orders:
         self._has_hours = has_hours
 
     def placed(self, a: Asked) -> dict[str, str]:
-        booked = self.place(a.user, read_place(a.said), a.said, a.now, a.wish)
+        booked = self.place(a.user, a.said, a.now, a.wish)
         script = self._market.of(booked.terms.symbol).tradingsymbol
         return {"script": script, **_ids(booked.order_id)}
 
-    def place(
-        self, user: str, form: PlaceForm, asked: dict[str, Any], now: datetime, wish: Wish
-    ) -> Booked:
+    def place(self, user: str, asked: dict[str, Any], now: datetime, wish: Wish) -> Booked:
         """What the order system would refuse is taken and stands rejected in the book. Raises AngelError."""
         try:
+            form = read_place(asked)
             contract = self._market.find(form.exchange, form.symboltoken, form.tradingsymbol)
             terms = NewOrder(
                 symbol=contract.symbol,
@@ -52,7 +51,8 @@ class Orders:
             held = self._has_hours and not self._paper.is_open(contract.symbol, now)
             return self._desk.place(user, terms, now, wish, asked=asked, held=held)
         except AngelError as refusal:
-            self._desk.refused("place", user, now, refusal.message, asked, tag=form.tag)
+            tag = str(asked.get("ordertag", ""))
+            self._desk.refused("place", user, now, refusal.message, asked, tag=tag)
             raise
         except Refusal as refusal:
             raise refused(refusal) from None
