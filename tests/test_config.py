@@ -19,7 +19,12 @@ from ordod.domain.risk import RiskLimits
 
 ROOT = Path(__file__).parent.parent
 FILE = Path("/etc/ordod/ordod.conf")
-OPTIONS = {"paper": (), "zerodha": (), "motilal": ("vendor_code", "redirect_uri")}
+OPTIONS = {
+    "angelone": ("client_local_ip", "client_public_ip", "mac_address"),
+    "motilal": ("vendor_code", "redirect_uri"),
+    "paper": (),
+    "zerodha": (),
+}
 
 KITE = '[accounts.kite]\nbroker = "zerodha"\n'
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from msgspec import structs
 
+from ordo_adapters.angelone import AngelOne
 from ordo_adapters.zerodha import ZERODHA, Zerodha
 from ordo_adapters.zerodha import tables as zerodha_tables
 from ordod.adapter import (
@@ -223,6 +224,23 @@ def _give_up(rows: Rows[BrokerOrder]) -> Rows[BrokerOrder]:
 @pytest.mark.parametrize(("read", "words"), [(_guess, "rows"), (_give_up, "spoils the whole book")])
 def test_a_guess_at_an_unknown_status_is_caught(read: Any, words: str) -> None:
     assert words in violation(_orders(read), "an unknown status")
+
+
+class GuessesOfTwo(AngelOne):
+    """The same guess, where a row says its status twice."""
+
+    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+        rows = yield from super().orders(session, instruments)
+        guessed = (structs.replace(rows.good[0], status=Status.PENDING) for _ in rows.bad)
+        return Rows((*rows.good, *guessed))
+
+
+def test_a_guess_is_caught_where_a_row_says_its_status_twice() -> None:
+    samples = SAMPLES.parents[1] / "angelone" / "samples"
+    found = {one.name: one for one in suite.checks(GuessesOfTwo(), samples)}
+
+    with pytest.raises(Violation, match="made unknown"):
+        found["angelone: an unknown status spoils one row only"].run()
 
 
 def test_a_word_and_a_fault_that_no_sample_reaches_are_caught(

@@ -4,7 +4,7 @@ Quantities are units here and lots at Kite on MCX and currency; `_lots` and the 
 (`autoslice` is not sent), so one order id stands for the whole order. Kite cannot look an order up by its tag.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -96,6 +96,7 @@ from ordod.adapter import (
     canonical,
     decimal,
     read_rows,
+    spans,
 )
 
 __all__ = ["ZERODHA", "Zerodha"]
@@ -318,7 +319,8 @@ class Zerodha(Adapter):
         path = f"/instruments/historical/{instrument.instrument_token}/{INTERVAL.write(interval)}"
         has_oi = instrument.kind not in {InstrumentKind.EQUITY, InstrumentKind.INDEX}
         found: dict[datetime, Candle] = {}
-        for first, last in _spans(start.astimezone(IST), end.astimezone(IST), interval):
+        second = start.astimezone(IST).replace(microsecond=0)
+        for first, last in spans(second, end.astimezone(IST), INTERVAL_SPAN[interval]):
             query = (
                 ("from", f"{first:%Y-%m-%d %H:%M:%S}"),
                 ("to", f"{last:%Y-%m-%d %H:%M:%S}"),
@@ -552,16 +554,3 @@ def _paisa(amount: Decimal) -> Decimal:
 
 def _quote_key(instrument: Instrument) -> str:
     return f"{QUOTE_EXCHANGE.write(instrument.exchange)}:{instrument.broker_symbol}"
-
-
-def _spans(
-    start: datetime, end: datetime, interval: Interval
-) -> Iterator[tuple[datetime, datetime]]:
-    """The range in parts that one request may cover. They touch: whether Kite counts the last moment in is not known."""
-    first = start.replace(microsecond=0)
-    while first <= end:
-        last = min(first + INTERVAL_SPAN[interval], end)
-        yield first, last
-        if last == end:
-            return
-        first = last

@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from ordo_adapters.zerodha.tables import (
@@ -45,9 +44,12 @@ from ordod.adapter import (
     Rows,
     Status,
     Variety,
+    amount,
     decimal,
+    from_json,
     ist_datetime,
     read_rows,
+    shaped,
     units,
 )
 
@@ -86,7 +88,6 @@ __all__ = [
 T = TypeVar("T")
 U = TypeVar("U")
 
-_JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 _TOKEN = re.compile(r"[A-Za-z0-9]{24,}")  # Kite's tokens have 32; an order id at most 19
 
 
@@ -100,11 +101,7 @@ def data_of(response: HttpResponse, faults: Faults = FAULTS) -> Any:
         BrokerError: what `faults` says of a refusal; UNREADABLE and never sure where the answer is not Kite's envelope, unless
             its status alone has a meaning (502 with a page of HTML). Such a body is never quoted.
     """
-    try:
-        envelope = _JSON.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        envelope = None
-    match envelope:
+    match from_json(response.body):
         case {"status": "success", "data": data} if response.status == 200:
             return data
         case {"status": "error", "message": str(message), **rest}:
@@ -121,19 +118,12 @@ def data_of(response: HttpResponse, faults: Faults = FAULTS) -> Any:
 
 def read(response: HttpResponse, shape: type[T], faults: Faults = FAULTS) -> T:
     """The `data` of a success, as this shape."""
-    return _shaped(data_of(response, faults), shape)
+    return shaped(data_of(response, faults), shape)
 
 
 def read_list(response: HttpResponse, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
     """The `data` of a success, a list, row by row."""
     return read_rows(read(response, list[Any]), shape, convert)
-
-
-def _shaped(value: Any, shape: type[T]) -> T:
-    try:
-        return msgspec.convert(value, shape, strict=False)
-    except msgspec.ValidationError as error:
-        raise BrokerError(Fault.UNREADABLE, f"unexpected answer: {error}") from None
 
 
 class Profile(Struct):
@@ -212,11 +202,11 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
         product=_product(row.product),
         validity=VALIDITY.read(row.validity),
         variety=_variety(row.variety),
-        price=_amount(row.price),
-        trigger_price=_amount(row.trigger_price),
+        price=amount(row.price),
+        trigger_price=amount(row.trigger_price),
         disclosed_quantity=lots.units(row.disclosed_quantity) if row.disclosed_quantity else None,
         filled_quantity=filled,
-        average_price=_amount(row.average_price),
+        average_price=amount(row.average_price),
         status_message=row.status_message or row.status_message_raw or None,
         exchange_order_id=row.exchange_order_id or None,
         parent_order_id=row.parent_order_id or None,
@@ -372,8 +362,8 @@ def read_position(row: PositionRow, instruments: Instruments) -> Position:
         product=_product(row.product),
         quantity=lots.units(row.quantity),
         overnight_quantity=lots.units(row.overnight_quantity),
-        average_price=_amount(row.average_price),
-        last_price=_amount(row.last_price),
+        average_price=amount(row.average_price),
+        last_price=amount(row.last_price),
         pnl=decimal(row.pnl),
         realised=decimal(row.realised),
         unrealised=decimal(row.unrealised),
@@ -410,9 +400,9 @@ def read_holding(row: HoldingRow, instruments: Instruments) -> Holding:
         t1_quantity=t1,
         collateral_quantity=pledged,
         used_quantity=units(row.used_quantity),
-        average_price=_amount(row.average_price),
-        last_price=_amount(row.last_price),
-        close_price=_amount(row.close_price),
+        average_price=amount(row.average_price),
+        last_price=amount(row.last_price),
+        close_price=amount(row.close_price),
         pnl=decimal(row.pnl),
     )
 
@@ -519,22 +509,22 @@ class QuoteRow(Struct):
 
 
 def read_quote(value: Any, instrument: Instrument) -> Quote:
-    row = _shaped(value, QuoteRow)
+    row = shaped(value, QuoteRow)
     size = _lot(instrument)
     ohlc = row.ohlc
     return Quote(
         symbol=instrument.symbol,
         last_price=decimal(row.last_price),
         at=_time(row.timestamp),
-        open_price=_amount(ohlc.open) if ohlc else None,
-        high_price=_amount(ohlc.high) if ohlc else None,
-        low_price=_amount(ohlc.low) if ohlc else None,
-        close_price=_amount(ohlc.close) if ohlc else None,
+        open_price=amount(ohlc.open) if ohlc else None,
+        high_price=amount(ohlc.high) if ohlc else None,
+        low_price=amount(ohlc.low) if ohlc else None,
+        close_price=amount(ohlc.close) if ohlc else None,
         volume=None if row.volume is None or size is None else units(row.volume) * size,
-        average_price=_amount(row.average_price),
+        average_price=amount(row.average_price),
         oi=None if row.oi is None or size is None else units(row.oi) * size,
-        lower_circuit=_amount(row.lower_circuit_limit),
-        upper_circuit=_amount(row.upper_circuit_limit),
+        lower_circuit=amount(row.lower_circuit_limit),
+        upper_circuit=amount(row.upper_circuit_limit),
         depth=None
         if row.depth is None or size is None
         else Depth(_levels(row.depth.buy, size), _levels(row.depth.sell, size)),
@@ -625,11 +615,6 @@ def _product(word: str) -> Product | None:
 
 def _variety(word: str) -> Variety | None:
     return None if word in FOREIGN_VARIETIES else VARIETY.read(word)
-
-
-def _amount(value: Decimal | None) -> Decimal | None:
-    """A price, where 0 and null mean that there is none."""
-    return decimal(value) if value else None
 
 
 def _time(text: str | None) -> datetime | None:
