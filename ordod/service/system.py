@@ -52,6 +52,15 @@ class DoubtState(Struct, frozen=True):
     why: str
 
 
+class ChangeDoubt(Struct, frozen=True):
+    """A GTT or conversion in doubt that only a person can end: what was asked under its key, and of what symbol."""
+
+    account: str
+    key: str
+    operation: str
+    symbol: str
+
+
 class SystemStatus(Struct, frozen=True, kw_only=True):
     """`todo`: the next thing a person should do; "" where there is none."""
 
@@ -60,6 +69,7 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
     started_at: datetime
     accounts: list[AccountStatus]
     doubts: list[DoubtState]
+    changes: list[ChangeDoubt]
     kill: KillState
     journal: JournalState
     todo: str
@@ -105,6 +115,12 @@ class _System:
             for order in parts.book.doubts()
             if order.account in {account.name for account in seen}
         ]
+        changes = [
+            ChangeDoubt(change.account, change.key or "", change.operation, intent.symbol_written)
+            for account in seen
+            for change in parts.book.open_changes(account.name)
+            if change.id in parts.keyed.waits and (intent := change.intent) is not None
+        ]
         accounts = [account_status(account) for account in seen]
         seq, digest = parts.journal.head
         return SystemStatus(
@@ -113,6 +129,7 @@ class _System:
             started_at=parts.started_at,
             accounts=accounts,
             doubts=doubts,
+            changes=changes,
             kill=KillState(kill.engaged, kill.scopes),
             journal=JournalState(
                 epoch=parts.journal.epoch,
@@ -121,7 +138,7 @@ class _System:
                 failed=parts.journal.failed,
                 why=parts.journal.failure,
             ),
-            todo=self._todo(accounts, doubts, is_killed=kill.engaged),
+            todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged),
         )
 
     def _state(self, accounts: list[AccountStatus], *, is_killed: bool) -> str:
@@ -136,7 +153,12 @@ class _System:
         return "PARTLY_READY" if any(account.can_trade for account in accounts) else "NOT_READY"
 
     def _todo(
-        self, accounts: list[AccountStatus], doubts: list[DoubtState], *, is_killed: bool
+        self,
+        accounts: list[AccountStatus],
+        doubts: list[DoubtState],
+        changes: list[ChangeDoubt],
+        *,
+        is_killed: bool,
     ) -> str:
         if self._parts.journal.failed:
             return f"the disk failed ({self._parts.journal.failure}): mend it, then restart ordod"
@@ -145,6 +167,12 @@ class _System:
             return (
                 f"look at the broker for order {stuck.order.key} (tag {stuck.order.tag}) and tell: "
                 f"ordoctl resolve --account {stuck.order.account} {stuck.order.key} placed|not_placed --reason WHY"
+            )
+        if changes:
+            one = changes[0]
+            return (
+                f"look at the broker for the {one.operation} of {one.symbol} under key {one.key} and tell: "
+                f"ordoctl resolve --account {one.account} {one.key} placed|not_placed --reason WHY"
             )
         if is_killed:
             return (

@@ -258,6 +258,10 @@ class Checks:
         elif request.method == "POST" and "tag" not in asked:
             self._carried.append(f"trigger {_quantity(asked)}")
 
+    def has_trigger(self, quantity: int) -> bool:
+        """Whether the broker carried this trigger out."""
+        return f"trigger {quantity}" in self._carried
+
     def modified(self, plan: Plan, price: Decimal, answer: Answer) -> None:
         said = answer.error.kind.name if answer.error is not None else answer.result.change
         self._changed[price] = said

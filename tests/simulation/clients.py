@@ -375,7 +375,21 @@ class Person:
             for doubt in status.doubts:
                 if "order.resolve" in doubt.why:
                     await self._resolve(life, doubt.order)
+            for change in status.changes:
+                await self._resolve_gtt(life, change.account, change.key)
             await self._mind_the_kill(life)
+
+    async def _resolve_gtt(self, life: "Life", account: str, key: str) -> None:
+        """The quantity of a trigger tells whose it is, and its key tells the quantity."""
+        world = self._world
+        since = self._asked_since.setdefault(key, world.time)
+        if not world.is_calm and world.time - since < 10:
+            return
+        outcome = "placed" if world.checks.has_trigger(int(key[1:])) else "not_placed"
+        answer = await call(
+            life, "order.resolve", account=account, key=key, outcome=outcome, reason="looked"
+        )
+        world.tell("person", f"resolved {key} as {outcome}: {answer.error or 'done'}")
 
     async def _resolve(self, life: "Life", order: Order) -> None:
         world = self._world

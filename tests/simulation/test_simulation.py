@@ -22,6 +22,7 @@ FOUND = {
     50: "an order without its tag was listed twice",
     1049: "a restored state was released while an order was on its way",
     1242: "a clock that was set back left a change open",
+    56040: "a trigger of a time when our clock was set forward was told as not placed",
 }
 
 # Where each bug shows first; if a world has changed since, the seeds from 0 on are tried.

@@ -31,6 +31,7 @@ from ordod.core.orders.desk import Call, Desk, NewId
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import fingerprint_of
 from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.reconcile import earliest
 from ordod.core.orders.records import Evidence, Intent, Record, Settled
 from ordod.core.orders.sending import Sender, error_of, record_of
 from ordod.core.orders.states import ChangeState, OrderState
@@ -41,7 +42,7 @@ __all__ = ["Keyed", "KeyedChanges", "Prepared"]
 
 APART_S = 5.0  # between the two readings that speak for absence
 READ_S = 8.0
-CLOCKS_APART = timedelta(seconds=30)
+SURE_S = 30.0  # a trigger made so long before its send, by clocks that agree, is another one
 
 log = structlog.get_logger("keyed")
 
@@ -110,7 +111,7 @@ class KeyedChanges:
         self._position_locks: dict[tuple[str, str], anyio.Lock] = {}
         self._counted_from: dict[str, float] = {}
         self._absent_since: dict[str, float] = {}
-        self._warned: set[str] = set()
+        self.waits: set[str] = set()  # changes in doubt that only a person can end
 
     async def carry(
         self, wanted: Keyed, prepare: Callable[[], Prepared]
@@ -272,7 +273,7 @@ class KeyedChanges:
                     shown = self._conversion_shows(account, change, positions)
                     records += self._evidence(account, change, begun, positions.is_whole, shown)
                 elif gtts is not None:
-                    shown = self._gtt_shows(change, gtts, claimed)
+                    shown = self._gtt_shows(account, change, gtts, claimed, begun)
                     records += self._evidence(account, change, begun, gtts.is_whole, shown)
             if records:
                 await self._ledger.record(*records)
@@ -289,8 +290,10 @@ class KeyedChanges:
     ) -> Iterator[Record]:
         source = "positions" if change.operation == "convert" else "gtts"
         at = self._clock.now()
-        if shown is None and change.id not in self._warned:
-            self._warned.add(change.id)
+        if shown is not None:
+            self.waits.discard(change.id)
+        elif change.id not in self.waits:
+            self.waits.add(change.id)
             log.warning("change_waits_for_person", account=account.name, change=change.id)
         if shown is not None and shown.now:
             found = shown.now == "done"
@@ -316,7 +319,15 @@ class KeyedChanges:
             return _Shown("", "not_done")  # for which a list must be whole
         return _conversion_shows(change.intent, positions)
 
-    def _gtt_shows(self, change: ChangeState, gtts: Rows[BrokerGtt], claimed: set[str]) -> "_Shown":
+    def _gtt_shows(
+        self,
+        account: Account,
+        change: ChangeState,
+        gtts: Rows[BrokerGtt],
+        claimed: set[str],
+        begun: float,
+    ) -> "_Shown | None":
+        """None: a person must tell whether the one that is there is this one."""
         intent = change.intent
         assert intent is not None
         target = next((g for g in gtts.good if g.broker_gtt_id == intent.target), None)
@@ -328,27 +339,42 @@ class KeyedChanges:
                 is_done = target is not None and target.legs == intent.gtt.legs
                 return _Shown("done" if is_done else "", "not_done", intent.target or "")
             case _:
-                row = self._placed_row(change, gtts, claimed)
-                if row is not None:
-                    claimed.add(row.broker_gtt_id)
-                return _Shown("done", "", row.broker_gtt_id) if row else _Shown("", "not_done")
+                return self._placing_shows(account, change, gtts, claimed, begun)
 
-    def _placed_row(
-        self, change: ChangeState, gtts: Rows[BrokerGtt], claimed: set[str]
-    ) -> BrokerGtt | None:
-        """A trigger on the terms of the intent, made since, that no other change made."""
+    def _placing_shows(
+        self,
+        account: Account,
+        change: ChangeState,
+        gtts: Rows[BrokerGtt],
+        claimed: set[str],
+        begun: float,
+    ) -> "_Shown | None":
+        """A trigger on the terms of the intent, made since, that no other change made, is its own: triggers carry no tag.
+
+        One that was made since only if clocks were wrong may be its own or a stranger's.
+        """
         intent = change.intent
         assert intent is not None
         assert intent.gtt is not None
+        skew_s, sent_at = account.keeper.skew.seconds or 0.0, change.sent_at or change.at
+        waited_s = begun - self._counted_from.setdefault(change.id, begun)
+        surely = sent_at + timedelta(seconds=skew_s - SURE_S)
+        perhaps = earliest(sent_at, now=self._clock.now(), skew_s=skew_s, waited_s=waited_s)
         taken = claimed | {c.broker_id for c in self._book.changes.values() if c.broker_id}
-        since = (change.sent_at or change.at) - CLOCKS_APART
-        for row in gtts.good:
-            is_old = row.created_at is not None and row.created_at < since
-            if is_old or row.broker_gtt_id in taken:
-                continue
-            if row.symbol == intent.gtt.symbol and row.legs == intent.gtt.legs:
-                return row
-        return None
+        rows = [
+            row
+            for row in gtts.good
+            if row.broker_gtt_id not in taken
+            and row.symbol == intent.gtt.symbol
+            and row.legs == intent.gtt.legs
+        ]
+        for row in rows:
+            if row.created_at is None or row.created_at >= surely:
+                claimed.add(row.broker_gtt_id)
+                return _Shown("done", "", row.broker_gtt_id)
+        if any(row.created_at is not None and row.created_at >= perhaps for row in rows):
+            return None
+        return _Shown("", "not_done")
 
 
 class _Shown(Struct, frozen=True):

@@ -24,6 +24,7 @@ __all__ = [
     "advances",
     "appeared_doubts",
     "change_shows",
+    "earliest",
     "found",
     "fresh_fills",
     "lacks_seen_orders",
@@ -232,12 +233,9 @@ def _echoes(book: Book, order: OrderState, reading: Reading) -> bool:
 def _unclaimed(book: Book, order: OrderState, reading: Reading, waited_s: float) -> str:
     """An order nobody claims that could be this one with its tag lost: its broker id, or ""."""
     assert order.sent_at is not None
-    # After a crash all that is known is that it was sent between the intent and the start. Since then our clock may have been
-    # set right: so the earliest is also reckoned back from now.
-    skew = timedelta(seconds=reading.skew_s)
-    by_then = min(order.placed_at, order.sent_at) - abs(skew)
-    by_now = reading.begun_at + skew - timedelta(seconds=waited_s + CALL_S)
-    sent_from = min(by_then, by_now) - CLOCKS_APART
+    # After a crash all that is known is that it was sent between the intent and the start.
+    told_at = min(order.placed_at, order.sent_at)
+    sent_from = earliest(told_at, now=reading.begun_at, skew_s=reading.skew_s, waited_s=waited_s)
     for row in reading.rows:
         if (row.symbol, row.side) != (order.terms.symbol, order.terms.side):
             continue
@@ -247,6 +245,19 @@ def _unclaimed(book: Book, order: OrderState, reading: Reading, waited_s: float)
         if row.placed_at is None or row.placed_at >= sent_from:
             return row.broker_order_id
     return ""
+
+
+def earliest(told_at: datetime, *, now: datetime, skew_s: float, waited_s: float) -> datetime:
+    """The earliest time, by the broker's clock, at which it can have got what we sent at `told_at` by ours.
+
+    Our clock may be wrong, or may have been set right since: so it is also reckoned back from now.
+
+    Args:
+        waited_s: boot time since the later of the send and the death of its connection, or since the start.
+    """
+    skew = timedelta(seconds=skew_s)
+    by_now = now + skew - timedelta(seconds=waited_s + CALL_S)
+    return min(told_at - abs(skew), by_now) - CLOCKS_APART
 
 
 def change_shows(change: ChangeState, order: OrderState) -> str:

@@ -116,6 +116,18 @@ class AngelOneSim(BrokerSim):
     def access_token(self, user: str, now: datetime) -> str:
         return self.accounts.open(next(iter(self.accounts.apps)), user, now).jwt
 
+    def config(self) -> dict[str, str]:
+        client = next(iter(self.accounts.clients.values()))
+        return {
+            "user_id": client.clientcode,
+            "pin": client.pin,
+            "totp_secret": client.totp_secret,
+            "api_key": next(iter(self.accounts.apps)),
+        }
+
+    def secrets(self) -> list[str]:
+        return list(self.accounts.given)
+
     def place_by_hand(self, user: str, asked: dict[str, Any], now: datetime) -> str:
         """`asked`: the fields of `placeOrder`. Raises AngelError."""
         wish = Wish(origin="hand")

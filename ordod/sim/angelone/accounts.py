@@ -54,6 +54,8 @@ class Accounts:
     ) -> None:
         self.clients = {client.clientcode: client for client in clients}
         self.apps = {app.api_key: app for app in apps}
+        self.given = [text for one in clients for text in (one.pin, one.totp_secret)]  # secret
+        self.given += self.apps
         self._chance = chance
         self._wrong: dict[str, int] = {}
         self._last_step: dict[str, int] = {}
@@ -141,7 +143,9 @@ class Accounts:
     def _token(self, claims: dict[str, Any]) -> str:
         """Three parts in base64, as a JWT has."""
         parts = [orjson.dumps({"alg": "HS512"}), orjson.dumps(claims), self._chance.randbytes(64)]
-        return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+        text = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+        self.given.append(text)
+        return text
 
 
 def _step_of(client: Client, code: str, now: datetime) -> int | None:
