@@ -19,7 +19,12 @@ from ordod.domain.risk import RiskLimits
 
 ROOT = Path(__file__).parent.parent
 FILE = Path("/etc/ordod/ordod.conf")
-OPTIONS = {"paper": (), "zerodha": (), "motilal": ("vendor_code", "redirect_uri")}
+OPTIONS = {
+    "paper": (),
+    "upstox": ("redirect_uri",),
+    "zerodha": (),
+    "motilal": ("vendor_code", "redirect_uri"),
+}
 
 KITE = '[accounts.kite]\nbroker = "zerodha"\n'
 
