@@ -21,6 +21,7 @@ ENVIRONMENTS = ROOT / ".vendor-envs"
 INSTALL_S = 300
 JAYSON = "5.0.0"
 SDKS = {  # broker -> what is installed; the SDK itself first
+    "upstox": ("upstox-python-sdk==2.30.0",),
     # Its ticker imports pkg_resources, which setuptools dropped with version 81.
     "zerodha": ("kiteconnect==5.2.2", "setuptools<81"),
 }

@@ -4,12 +4,11 @@ The text is tens of MB. It is cut into rows without being turned into objects; e
 a struct that skips what we have no use for. Names are made of the fields; Upstox's own symbol is never taken apart.
 """
 
-import gzip
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from io import BytesIO
 
 import msgspec
 from msgspec import Struct
@@ -71,7 +70,7 @@ def parse(content: bytes) -> Iterator[Instrument]:
     """
     try:
         rows = msgspec.json.decode(_text(content), type=list[msgspec.Raw])
-    except (OSError, EOFError, msgspec.MsgspecError, RecursionError) as error:
+    except (zlib.error, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise BrokerError(Fault.UNREADABLE, f"instrument file: {error}") from None
     count = 0
     for raw in rows:
@@ -86,10 +85,12 @@ def parse(content: bytes) -> Iterator[Instrument]:
 def _text(content: bytes) -> bytes:
     if not content.startswith(GZIP):
         return content
-    with gzip.GzipFile(fileobj=BytesIO(content)) as file:
-        text = file.read(TEXT_MAX + 1)
-    if len(text) > TEXT_MAX:
-        raise BrokerError(Fault.UNREADABLE, f"instrument file of more than {TEXT_MAX} bytes")
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    text = unpacker.decompress(content, TEXT_MAX)
+    if not unpacker.eof:
+        raise BrokerError(
+            Fault.UNREADABLE, f"instrument file cut short, or of more than {TEXT_MAX} bytes"
+        )
     return text
 
 
