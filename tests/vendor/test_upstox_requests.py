@@ -141,6 +141,7 @@ CALLS: dict[str, Call] = {
     ),
     "gtts": ("OrderApiV3.get_gtt_order_details", {}),
     "positions": ("PortfolioApi.get_positions", V2),
+    "positions_mtf": ("PortfolioApi.get_mtf_positions", {}),
     "holdings": ("PortfolioApi.get_holdings", V2),
     "funds": ("UserApi.get_user_fund_margin_v3", {}),
     "convert": (

@@ -62,6 +62,7 @@ from ordo_adapters.upstox.tables import (
 from ordod.adapter import (
     IST,
     Adapter,
+    BadRow,
     BrokerError,
     BrokerGtt,
     BrokerOrder,
@@ -238,9 +239,20 @@ class Upstox(Adapter):
     # Portfolio
 
     def positions(self, session: Session, instruments: Instruments) -> Dialogue[Rows[Position]]:
-        """GET /v2/portfolio/short-term-positions: closed ones with quantity 0 (upstox.md 6)."""
+        """GET /v2/portfolio/short-term-positions, closed ones with quantity 0, and GET /v3/portfolio/mtf-positions (upstox.md 6).
+
+        What Upstox says to a user without MTF is not known: a refusal of the second is told as a row that could not be read.
+        """
         response = yield _get("/v2/portfolio/short-term-positions", session)
-        return read_list(response, PositionRow, lambda row: read_position(row, instruments))
+        rows = read_list(response, PositionRow, lambda row: read_position(row, instruments))
+        response = yield _get("/v3/portfolio/mtf-positions", session)
+        try:
+            mtf = read_list(response, PositionRow, lambda row: read_position(row, instruments))
+        except BrokerError as error:
+            if error.fault not in {Fault.AUTH_DENIED, Fault.NOT_FOUND, Fault.INVALID_INPUT}:
+                raise
+            mtf = Rows((), (BadRow(f"MTF positions: {error.message}", None),))
+        return Rows(rows.good + mtf.good, rows.bad + mtf.bad)
 
     def holdings(self, session: Session, instruments: Instruments) -> Dialogue[Rows[Holding]]:
         """GET /v2/portfolio/long-term-holdings (upstox.md 6)."""

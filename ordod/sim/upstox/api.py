@@ -208,6 +208,8 @@ class Api:
                 return portfolio.funds(user)
             case "GET", ["v2", "portfolio", "short-term-positions"]:
                 return portfolio.positions(user, now)
+            case "GET", ["v3", "portfolio", "mtf-positions"]:
+                return []  # the exchange behind has no MTF
             case "GET", ["v2", "portfolio", "long-term-holdings"]:
                 return portfolio.holdings(user, now)
             case "PUT", ["v2", "portfolio", "convert-position"]:

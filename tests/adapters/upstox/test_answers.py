@@ -376,7 +376,8 @@ def test_a_failed_trigger_says_why_and_which_order_it_placed() -> None:
 
 
 def test_positions_are_signed_and_in_units() -> None:
-    long, closed, short, crude = read(UPSTOX.positions(SESSION, LISTED), "positions.json").good
+    names = ("positions.json", "positions_mtf.json")
+    long, closed, short, crude, mtf = read(UPSTOX.positions(SESSION, LISTED), *names).good
 
     assert long == Position(
         symbol="NSE:SBIN",
@@ -394,12 +395,32 @@ def test_positions_are_signed_and_in_units() -> None:
     assert (closed.quantity, closed.average_price, closed.sell_quantity) == (0, None, 10)
     assert (short.quantity, short.overnight_quantity, short.average_price) == (-75, -75, 120)
     assert (crude.quantity, crude.buy_quantity, crude.buy_value) == (200, 200, 1_160_000)
+    assert (mtf.product, mtf.quantity, mtf.average_price) == (Product.MTF, 10, 790)
+
+
+@pytest.mark.parametrize("status", [403, 404, 400])
+def test_refused_mtf_positions_are_told_as_unread_and_spoil_no_other(status: int) -> None:
+    answers = [answer((SAMPLES / "positions.json").read_bytes())]
+    code = {403: "UDAPI100049", 404: "UDAPI100060", 400: "UDAPI100036"}[status]
+    played = play(UPSTOX.positions(SESSION, LISTED), [*answers, refusal(code, "no MTF", status)])
+
+    assert len(played.value.good) == 4
+    assert [bad.why for bad in played.value.bad] == ["MTF positions: no MTF"]
+
+
+def test_mtf_positions_that_cannot_be_had_now_are_an_error() -> None:
+    answers = [answer((SAMPLES / "positions.json").read_bytes()), answer(b"<html>", 502)]
+    error = play(UPSTOX.positions(SESSION, LISTED), answers).error
+
+    assert error is not None
+    assert error.fault is Fault.BROKER_UNAVAILABLE
 
 
 def test_a_commodity_of_another_size_than_ours_is_not_believed() -> None:
     whole = json.loads((SAMPLES / "positions.json").read_text())
     whole["data"][3]["multiplier"] = 1.0
-    played = play(UPSTOX.positions(SESSION, LISTED), [answer(json.dumps(whole).encode())])
+    none = answer(b'{"status":"success","data":[]}')
+    played = play(UPSTOX.positions(SESSION, LISTED), [answer(json.dumps(whole).encode()), none])
 
     assert len(played.value.good) == 3
     assert "our table 100" in played.value.bad[0].why

@@ -125,8 +125,10 @@ def test_a_token_that_could_not_be_proven_is_not_given_up() -> None:
 
 
 def test_the_phone_is_asked_and_the_webhooks_token_proven() -> None:
-    given = [answer(PUSHED), "token-from-the-webhook-1234567890", answer(PROFILE)]
-    played = play(UPSTOX.login(credentials(mode="push"), NOW), given)
+    played = play(
+        UPSTOX.login(credentials(mode="push"), NOW),
+        [answer(PUSHED), "token-from-the-webhook-1234567890", answer(PROFILE)],
+    )
 
     request, profile = played.requests
     assert (request.method, request.path) == ("POST", "/v3/login/auth/token/request/client0")

@@ -278,7 +278,7 @@ def test_a_key_is_encoded_in_the_path() -> None:
 
 
 def gtt(**more: Any) -> NewGtt:
-    leg = {
+    leg: dict[str, Any] = {
         "trigger_price": Decimal(850),
         "price": Decimal(850),
         "side": Side.BUY,

@@ -135,6 +135,12 @@ def candles() -> Generator[Any, Any, Any]:
     return UPSTOX.candles(SESSION, NIFTY, Interval.M5, start, end)
 
 
+def positions_mtf() -> Generator[Any, Any, Any]:
+    dialogue = UPSTOX.positions(SESSION, NONE)
+    next(dialogue)
+    return _after(dialogue, b'{"status":"success","data":[]}')
+
+
 def candles_today() -> Generator[Any, Any, Any]:
     dialogue = candles()
     next(dialogue)
@@ -205,6 +211,7 @@ CALLS: dict[str, Callable[[], Generator[Any, Any, Any]]] = {
     "cancel_gtt": lambda: UPSTOX.cancel_gtt(SESSION, "GTT-C26010500123456"),
     "gtts": lambda: UPSTOX.gtts(SESSION, NONE),
     "positions": lambda: UPSTOX.positions(SESSION, NONE),
+    "positions_mtf": positions_mtf,
     "holdings": lambda: UPSTOX.holdings(SESSION, NONE),
     "funds": lambda: UPSTOX.funds(SESSION),
     "convert": lambda: UPSTOX.convert(

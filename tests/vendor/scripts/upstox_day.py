@@ -159,6 +159,7 @@ def orders(api: Any, price: float) -> None:
 def portfolio(api: Any, price: float) -> None:
     book = upstox_client.PortfolioApi(api)
     step("positions", book.get_positions, V2)
+    step("positions_mtf", book.get_mtf_positions)
     convert = upstox_client.ConvertPositionRequest(
         instrument_token=KEYS["INFY"],
         new_product="D",
