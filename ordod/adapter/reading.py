@@ -1,7 +1,7 @@
 """What every adapter reads with: rows, money, units, Indian time. Each refuses rather than guesses."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
@@ -10,17 +10,24 @@ import msgspec
 from msgspec import Struct
 
 from ordod.adapter.codes import BrokerError, Fault
+from ordod.domain.instruments import Exchange, InstrumentKind
+from ordod.domain.money import canonical
 
 __all__ = [
     "IST",
     "BadRow",
     "Rows",
+    "amount",
     "decimal",
+    "derivative_symbol",
+    "from_json",
     "from_paise",
     "ist_date",
     "ist_datetime",
     "paise",
     "read_rows",
+    "shaped",
+    "spans",
     "units",
 ]
 
@@ -28,6 +35,11 @@ IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+_JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class BadRow(Struct, frozen=True):
@@ -62,31 +74,52 @@ def read_rows(
     return Rows(tuple(good), tuple(bad))
 
 
+def from_json(body: bytes) -> Any:
+    """What an answer's body says, its fractions as Decimal; None where it is no JSON, as for a plain `null`."""
+    try:
+        return _JSON.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def shaped(value: Any, shape: type[T]) -> T:
+    """A decoded value as this shape. Raises BrokerError: UNREADABLE."""
+    try:
+        return msgspec.convert(value, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise BrokerError(Fault.UNREADABLE, f"unexpected answer: {error}") from None
+
+
 def decimal(value: float | str | Decimal) -> Decimal:
     """The amount a broker's number means: binary noise beyond the fourth decimal is rounded away."""
     try:
-        amount = Decimal(str(value))
-        if not amount.is_finite():
+        number = Decimal(str(value))
+        if not number.is_finite():
             raise BrokerError(Fault.UNREADABLE, f"not a finite number: {value!r}")
-        return round(amount, 4).normalize() + 0
+        return round(number, 4).normalize() + 0
     except InvalidOperation:  # no number, or one of more digits than any amount has
         raise BrokerError(Fault.UNREADABLE, f"not a number: {value!r}") from None
 
 
+def amount(value: Decimal | None) -> Decimal | None:
+    """A price, where 0 and null mean that there is none."""
+    return decimal(value) if value else None
+
+
 def units(value: float | str | Decimal) -> int:
     """A whole quantity, also where the broker writes `159.0`."""
-    amount = decimal(value)
-    if amount != amount.to_integral_value():
+    number = decimal(value)
+    if number != number.to_integral_value():
         raise BrokerError(Fault.UNREADABLE, f"not a whole quantity: {value!r}")
-    return int(amount)
+    return int(number)
 
 
 def paise(rupees: Decimal) -> int:
     """Whole paise; more decimals than two are refused."""
-    amount = rupees * 100
-    if amount != amount.to_integral_value():
+    number = rupees * 100
+    if number != number.to_integral_value():
         raise BrokerError(Fault.INVALID_INPUT, f"{rupees} has a fraction of a paisa")
-    return int(amount)
+    return int(number)
 
 
 def from_paise(value: int) -> Decimal:
@@ -110,3 +143,24 @@ def ist_datetime(text: str, pattern: str = _USUAL) -> datetime:
 
 def ist_date(text: str, pattern: str = "%Y-%m-%d") -> date:
     return ist_datetime(text, pattern).date()
+
+
+def spans(
+    start: datetime, end: datetime, longest: timedelta
+) -> Iterator[tuple[datetime, datetime]]:
+    """The range in parts that one request may cover. They touch: whether a broker counts the last moment in is seldom known."""
+    first = start
+    while first <= end:
+        last = min(first + longest, end)
+        yield first, last
+        if last == end:
+            return
+        first = last
+
+
+def derivative_symbol(
+    exchange: Exchange, underlying: str, expiry: date, kind: InstrumentKind, strike: Decimal | None
+) -> str:
+    """Ordo's name of a future (`NFO:NIFTY24NOV26FUT`) or an option (`NFO:NIFTY24NOV2624500CE`)."""
+    dated = f"{underlying}{expiry.day:02}{MONTHS[expiry.month - 1]}{expiry.year % 100:02}"
+    return f"{exchange}:{dated}{'' if strike is None else canonical(strike)}{kind}"

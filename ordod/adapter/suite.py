@@ -145,7 +145,8 @@ class Answer(Struct, frozen=True, forbid_unknown_fields=True):
 class Conversation(Struct, frozen=True, forbid_unknown_fields=True):
     """One dialogue: an operation, what it is called with, what it is answered.
 
-    `source`: `sample`, the broker's own bytes, or `documentation`, composed from what it says of them.
+    `source`: `sample` where the broker's answer was recorded or published, `documentation` where it was composed from what its
+    documentation says.
     """
 
     operation: str
@@ -614,10 +615,9 @@ def _unknown_status(bench: _Bench) -> None:
         for place, answer in enumerate(answers):
             assert isinstance(answer, HttpResponse)
             for word in _status_words(bench.adapter):
-                quoted = json.dumps(word).encode()
-                if answer.body.count(quoted) != 1:
+                body = _spoiled_row(answer.body, word)
+                if body is None:
                     continue
-                body = answer.body.replace(quoted, b'"never heard of"')
                 spoiled = structs.replace(answer, body=body)
                 rows = play(
                     bench.start(one), [*answers[:place], spoiled, *answers[place + 1 :]]
@@ -627,6 +627,26 @@ def _unknown_status(bench: _Bench) -> None:
                 _must(left == (len(whole.good) - 1, 1), f"{word!r} made unknown: {left} rows")
                 return
     raise Skipped("no sample of orders holds two rows, one of a status of its own")
+
+
+def _spoiled_row(body: bytes, word: str) -> bytes | None:
+    """The answer with this word made unknown wherever one row has it, the first that does; None: none has it, or it is no JSON."""
+    try:
+        whole = json.loads(body)
+    except ValueError:
+        return None
+    left = [whole]
+    while left:
+        value = left.pop(0)
+        if isinstance(value, list):
+            left += value
+        elif isinstance(value, dict):
+            named = [key for key, item in value.items() if item == word]
+            value.update(dict.fromkeys(named, "never heard of"))
+            if named:
+                return json.dumps(whole).encode()
+            left += value.values()
+    return None
 
 
 def _status_words(adapter: Adapter) -> Iterator[str]:

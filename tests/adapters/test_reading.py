@@ -1,7 +1,8 @@
 """What every adapter reads with: each refuses rather than guesses."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -11,13 +12,20 @@ from msgspec import Struct
 from ordod.adapter import (
     IST,
     BrokerError,
+    Exchange,
     Fault,
+    InstrumentKind,
+    amount,
     decimal,
+    derivative_symbol,
+    from_json,
     from_paise,
     ist_date,
     ist_datetime,
     paise,
     read_rows,
+    shaped,
+    spans,
     units,
 )
 
@@ -95,3 +103,63 @@ def test_a_zoneless_time_is_indian_and_never_guessed() -> None:
     for bad in ("", "23-11-2026", "2026-11-23T09:15:00"):
         with pytest.raises(BrokerError):
             ist_datetime(bad)
+
+
+def test_a_body_that_is_no_json_is_none_and_fractions_are_exact() -> None:
+    assert from_json(b'{"price": 812.35, "quantity": 10}') == {
+        "price": Decimal("812.35"),
+        "quantity": 10,
+    }
+    assert {from_json(body) for body in (b"", b"<html>", b"\xff", b"[" * 100_000, b"null")} == {
+        None
+    }
+
+
+def test_a_value_of_another_shape_is_unreadable() -> None:
+    assert shaped({"price": "812.35"}, dict[str, Decimal]) == {"price": Decimal("812.35")}
+    with pytest.raises(BrokerError) as error:
+        shaped({"price": "ten"}, dict[str, Decimal])
+
+    assert (error.value.fault, error.value.sure) == (Fault.UNREADABLE, False)
+
+
+def test_a_price_of_nothing_is_none() -> None:
+    assert (amount(None), amount(Decimal(0)), amount(Decimal("1.50"))) == (
+        None,
+        None,
+        Decimal("1.5"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("hours", "parts"), [(0, [0]), (2, [2]), (4, [4]), (5, [4, 1]), (9, [4, 4, 1])]
+)
+def test_spans_cover_a_range_and_touch(hours: int, parts: list[int]) -> None:
+    start = datetime(2026, 1, 5, 9, 15, tzinfo=IST)
+    end = start + timedelta(hours=hours)
+
+    found = list(spans(start, end, timedelta(hours=4)))
+
+    assert [last - first for first, last in found] == [timedelta(hours=part) for part in parts]
+    assert (found[0][0], found[-1][1]) == (start, end)
+    assert all(before[1] == after[0] for before, after in pairwise(found))
+
+
+def test_a_range_that_ends_before_it_begins_has_no_spans() -> None:
+    start = datetime(2026, 1, 5, 9, 15, tzinfo=IST)
+
+    assert not list(spans(start, start - timedelta(seconds=1), timedelta(hours=4)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "strike", "name"),
+    [
+        (InstrumentKind.FUTURE, None, "NFO:NIFTY04NOV26FUT"),
+        (InstrumentKind.CALL, Decimal("24500.0"), "NFO:NIFTY04NOV2624500CE"),
+        (InstrumentKind.PUT, Decimal("87.50"), "NFO:NIFTY04NOV2687.5PE"),
+    ],
+)
+def test_a_derivative_is_named_by_underlying_expiry_and_strike(
+    kind: InstrumentKind, strike: Decimal | None, name: str
+) -> None:
+    assert derivative_symbol(Exchange.NFO, "NIFTY", date(2026, 11, 4), kind, strike) == name

@@ -21,16 +21,15 @@ from ordod.adapter import (
     Fault,
     Instrument,
     InstrumentKind,
-    canonical,
     contract_size,
     decimal,
+    derivative_symbol,
 )
 
 __all__ = ["is_master", "parse"]
 
 GZIP = b"\x1f\x8b"
 TEXT_MAX = 256 << 20  # bytes unpacked; what is larger is no instrument file
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 INDICES = frozenset({Exchange.NSE_INDEX, Exchange.BSE_INDEX})
 OF_TABLE = frozenset({Exchange.MCX, Exchange.CDS, Exchange.BCD})  # the contract size is the table's
 
@@ -150,15 +149,11 @@ def _derivative(row: Row, exchange: Exchange, tick: Decimal) -> Instrument | Non
     if not underlying or not row.expiry:
         return None
     kind, expiry = InstrumentKind(row.instrument_type), _day(row.expiry)
-    is_future = kind is InstrumentKind.FUTURE
-    strike = None if is_future else decimal(row.strike_price or 0)
-    dated = (
-        f"{exchange}:{underlying}{expiry.day:02}{MONTHS[expiry.month - 1]}{expiry.year % 100:02}"
-    )
+    strike = None if kind is InstrumentKind.FUTURE else decimal(row.strike_price or 0)
     in_table = exchange in OF_TABLE
     return Instrument(
         exchange=exchange,
-        symbol=f"{dated}FUT" if strike is None else f"{dated}{canonical(strike)}{kind}",
+        symbol=derivative_symbol(exchange, underlying, expiry, kind, strike),
         broker_symbol=row.trading_symbol,
         instrument_token=row.instrument_key,
         kind=kind,

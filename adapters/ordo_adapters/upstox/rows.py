@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct, field
 
 from ordo_adapters.upstox.tables import (
@@ -48,9 +47,12 @@ from ordod.adapter import (
     Rows,
     Status,
     Variety,
+    amount,
     decimal,
+    from_json,
     ist_datetime,
     read_rows,
+    shaped,
     units,
 )
 
@@ -87,7 +89,6 @@ __all__ = [
 T = TypeVar("T")
 U = TypeVar("U")
 
-_JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{24,}")  # tokens are JWTs; an order id has 15 digits
 
 
@@ -101,18 +102,11 @@ def data_of(response: HttpResponse, *, writes: bool = False) -> Any:
         BrokerError: what the tables say of a refusal; UNREADABLE and never sure where the answer is not Upstox's envelope,
             unless its status alone has a meaning (a page of Cloudflare's). Such a body is never quoted.
     """
-    match _decoded(response):
+    match from_json(response.body):
         case {"status": "success", "data": data} if response.status == 200:
             return data
         case envelope:
             raise _refusal(response, envelope, writes=writes)
-
-
-def _decoded(response: HttpResponse) -> Any:
-    try:
-        return _JSON.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
 
 
 def _refusal(response: HttpResponse, envelope: Any, *, writes: bool = False) -> BrokerError:
@@ -133,27 +127,20 @@ def _refusal(response: HttpResponse, envelope: Any, *, writes: bool = False) -> 
 
 def read(response: HttpResponse, shape: type[T], *, writes: bool = False) -> T:
     """The `data` of a success, as this shape."""
-    return _shaped(data_of(response, writes=writes), shape)
+    return shaped(data_of(response, writes=writes), shape)
 
 
 def read_bare(response: HttpResponse, shape: type[T]) -> T:
     """An answer without an envelope (upstox.md 2.1), as this shape."""
-    body = _decoded(response)
+    body = from_json(response.body)
     if response.status != 200:
         raise _refusal(response, body)
-    return _shaped(body, shape)
+    return shaped(body, shape)
 
 
 def read_list(response: HttpResponse, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
     """The `data` of a success, a list, row by row."""
     return read_rows(read(response, list[Any]), shape, convert)
-
-
-def _shaped(value: Any, shape: type[T]) -> T:
-    try:
-        return msgspec.convert(value, shape, strict=False)
-    except msgspec.ValidationError as error:
-        raise BrokerError(Fault.UNREADABLE, f"unexpected answer: {error}") from None
 
 
 class Profile(Struct):
@@ -264,11 +251,11 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
         product=product,
         validity=VALIDITY.read(row.validity),
         variety=variety if product else None,
-        price=_amount(row.price),
-        trigger_price=_amount(row.trigger_price),
+        price=amount(row.price),
+        trigger_price=amount(row.trigger_price),
         disclosed_quantity=lots.units(row.disclosed_quantity) if row.disclosed_quantity else None,
         filled_quantity=filled,
-        average_price=_amount(row.average_price),
+        average_price=amount(row.average_price),
         status_message=row.status_message or row.status_message_raw or None,
         exchange_order_id=row.exchange_order_id or None,
         parent_order_id=row.parent_order_id or None,
@@ -411,8 +398,8 @@ def read_position(row: PositionRow, instruments: Instruments) -> Position:
         product=lots.product(row.product),
         quantity=quantity,
         overnight_quantity=lots.units(row.overnight_quantity),
-        average_price=_amount(row.average_price) or _amount(side_price),
-        last_price=_amount(row.last_price),
+        average_price=amount(row.average_price) or amount(side_price),
+        last_price=amount(row.last_price),
         pnl=decimal(row.pnl),
         realised=decimal(row.realised),
         unrealised=decimal(row.unrealised),
@@ -445,9 +432,9 @@ def read_holding(row: HoldingRow, instruments: Instruments) -> Holding:
         t1_quantity=units(row.t1_quantity),
         collateral_quantity=units(row.collateral_quantity),
         used_quantity=units(row.cnc_used_quantity),
-        average_price=_amount(row.average_price),
-        last_price=_amount(row.last_price),
-        close_price=_amount(row.close_price),
+        average_price=amount(row.average_price),
+        last_price=amount(row.last_price),
+        close_price=amount(row.close_price),
         pnl=decimal(row.pnl),
     )
 
@@ -551,15 +538,15 @@ def read_quote(row: QuoteRow, asked: Mapping[str, Instrument], *, whole: bool) -
         symbol=instrument.symbol,
         last_price=decimal(row.last_price),
         at=_instant(row.timestamp) if row.timestamp else None,
-        open_price=_amount(ohlc.open) if ohlc else None,
-        high_price=_amount(ohlc.high) if ohlc else None,
-        low_price=_amount(ohlc.low) if ohlc else None,
-        close_price=_amount(ohlc.close) if ohlc else None,
+        open_price=amount(ohlc.open) if ohlc else None,
+        high_price=amount(ohlc.high) if ohlc else None,
+        low_price=amount(ohlc.low) if ohlc else None,
+        close_price=amount(ohlc.close) if ohlc else None,
         volume=None if row.volume is None or size is None else units(row.volume) * size,
-        average_price=_amount(row.average_price),
+        average_price=amount(row.average_price),
         oi=None if row.oi is None or size is None else units(row.oi) * size,
-        lower_circuit=_amount(row.lower_circuit_limit),
-        upper_circuit=_amount(row.upper_circuit_limit),
+        lower_circuit=amount(row.lower_circuit_limit),
+        upper_circuit=amount(row.upper_circuit_limit),
         depth=None
         if row.depth is None or size is None
         else Depth(_levels(row.depth.buy, size), _levels(row.depth.sell, size)),
@@ -650,11 +637,6 @@ def _id(text: str) -> str:
     if not text:
         raise BrokerError(Fault.UNREADABLE, "an empty id")
     return text
-
-
-def _amount(value: Decimal | None) -> Decimal | None:
-    """A price, where 0 and null mean that there is none."""
-    return decimal(value) if value else None
 
 
 def _time(text: str | None) -> datetime | None:
