@@ -224,6 +224,9 @@ INDEX_NAMES = {
 FAULTS = Faults(
     (429, "UDAPI10005", "", Fault.RATE_LIMITED, "upstox.md 10"),
     (429, "", "", Fault.RATE_LIMITED, ""),  # Cloudflare's: how far it came is not known
+    # What no source tells of Upstox, and what others have dressed as a refusal: it may have been done.
+    (None, "", "timed out", Fault.AMBIGUOUS, ""),
+    (None, "", "timeout", Fault.AMBIGUOUS, ""),
     (None, "UDAPI100500", "", Fault.BROKER_UNAVAILABLE, ""),
     (500, "", "", Fault.BROKER_UNAVAILABLE, ""),
     (502, "", "", Fault.BROKER_UNAVAILABLE, ""),
