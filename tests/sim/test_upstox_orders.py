@@ -242,6 +242,25 @@ def test_a_bad_trigger_is_refused(hand: Hand, spoilt: dict[str, Any]) -> None:
     assert hand.ask("GET", "/v3/order/gtt") == []
 
 
+def test_a_trigger_that_ended_a_week_ago_is_forgotten_and_the_book_is_read_all_the_same(
+    hand: Hand,
+) -> None:
+    rule = {"strategy": "ENTRY", "trigger_type": "BELOW", "trigger_price": 1000}
+    gtt = {"type": "SINGLE", "quantity": 1, "product": "D", "rules": [rule]}
+    (gtt_id,) = hand.ask(
+        "POST", "/v3/order/gtt/place", gtt | {"instrument_token": INFY, "transaction_type": "BUY"}
+    )["gtt_order_ids"]
+    hand.ask("DELETE", "/v3/order/gtt/cancel", {"gtt_order_id": gtt_id})
+    hand.now += timedelta(days=8)
+    hand.sim.new_day(hand.now)
+    hand.token = hand.sim.access_token("ZZ0001", hand.now)
+
+    order_id = hand.place()
+
+    assert hand.ask("GET", "/v3/order/gtt") == []
+    assert hand.row(order_id)["order_ref_id"] is None
+
+
 def test_a_trigger_nobody_placed_is_not_found(hand: Hand) -> None:
     body = {"gtt_order_id": "GTT-C1"}
 

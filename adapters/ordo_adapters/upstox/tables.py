@@ -1,5 +1,6 @@
 """Upstox's words and numbers. `upstox.md N` is section N of Ordo's fact sheet on the Upstox Developer API, as of 2026."""
 
+from collections.abc import Iterator
 from datetime import time, timedelta
 from decimal import Decimal
 
@@ -219,6 +220,15 @@ INDEX_NAMES = {
     "INDIA VIX": "INDIAVIX",
 }  # the name in an index's key, in capitals -> the name its derivatives go by; others lose their spaces
 
+
+def _sure(
+    means: tuple[int, Fault], *codes: str
+) -> Iterator[tuple[int | None, str, str, Fault, str]]:
+    """One row for each code: with this status a sure no."""
+    status, fault = means
+    return ((status, f"UDAPI{code}", "", fault, "upstox.md 11") for code in codes)
+
+
 # What Upstox's refusals mean (upstox.md 11). A source makes a row *sure*: it ends an order that was sent. Sure are only answers
 # of the layers before the order system: the limiter, the session, permission, validation; each by code and status together.
 FAULTS = Faults(
@@ -238,20 +248,9 @@ FAULTS = Faults(
     (None, "UDAPI100057", "market", Fault.MARKET_CLOSED, ""),  # the sandbox says so
     (None, "UDAPI100057", "", Fault.AUTH_DENIED, ""),
     (None, "UDAPI100068", "", Fault.AUTH_DENIED, ""),
-    (403, "UDAPI100073", "", Fault.AUTH_DENIED, "upstox.md 11"),
-    (403, "UDAPI100067", "", Fault.AUTH_DENIED, "upstox.md 11"),
-    (403, "UDAPI100049", "", Fault.AUTH_DENIED, "upstox.md 11"),
-    (
-        403,
-        "UDAPI1154",
-        "",
-        Fault.AUTH_DENIED,
-        "upstox.md 11",
-    ),  # from another address than the registered
-    (400, "UDAPI1156", "", Fault.AUTH_DENIED, "upstox.md 11"),
-    (403, "UDAPI1179", "", Fault.AUTH_DENIED, "upstox.md 11"),
-    (403, "UDAPI1180", "", Fault.AUTH_DENIED, "upstox.md 11"),
-    (403, "UDAPI1181", "", Fault.AUTH_DENIED, "upstox.md 11"),
+    # the app is not allowed; 1154: the address is not the registered one
+    *_sure((403, Fault.AUTH_DENIED), "100073", "100067", "100049", "1154", "1179", "1180", "1181"),
+    *_sure((400, Fault.AUTH_DENIED), "1156"),
     (403, "", "", Fault.BROKER_UNAVAILABLE, ""),  # a page of Cloudflare's, error 1010
     (423, "", "", Fault.BROKER_UNAVAILABLE, ""),  # a read between midnight and 05:30
     (None, "UDAPI10000", "", Fault.NOT_FOUND, ""),  # of a path, or of every instrument asked for
@@ -260,31 +259,14 @@ FAULTS = Faults(
     # "order request rejected", or no such order to change: either way nothing was done
     (400, "UDAPI100010", "", Fault.ORDER_REJECTED, "upstox.md 11"),
     (404, "UDAPI100010", "", Fault.NOT_FOUND, ""),
-    (400, "UDAPI100015", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI100036", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI100038", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI100011", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1026", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1004", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1056", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1007", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1055", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1043", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1052", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1118", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1119", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI1148", "", Fault.INVALID_INPUT, "upstox.md 11"),
-    (400, "UDAPI100039", "", Fault.MARKET_CLOSED, "upstox.md 11"),
-    (400, "UDAPI1158", "", Fault.ORDER_REJECTED, "upstox.md 11"),
-    (
-        400,
-        "UDAPI1161",
-        "",
-        Fault.ORDER_REJECTED,
-        "upstox.md 11",
-    ),  # MCX, switched off in September 2026
-    (400, "UDAPI100040", "", Fault.ORDER_REJECTED, "upstox.md 11"),  # not alive any more
-    (400, "UDAPI100041", "", Fault.ORDER_REJECTED, "upstox.md 11"),
+    *_sure(
+        (400, Fault.INVALID_INPUT),
+        *("100015", "100036", "100038", "100011", "1026", "1004", "1056", "1007", "1055"),
+        *("1043", "1052", "1118", "1119", "1148"),
+    ),
+    *_sure((400, Fault.MARKET_CLOSED), "100039"),
+    # no MARKET order; no MCX (September 2026); not alive any more, to cancel and to change
+    *_sure((400, Fault.ORDER_REJECTED), "1158", "1161", "100040", "100041"),
     (400, "", "margin", Fault.INSUFFICIENT_FUNDS, ""),  # a word of many sentences: not sure
     (404, "", "", Fault.NOT_FOUND, ""),
 )

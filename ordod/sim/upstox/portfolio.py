@@ -271,9 +271,9 @@ class Portfolio:
         """All, or one; those that are completed are not told."""
         self.adopt(user, now)
         rows = [
-            self._gtt_row(user, name, self._found(user, name))
-            for name, (owner, _) in self._gtts.items()
-            if owner == user and gtt_id in ("", name)
+            self._gtt_row(name, gtt)
+            for name, gtt in self._mine(user).items()
+            if gtt_id in ("", name)
         ]
         if gtt_id and not rows:
             raise UpstoxError.no_order()
@@ -288,15 +288,21 @@ class Portfolio:
         """The GTT that placed this order."""
         if booked.paper is None:
             return None
-        for name, (user, _) in self._gtts.items():
-            if booked.paper.order_id in self._found(user, name).placed_order_ids:
-                return name
-        return None
+        found = self._mine(booked.user_id).items()
+        paper_id = booked.paper.order_id
+        return next((name for name, gtt in found if paper_id in gtt.placed_order_ids), None)
+
+    def _mine(self, user: str) -> dict[str, BrokerGtt]:
+        """By Upstox's id; those that ended a week ago are forgotten by the exchange."""
+        rows = {gtt.gtt_id: gtt.row() for gtt in self._paper.gtts(user)}
+        return {
+            name: rows[paper_id]
+            for name, (owner, paper_id) in self._gtts.items()
+            if owner == user and paper_id in rows
+        }
 
     def _found(self, user: str, gtt_id: str) -> BrokerGtt:
-        owner, paper_id = self._gtts.get(gtt_id, ("", ""))
-        rows = (gtt.row() for gtt in self._paper.gtts(user) if owner == user)
-        found = next((row for row in rows if row.broker_gtt_id == paper_id), None)
+        found = self._mine(user).get(gtt_id)
         if found is None:
             raise UpstoxError.no_order()
         return found
@@ -315,7 +321,7 @@ class Portfolio:
             raise UpstoxError.bad_input("trigger_type")
         return trigger
 
-    def _gtt_row(self, user: str, gtt_id: str, gtt: BrokerGtt) -> dict[str, Any]:
+    def _gtt_row(self, gtt_id: str, gtt: BrokerGtt) -> dict[str, Any]:
         contract, (leg,) = self._market.of(gtt.symbol), gtt.legs
         booked = next((self._desk.of_paper(one) for one in gtt.placed_order_ids), None)
         word = GTT_WORDS.get(gtt.status)
