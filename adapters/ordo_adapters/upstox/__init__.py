@@ -389,6 +389,10 @@ class Upstox(Adapter):
                     Fault.INVALID_INPUT, f"Upstox has no last price of {instrument.symbol}"
                 )
             last_price = found[instrument.symbol].last_price
+        if leg.trigger_price == last_price:
+            raise BrokerError(
+                Fault.INVALID_INPUT, f"the trigger {leg.trigger_price} is the price now"
+            )
         rule = {
             "strategy": "ENTRY",
             "trigger_type": "ABOVE" if leg.trigger_price > last_price else "BELOW",

@@ -306,7 +306,7 @@ def _status(word: str, quantity: int, filled: int) -> Status:
 
 
 class Rule(Struct):
-    """One leg. It has no price: what it releases is a LIMIT order, at the trigger."""
+    """One leg. It has no price: what it releases is a LIMIT order (place-gtt-order page), and the trigger its only price."""
 
     strategy: str  # ENTRY; TARGET and STOPLOSS after it
     status: str
@@ -355,8 +355,9 @@ def read_gtt(row: GttRow, instruments: Instruments) -> BrokerGtt:
 
 
 def _gtt_status(rules: list[GttStatus]) -> GttStatus:
-    """It waits as long as one rule does; otherwise it is as its entry, the first, became."""
-    return GttStatus.ACTIVE if GttStatus.ACTIVE in rules else rules[0]
+    """It waits as long as one rule may come yet: target and stop are INACTIVE until the entry came. Else as its entry, the first."""
+    waits_for_entry = {GttStatus.TRIGGERED, GttStatus.DISABLED} <= set(rules)
+    return GttStatus.ACTIVE if GttStatus.ACTIVE in rules or waits_for_entry else rules[0]
 
 
 # Portfolio (upstox.md 6)

@@ -363,6 +363,30 @@ def test_a_trigger_stands_as_its_rules_do() -> None:
     assert status["09"] is GttStatus.CANCELLED
 
 
+@pytest.mark.parametrize(
+    ("entry", "exits", "status"),
+    [
+        ("SCHEDULED", "INACTIVE", GttStatus.ACTIVE),
+        ("OPEN", "INACTIVE", GttStatus.ACTIVE),
+        ("COMPLETED", "SCHEDULED", GttStatus.ACTIVE),
+        ("COMPLETED", "CANCELLED", GttStatus.TRIGGERED),
+        ("FAILED", "CANCELLED", GttStatus.REJECTED),
+    ],
+)
+def test_a_trigger_of_several_rules_waits_as_long_as_one_may_come(
+    entry: str, exits: str, status: GttStatus
+) -> None:
+    whole = json.loads((SAMPLES / "gtts.json").read_text())
+    row = whole["data"][1]
+    for rule, word in zip(row["rules"], (entry, exits, exits), strict=True):
+        rule["status"] = word
+    body = json.dumps({"status": "success", "data": [row]}).encode()
+
+    (gtt,) = play(UPSTOX.gtts(SESSION, LISTED), [answer(body)]).value.good
+
+    assert gtt.status is status
+
+
 def test_a_failed_trigger_says_why_and_which_order_it_placed() -> None:
     failed = read(UPSTOX.gtts(SESSION, LISTED), "gtts.json").good[1]
 

@@ -319,6 +319,16 @@ def test_a_trigger_that_would_release_something_else_is_refused(more: dict[str, 
     assert played.error.fault is Fault.UNSUPPORTED
 
 
+def test_a_trigger_at_the_price_of_now_is_refused() -> None:
+    played = play(
+        UPSTOX.place_gtt(SESSION, gtt(trigger_price=Decimal(804), price=Decimal(804)), SBIN), []
+    )
+
+    assert played.requests == []
+    assert played.error is not None
+    assert played.error.fault is Fault.INVALID_INPUT
+
+
 def test_without_a_price_no_trigger_is_placed() -> None:
     unpriced = msgspec.structs.replace(gtt(), last_price=None)
 
