@@ -23,6 +23,7 @@ OPTIONS = {
     "angelone": ("client_local_ip", "client_public_ip", "mac_address"),
     "motilal": ("vendor_code", "redirect_uri"),
     "paper": (),
+    "upstox": ("redirect_uri",),
     "zerodha": (),
 }
 

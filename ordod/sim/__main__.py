@@ -21,7 +21,7 @@ from ordod.sim.server import serving
 
 __all__ = ["main"]
 
-BROKERS = ("angelone", "zerodha")
+BROKERS = ("zerodha", "angelone", "upstox")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,6 +23,7 @@ JAYSON = "5.0.0"
 SDKS = {  # broker -> what is installed; the SDK itself first
     # It does not name all that it imports.
     "angelone": ("smartapi-python==1.5.5", "logzero", "websocket-client"),
+    "upstox": ("upstox-python-sdk==2.30.0",),
     # Its ticker imports pkg_resources, which setuptools dropped with version 81.
     "zerodha": ("kiteconnect==5.2.2", "setuptools<81"),
 }

@@ -1,0 +1,185 @@
+"""Upstox's instrument file: one JSON array of all exchanges, gzipped, made each morning (upstox.md 8).
+
+The text is tens of MB. It is cut into rows without being turned into objects; each row is read when it is asked for, into
+a struct that skips what we have no use for. Names are made of the fields; Upstox's own symbol is never taken apart.
+"""
+
+import zlib
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
+from msgspec import Struct
+
+from ordo_adapters.upstox.tables import CASH, INDEX_NAMES, SEGMENT
+from ordod.adapter import (
+    IST,
+    BrokerError,
+    Exchange,
+    Fault,
+    Instrument,
+    InstrumentKind,
+    contract_size,
+    decimal,
+    derivative_symbol,
+)
+
+__all__ = ["is_master", "parse"]
+
+GZIP = b"\x1f\x8b"
+TEXT_MAX = 256 << 20  # bytes unpacked; what is larger is no instrument file
+INDICES = frozenset({Exchange.NSE_INDEX, Exchange.BSE_INDEX})
+OF_TABLE = frozenset({Exchange.MCX, Exchange.CDS, Exchange.BCD})  # the contract size is the table's
+
+
+class Row(Struct):
+    """What Ordo reads of a row. `tick_size` is paise, `expiry` epoch milliseconds, `strike_price` rupees."""
+
+    segment: str
+    instrument_key: str
+    trading_symbol: str
+    instrument_type: str
+    name: str = ""
+    lot_size: Decimal = Decimal(0)  # units
+    tick_size: Decimal = Decimal(0)
+    expiry: int | None = None
+    strike_price: Decimal | None = None
+    underlying_symbol: str | None = None
+    asset_symbol: str | None = None
+    freeze_quantity: Decimal | None = None
+
+
+_ROW = msgspec.json.Decoder(Row, strict=False)
+
+
+def is_master(content: bytes) -> bool:
+    """Whether this begins as an instrument file does: an error in JSON or a page of HTML is none."""
+    return content.startswith((GZIP, b"[{"))
+
+
+def parse(content: bytes) -> Iterator[Instrument]:
+    """The contracts of the file, lazily.
+
+    Left out: other segments (NSE_COM, the world's indices), derivatives that name no underlying, rows that cannot be read.
+
+    Raises:
+        BrokerError: UNREADABLE: no such file, or not one contract could be read.
+    """
+    try:
+        rows = msgspec.json.decode(_text(content), type=list[msgspec.Raw])
+    except (zlib.error, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise BrokerError(Fault.UNREADABLE, f"instrument file: {error}") from None
+    count = 0
+    for raw in rows:
+        instrument = _contract(raw)
+        if instrument:
+            count += 1
+            yield instrument
+    if not count:
+        raise BrokerError(Fault.UNREADABLE, "instrument file without a single contract")
+
+
+def _text(content: bytes) -> bytes:
+    if not content.startswith(GZIP):
+        return content
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    text = unpacker.decompress(content, TEXT_MAX)
+    if not unpacker.eof:
+        raise BrokerError(
+            Fault.UNREADABLE, f"instrument file cut short, or of more than {TEXT_MAX} bytes"
+        )
+    return text
+
+
+def _contract(raw: msgspec.Raw) -> Instrument | None:
+    """None: a row of no use, or one that cannot be read; then its contract cannot be named."""
+    try:
+        row = _ROW.decode(raw)
+        if row.segment not in SEGMENT.readable or not row.instrument_key or not row.trading_symbol:
+            return None
+        exchange = SEGMENT.read(row.segment)
+        if exchange in INDICES:
+            return _index(row, exchange)
+        tick = _tick(row.tick_size)
+        if tick <= 0:
+            return None
+        return _share(row, exchange, tick) if exchange in CASH else _derivative(row, exchange, tick)
+    except (msgspec.MsgspecError, BrokerError, ValueError, ArithmeticError):
+        return None
+
+
+def _index(row: Row, exchange: Exchange) -> Instrument:
+    """By the name in its key; `trading_symbol` is written in more than one way."""
+    theirs = row.instrument_key.partition("|")[2].upper()
+    name = INDEX_NAMES.get(theirs, theirs.replace(" ", ""))
+    return Instrument(
+        exchange=exchange,
+        symbol=f"{exchange}:{name}",
+        broker_symbol=row.trading_symbol,
+        instrument_token=row.instrument_key,
+        kind=InstrumentKind.INDEX,
+        tick_size=_tick(row.tick_size),
+        lot_size=None,
+        name=row.name,
+    )
+
+
+def _share(row: Row, exchange: Exchange, tick: Decimal) -> Instrument:
+    """NSE's series other than EQ stand behind the name, as the exchange writes them: `NSE:SOFTTECH-BE`."""
+    series = row.instrument_type
+    has_series = exchange is Exchange.NSE and series != InstrumentKind.EQUITY
+    tail = f"-{series}" if has_series and not row.trading_symbol.endswith(f"-{series}") else ""
+    return Instrument(
+        exchange=exchange,
+        symbol=f"{exchange}:{row.trading_symbol}{tail}",
+        broker_symbol=row.trading_symbol,
+        instrument_token=row.instrument_key,
+        kind=InstrumentKind.EQUITY,
+        tick_size=tick,
+        lot_size=int(row.lot_size) or None,
+        name=row.name,
+        freeze_quantity=int(row.freeze_quantity or 0) or None,
+    )
+
+
+def _derivative(row: Row, exchange: Exchange, tick: Decimal) -> Instrument | None:
+    underlying = row.underlying_symbol or row.asset_symbol
+    if not underlying or not row.expiry:
+        return None
+    kind, expiry = InstrumentKind(row.instrument_type), _day(row.expiry)
+    strike = None if kind is InstrumentKind.FUTURE else decimal(row.strike_price or 0)
+    in_table = exchange in OF_TABLE
+    return Instrument(
+        exchange=exchange,
+        symbol=derivative_symbol(exchange, underlying, expiry, kind, strike),
+        broker_symbol=row.trading_symbol,
+        instrument_token=row.instrument_key,
+        kind=kind,
+        tick_size=tick,
+        lot_size=_size(row, exchange, underlying, expiry)
+        if in_table
+        else int(row.lot_size) or None,
+        name=underlying,
+        expiry=expiry,
+        strike=strike,
+        # Whether Upstox counts the commodities' and currencies' limit in lots or in units is not known.
+        freeze_quantity=None if in_table else int(row.freeze_quantity or 0) or None,
+    )
+
+
+def _size(row: Row, exchange: Exchange, underlying: str, expiry: date) -> int | None:
+    """Units in a lot, by the table. Currencies are ordered in units (upstox.md 4.4): where the file's lot says otherwise, unknown."""
+    size = contract_size(exchange, underlying, expiry)
+    return size if exchange is Exchange.MCX or size == row.lot_size else None
+
+
+@lru_cache(maxsize=4096)  # a hundred thousand rows share a few hundred dates and a few ticks
+def _day(milliseconds: int) -> date:
+    return datetime.fromtimestamp(milliseconds / 1000, IST).date()
+
+
+@lru_cache(maxsize=256)
+def _tick(paise: Decimal) -> Decimal:
+    return decimal(paise / 100)
