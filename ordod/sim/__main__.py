@@ -21,7 +21,7 @@ from ordod.sim.server import serving
 
 __all__ = ["main"]
 
-BROKERS = ("zerodha",)
+BROKERS = ("dhan", "zerodha")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
