@@ -143,7 +143,10 @@ class Answer(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Conversation(Struct, frozen=True, forbid_unknown_fields=True):
-    """One dialogue: an operation, what it is called with, what it is answered."""
+    """One dialogue: an operation, what it is called with, what it is answered.
+
+    `source`: `sample` where the broker sent such an answer, `documentation` where it was composed from its words about it.
+    """
 
     operation: str
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -151,6 +154,7 @@ class Conversation(Struct, frozen=True, forbid_unknown_fields=True):
     fault: Fault | None = None
     sure: bool | None = None
     about: str = ""
+    source: str = "sample"
 
 
 class SampleSession(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ordo_adapters.dhan import DHAN
 from ordo_adapters.zerodha import ZERODHA
 from ordod.adapter import Adapter, suite
 
@@ -14,7 +15,7 @@ HERE = Path(__file__).parent
 def _adapters() -> list[Adapter]:
     """Ours, installed or not, and whatever else is installed."""
     installed = [point.load() for point in entry_points(group="ordod.adapters")]
-    by_id = {adapter.spec.id: adapter for adapter in [*installed, ZERODHA]}
+    by_id = {adapter.spec.id: adapter for adapter in [*installed, DHAN, ZERODHA]}
     return [by_id[broker] for broker in sorted(by_id)]
 
 
