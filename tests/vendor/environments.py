@@ -23,6 +23,7 @@ JAYSON = "5.0.0"
 SDKS = {  # broker -> what is installed; the SDK itself first
     # Its ticker imports pkg_resources, which setuptools dropped with version 81.
     "zerodha": ("kiteconnect==5.2.2", "setuptools<81"),
+    "dhan": ("dhanhq==2.3.0",),
 }
 
 
