@@ -131,10 +131,8 @@ class Market:
         _, exchange, segment = SEGMENTS[instrument.exchange]
         expiry, is_cash = instrument.expiry, contract.word == "EQUITY"
         is_option = instrument.strike is not None
-        limits: tuple[object, ...] = ("", "")
-        if not contract.is_index:
-            quote = self._paper.quote(contract.symbol, now)
-            limits = (quote.upper_circuit, quote.lower_circuit)
+        low, high = self._paper.circuit_limits(contract.symbol, now)
+        limits = ("0", "0") if contract.is_index else (high, low)
         name = (
             f"{instrument.name or contract.trading_symbol} LTD"
             if is_cash
