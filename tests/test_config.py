@@ -19,7 +19,7 @@ from ordod.domain.risk import RiskLimits
 
 ROOT = Path(__file__).parent.parent
 FILE = Path("/etc/ordod/ordod.conf")
-OPTIONS = {"paper": (), "zerodha": (), "motilal": ("vendor_code", "redirect_uri")}
+OPTIONS = {"paper": (), "dhan": (), "zerodha": (), "motilal": ("vendor_code", "redirect_uri")}
 
 KITE = '[accounts.kite]\nbroker = "zerodha"\n'
 

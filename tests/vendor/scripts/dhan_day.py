@@ -81,7 +81,7 @@ def market(dhan: Any) -> dict[str, str]:
         "instruments",
         lambda: Security.fetch_security_list("detailed", FILE).astype(str).to_dict("records"),
     )
-    near = {}
+    near: dict[str, str] = {}
     for row in table:
         name = row["UNDERLYING_SYMBOL"] + ("FUT" if row["INSTRUMENT"].startswith("FUT") else "")
         if row["EXCH_ID"] != "BSE":
