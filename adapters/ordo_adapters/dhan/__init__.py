@@ -1,14 +1,16 @@
 """Dhan, through DhanHQ v2: one method an operation. `dhan.md N` is section N of Ordo's fact sheet.
 
 Quantities are units at Dhan too. A contract is named by segment and security id; `instrument_token` is both, `NSE_EQ:1594`.
-Orders are never sliced by Dhan. MARKET is protected by Dhan itself, by its own rule; an SL-M goes out as a stop with a limit
-(`_beyond`), and its row shows it so.
+Orders are never sliced by Dhan. MARKET is protected by Dhan itself, by its own rule; one that names a percent goes out as a limit
+order so far from the last price. An SL-M goes out as a stop with a limit (`_beyond`). Their rows show them so.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from ordo_adapters.dhan.login import login, profile_request, signed
 from ordo_adapters.dhan.master import is_master, parse
@@ -126,6 +128,8 @@ class Dhan(Adapter):
             raise BrokerError(
                 Fault.UNSUPPORTED, f"variety {order.variety} is not known at Dhan's order API"
             )
+        if order.type is OrderType.MARKET and order.market_protection is not None:
+            order = yield from self._protected(session, order, instrument)
         is_amo = order.variety is Variety.AMO
         body = {
             "dhanClientId": session.user_id,
@@ -368,7 +372,15 @@ class Dhan(Adapter):
         """The file is today's, whatever `on` is."""
         return parse(content)
 
-    # Shared by two operations
+    # Parts of operations
+
+    def _protected(
+        self, session: Session, order: NewOrder, instrument: Instrument
+    ) -> Dialogue[NewOrder]:
+        """A market order with a percent of its own, which Dhan does not take: a limit order so far from the last price."""
+        last = yield from self.ltp(session, (instrument,))
+        start = _last_price(last, instrument)
+        return replace(order, type=OrderType.LIMIT, price=_beyond(start, order, instrument))
 
     def _quotes(
         self, session: Session, path: str, instruments: tuple[Instrument, ...]
@@ -478,13 +490,8 @@ def _units(quantity: int, instrument: Instrument) -> int:
 def _priced(terms: OrderTerms, instrument: Instrument) -> dict[str, Any]:
     """Type and prices, 0 for none. An SL-M is a stop with a limit (`_beyond`)."""
     kind, price = terms.type, terms.price
-    if kind is OrderType.MARKET and terms.market_protection is not None:
-        raise BrokerError(
-            Fault.UNSUPPORTED,
-            "Dhan protects market orders by its own rule and takes no percent: leave market_protection out, or send a LIMIT order",
-        )
     if kind is OrderType.SL_M:
-        kind, price = OrderType.SL, _beyond(terms, instrument)
+        kind, price = OrderType.SL, _beyond(terms.trigger_price, terms, instrument)
     return {
         "orderType": TYPE.write(kind),
         "price": price if price and kind is not OrderType.MARKET else ZERO,
@@ -492,22 +499,22 @@ def _priced(terms: OrderTerms, instrument: Instrument) -> dict[str, Any]:
     }
 
 
-def _beyond(terms: OrderTerms, instrument: Instrument) -> Decimal:
-    """The limit of an SL-M: `market_protection` percent beyond its trigger, 5 where none is named.
+def _beyond(start: Decimal | None, terms: OrderTerms, instrument: Instrument) -> Decimal:
+    """The limit of a protected order: `market_protection` percent beyond where it starts, 5 where none is named.
 
-    On the tick, at least one tick beyond the trigger and never through a circuit limit that the master tells: a price that the
+    On the tick, at least one tick beyond the start and never through a circuit limit that the master tells: a price that the
     market cannot reach is no protection, and Dhan refuses it (dhan.md 13).
     """
-    trigger, tick = terms.trigger_price, instrument.tick_size
-    if trigger is None:
+    if start is None:
         raise BrokerError(Fault.INVALID_INPUT, "SL-M needs a trigger_price")
+    tick = instrument.tick_size
     percent = AUTOMATIC_PROTECTION if terms.market_protection is None else terms.market_protection
-    width = trigger * percent / 100
+    width = start * percent / 100
     if terms.side is Side.BUY:
-        far = ((trigger + width) / tick).to_integral_value(ROUND_FLOOR) * tick
-        return min(max(far, trigger + tick), instrument.upper_circuit or far + tick)
-    far = ((trigger - width) / tick).to_integral_value(ROUND_CEILING) * tick
-    return max(min(far, trigger - tick), instrument.lower_circuit or tick)
+        far = ((start + width) / tick).to_integral_value(ROUND_FLOOR) * tick
+        return min(max(far, start + tick), instrument.upper_circuit or far + tick)
+    far = ((start - width) / tick).to_integral_value(ROUND_CEILING) * tick
+    return max(min(far, start - tick), instrument.lower_circuit or tick)
 
 
 def _check_stop(terms: OrderTerms, changes: OrderChanges) -> None:
@@ -564,11 +571,7 @@ def _margin_item(
     order: OrderTerms, instrument: Instrument, last: Mapping[str, Quote]
 ) -> dict[str, Any]:
     assert order.product is not None  # only an order placed elsewhere may lack one
-    price = order.price or order.trigger_price
-    if price is None:
-        if instrument.symbol not in last:
-            raise BrokerError(Fault.INVALID_INPUT, f"Dhan has no last price of {instrument.symbol}")
-        price = last[instrument.symbol].last_price
+    price = order.price or order.trigger_price or _last_price(last, instrument)
     return {
         **_named(instrument),
         "transactionType": SIDE.write(order.side),
@@ -577,6 +580,12 @@ def _margin_item(
         "price": price,
         "triggerPrice": order.trigger_price or ZERO,
     }
+
+
+def _last_price(last: Mapping[str, Quote], instrument: Instrument) -> Decimal:
+    if instrument.symbol not in last:
+        raise BrokerError(Fault.INVALID_INPUT, f"Dhan has no last price of {instrument.symbol}")
+    return last[instrument.symbol].last_price
 
 
 def _kind_word(instrument: Instrument) -> str:

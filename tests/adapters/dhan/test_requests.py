@@ -30,6 +30,7 @@ from ordod.adapter import (
     NewOrder,
     OrderChanges,
     OrderType,
+    Placed,
     Product,
     Side,
     Status,
@@ -167,7 +168,6 @@ def test_quantities_are_units_on_every_exchange() -> None:
         (TCS, {"variety": Variety.ICEBERG, "iceberg_legs": 2}),
         (TCS, {"variety": Variety.CO}),
         (TCS, {"validity": Validity.TTL, "validity_minutes": 5}),
-        (TCS, {"type": OrderType.MARKET, "price": None, "market_protection": Decimal(2)}),
     ],
 )
 def test_what_dhan_cannot_do_is_refused_before_any_request(
@@ -220,6 +220,31 @@ def test_an_slm_is_a_stop_with_a_limit_beyond_its_trigger(stop: Stop) -> None:
 
     assert body["orderType"] == "STOP_LOSS"
     assert (body["triggerPrice"], body["price"]) == (Decimal(stop.trigger), Decimal(stop.limit))
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, "3361.9"), (Side.SELL, "3230.1")])
+def test_a_market_order_with_a_percent_is_a_limit_order_so_far_from_the_last_price(
+    side: Side, price: str
+) -> None:
+    last = HttpResponse(200, (), b'{"data":{"NSE_EQ":{"11536":{"last_price":3296}}},"status":"x"}')
+    terms = order(type=OrderType.MARKET, price=None, side=side, market_protection=Decimal(2))
+
+    played = play(DHAN.place(SESSION, terms, UNBOUND), [last, ACCEPTED])
+
+    asked_first, placing = played.requests
+    assert (asked_first.path, asked_first.writes) == ("/marketfeed/ltp", False)
+    assert (placing.json["orderType"], placing.json["price"]) == ("LIMIT", Decimal(price))
+    assert played.value == Placed("112111182198")
+
+
+def test_a_market_order_with_a_percent_is_not_sent_without_a_last_price() -> None:
+    none = HttpResponse(200, (), b'{"data":{},"status":"success"}')
+    terms = order(type=OrderType.MARKET, price=None, market_protection=Decimal(2))
+
+    played = play(DHAN.place(SESSION, terms, UNBOUND), [none])
+
+    assert played.error is not None
+    assert not any(request.writes for request in played.requests)
 
 
 def test_a_stop_with_a_price_of_its_own_keeps_it() -> None:
