@@ -26,11 +26,13 @@ from ordod.adapter.reading import (
     BadRow,
     Rows,
     decimal,
+    derivative_symbol,
     from_paise,
     ist_date,
     ist_datetime,
     paise,
     read_rows,
+    shaped,
     units,
 )
 from ordod.domain.gtt import BrokerGtt, GttLeg, GttStatus, NewGtt
@@ -110,11 +112,13 @@ __all__ = [
     "canonical",
     "contract_size",
     "decimal",
+    "derivative_symbol",
     "from_paise",
     "ist_date",
     "ist_datetime",
     "paise",
     "read_rows",
+    "shaped",
     "supports",
     "units",
 ]

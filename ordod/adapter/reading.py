@@ -10,17 +10,21 @@ import msgspec
 from msgspec import Struct
 
 from ordod.adapter.codes import BrokerError, Fault
+from ordod.domain.instruments import Exchange, InstrumentKind
+from ordod.domain.money import canonical
 
 __all__ = [
     "IST",
     "BadRow",
     "Rows",
     "decimal",
+    "derivative_symbol",
     "from_paise",
     "ist_date",
     "ist_datetime",
     "paise",
     "read_rows",
+    "shaped",
     "units",
 ]
 
@@ -62,6 +66,14 @@ def read_rows(
     return Rows(tuple(good), tuple(bad))
 
 
+def shaped(value: Any, shape: type[T]) -> T:
+    """A decoded answer as this shape; numbers may be text. Raises BrokerError: UNREADABLE."""
+    try:
+        return msgspec.convert(value, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise BrokerError(Fault.UNREADABLE, f"unexpected answer: {error}") from None
+
+
 def decimal(value: float | str | Decimal) -> Decimal:
     """The amount a broker's number means: binary noise beyond the fourth decimal is rounded away."""
     try:
@@ -91,6 +103,19 @@ def paise(rupees: Decimal) -> int:
 
 def from_paise(value: int) -> Decimal:
     return Decimal(value) / 100
+
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+
+def derivative_symbol(
+    exchange: Exchange, underlying: str, expiry: date, kind: InstrumentKind, strike: Decimal | None
+) -> str:
+    """Ordo's name of a future or option, `NFO:NIFTY24NOV2624500CE`; of the columns, never of a broker's own spelling."""
+    dated = (
+        f"{exchange}:{underlying}{expiry.day:02}{_MONTHS[expiry.month - 1]}{expiry.year % 100:02}"
+    )
+    return f"{dated}FUT" if strike is None else f"{dated}{canonical(strike)}{kind}"
 
 
 _USUAL = "%Y-%m-%d %H:%M:%S"

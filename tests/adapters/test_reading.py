@@ -11,13 +11,17 @@ from msgspec import Struct
 from ordod.adapter import (
     IST,
     BrokerError,
+    Exchange,
     Fault,
+    InstrumentKind,
     decimal,
+    derivative_symbol,
     from_paise,
     ist_date,
     ist_datetime,
     paise,
     read_rows,
+    shaped,
     units,
 )
 
@@ -95,3 +99,27 @@ def test_a_zoneless_time_is_indian_and_never_guessed() -> None:
     for bad in ("", "23-11-2026", "2026-11-23T09:15:00"):
         with pytest.raises(BrokerError):
             ist_datetime(bad)
+
+
+@pytest.mark.parametrize(
+    ("kind", "strike", "name"),
+    [
+        (InstrumentKind.FUTURE, None, "NFO:NIFTY03NOV26FUT"),
+        (InstrumentKind.CALL, "24500.00", "NFO:NIFTY03NOV2624500CE"),
+        (InstrumentKind.PUT, "82.25", "NFO:NIFTY03NOV2682.25PE"),
+    ],
+)
+def test_a_derivative_is_named_by_underlying_day_and_strike(
+    kind: InstrumentKind, strike: str | None, name: str
+) -> None:
+    price = None if strike is None else Decimal(strike)
+
+    assert derivative_symbol(Exchange.NFO, "NIFTY", date(2026, 11, 3), kind, price) == name
+
+
+def test_an_answer_of_another_shape_is_unreadable() -> None:
+    assert shaped({"name": "a", "quantity": "5"}, Row) == Row("a", 5)
+    for value in ({"name": "a"}, [1], None, {"name": "a", "quantity": "many"}):
+        with pytest.raises(BrokerError) as refused:
+            shaped(value, Row)
+        assert refused.value.fault is Fault.UNREADABLE

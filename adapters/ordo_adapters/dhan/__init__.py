@@ -40,7 +40,6 @@ from ordo_adapters.dhan.rows import (
     read_position,
     read_quote,
     read_trade,
-    shaped,
 )
 from ordo_adapters.dhan.tables import (
     AUTOMATIC_PROTECTION,
@@ -96,6 +95,7 @@ from ordod.adapter import (
     Variety,
     decimal,
     read_rows,
+    shaped,
 )
 
 __all__ = ["DHAN", "Dhan"]

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from ordo_adapters.dhan.rows import Profile, TokenAnswer, data_of, read, shaped
+from ordo_adapters.dhan.rows import Profile, TokenAnswer, data_of, read
 from ordo_adapters.dhan.tables import LOGIN_FAULTS, OTHERS, SPEC
 from ordod.adapter import (
     IST,
@@ -29,6 +29,7 @@ from ordod.adapter import (
     Secret,
     Session,
     ist_datetime,
+    shaped,
 )
 
 __all__ = ["login", "profile_request", "signed"]

@@ -21,9 +21,9 @@ from ordod.adapter import (
     Fault,
     Instrument,
     InstrumentKind,
-    canonical,
     contract_size,
     decimal,
+    derivative_symbol,
     ist_date,
     units,
 )
@@ -50,7 +50,6 @@ OPTIONAL = (
     "SM_LOWER_LIMIT",
     "SM_UPPER_LIMIT",
 )  # newer; a file without them serves
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 PLACES = {
     ("NSE", "E"): Exchange.NSE,
     ("BSE", "E"): Exchange.BSE,
@@ -167,15 +166,12 @@ def _derivative(exchange: Exchange, row: dict[str, str]) -> Instrument | None:
     if kind is None:
         return None
     strike = None if is_future else decimal(row["STRIKE_PRICE"])
-    dated = (
-        f"{exchange}:{underlying}{expiry.day:02}{MONTHS[expiry.month - 1]}{expiry.year % 100:02}"
-    )
     lot: int | None = units(row["LOT_SIZE"])
     if exchange in SIZED and lot != contract_size(exchange, underlying, expiry):
         lot = None
     return Instrument(
         exchange=exchange,
-        symbol=f"{dated}FUT" if strike is None else f"{dated}{canonical(strike)}{kind}",
+        symbol=derivative_symbol(exchange, underlying, expiry, kind, strike),
         broker_symbol=row["SYMBOL_NAME"] or row["DISPLAY_NAME"],
         instrument_token=f"{SEGMENT.write(exchange)}:{row['SECURITY_ID']}",
         kind=kind,

@@ -50,6 +50,7 @@ from ordod.adapter import (
     decimal,
     ist_datetime,
     read_rows,
+    shaped,
     units,
 )
 
@@ -80,7 +81,6 @@ __all__ = [
     "read_position",
     "read_quote",
     "read_trade",
-    "shaped",
 ]
 
 T = TypeVar("T")
@@ -139,13 +139,6 @@ def _refusal(value: Any) -> tuple[str, str] | None:
 def read(response: HttpResponse, shape: type[T]) -> T:
     """A success, as this shape."""
     return shaped(data_of(response), shape)
-
-
-def shaped(value: Any, shape: type[T]) -> T:
-    try:
-        return msgspec.convert(value, shape, strict=False)
-    except msgspec.ValidationError as error:
-        raise BrokerError(Fault.UNREADABLE, f"unexpected answer: {error}") from None
 
 
 def read_list(

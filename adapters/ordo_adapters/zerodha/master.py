@@ -19,9 +19,9 @@ from ordod.adapter import (
     Fault,
     Instrument,
     InstrumentKind,
-    canonical,
     contract_size,
     decimal,
+    derivative_symbol,
     ist_date,
 )
 
@@ -42,7 +42,6 @@ COLUMNS = (
     "exchange",
 )
 GZIP = b"\x1f\x8b"  # the file is sent compressed; a client that keeps it so is served too
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 INDEX_EXCHANGE = {"NSE": Exchange.NSE_INDEX, "BSE": Exchange.BSE_INDEX}
 CASH = frozenset({Exchange.NSE, Exchange.BSE})
 
@@ -129,13 +128,10 @@ def _derivative(
     if not underlying:
         return None
     kind = InstrumentKind(word)
-    dated = (
-        f"{exchange}:{underlying}{expiry.day:02}{MONTHS[expiry.month - 1]}{expiry.year % 100:02}"
-    )
-    is_future = kind is InstrumentKind.FUTURE
+    its_strike = None if kind is InstrumentKind.FUTURE else strike
     return Instrument(
         exchange=exchange,
-        symbol=f"{dated}FUT" if is_future else f"{dated}{canonical(strike)}{kind}",
+        symbol=derivative_symbol(exchange, underlying, expiry, kind, its_strike),
         broker_symbol=theirs,
         instrument_token=token,
         kind=kind,
@@ -143,7 +139,7 @@ def _derivative(
         lot_size=contract_size(exchange, underlying, expiry) if exchange in IN_LOTS else int(lot),
         name=underlying,
         expiry=expiry,
-        strike=None if is_future else strike,
+        strike=its_strike,
     )
 
 

@@ -48,6 +48,7 @@ from ordod.adapter import (
     decimal,
     ist_datetime,
     read_rows,
+    shaped,
     units,
 )
 
@@ -121,19 +122,12 @@ def data_of(response: HttpResponse, faults: Faults = FAULTS) -> Any:
 
 def read(response: HttpResponse, shape: type[T], faults: Faults = FAULTS) -> T:
     """The `data` of a success, as this shape."""
-    return _shaped(data_of(response, faults), shape)
+    return shaped(data_of(response, faults), shape)
 
 
 def read_list(response: HttpResponse, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
     """The `data` of a success, a list, row by row."""
     return read_rows(read(response, list[Any]), shape, convert)
-
-
-def _shaped(value: Any, shape: type[T]) -> T:
-    try:
-        return msgspec.convert(value, shape, strict=False)
-    except msgspec.ValidationError as error:
-        raise BrokerError(Fault.UNREADABLE, f"unexpected answer: {error}") from None
 
 
 class Profile(Struct):
@@ -519,7 +513,7 @@ class QuoteRow(Struct):
 
 
 def read_quote(value: Any, instrument: Instrument) -> Quote:
-    row = _shaped(value, QuoteRow)
+    row = shaped(value, QuoteRow)
     size = _lot(instrument)
     ohlc = row.ohlc
     return Quote(
