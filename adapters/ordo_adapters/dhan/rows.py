@@ -201,11 +201,10 @@ class OrderRow(Row):
     trigger_price: Decimal | None = None
     average_traded_price: Decimal | None = None
     disclosed_quantity: Decimal | None = None
-    after_market_order: bool = False
+    after_market_order: bool | None = None
     exchange_order_id: str | None = None
     create_time: str | None = None
     update_time: str | None = None
-    oms_error_code: str | None = None
     oms_error_description: str | None = None
 
 
@@ -227,7 +226,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
         disclosed_quantity=units(row.disclosed_quantity) if row.disclosed_quantity else None,
         filled_quantity=units(row.filled_qty),
         average_price=_amount(row.average_traded_price),
-        status_message=_text(row.oms_error_description) or _text(row.oms_error_code),
+        status_message=_text(row.oms_error_description),
         exchange_order_id=at_exchange,
         tags=(row.correlation_id,) if row.correlation_id else (),
         placed_at=_time(row.create_time),
@@ -366,9 +365,14 @@ class PositionRow(Row):
     trading_symbol: str | None = None
 
 
+MEASURED = frozenset(
+    {"MCX_COMM", "NSE_CURRENCY", "BSE_CURRENCY"}
+)  # where a lot has units of its own
+
+
 def read_position(row: PositionRow, instruments: Instruments) -> Position:
     symbol = _symbol(row.exchange_segment, row.security_id, row.trading_symbol, instruments)
-    if row.multiplier != 1:
+    if row.exchange_segment in MEASURED and row.multiplier != 1:
         raise BrokerError(
             Fault.UNREADABLE,
             f"{symbol}: a multiplier of {row.multiplier}, and whether it counts lots is not known",
@@ -596,4 +600,5 @@ def _amount(value: Decimal | None) -> Decimal | None:
 
 
 def _time(text: str | None) -> datetime | None:
-    return ist_datetime(text) if text else None
+    """An instant; Dhan's year 1 is none, as with expiries (dhan.md 6)."""
+    return ist_datetime(text) if text and not text.startswith("0001-") else None

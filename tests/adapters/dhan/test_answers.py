@@ -206,6 +206,21 @@ def test_a_row_that_is_not_understood_spoils_itself_alone(wrong: dict[str, Any])
     assert (len(rows.good), len(rows.bad)) == (1, 1)
 
 
+def test_what_is_null_or_of_the_year_one_is_none() -> None:
+    nothing: dict[str, Any] = {
+        "afterMarketOrder": None,
+        "correlationId": None,
+        "updateTime": "0001-01-01 00:00:00",
+        "omsErrorDescription": "NA",
+        "exchangeOrderId": "",
+    }
+
+    (row,) = book(BARE | nothing).good
+
+    assert (row.variety, row.tags, row.updated_at) == (Variety.REGULAR, (), None)
+    assert (row.status_message, row.exchange_order_id) == (None, None)
+
+
 def test_numbers_may_be_text_as_in_the_documentations_samples() -> None:
     (row,) = book(BARE | {"quantity": "5", "price": "3345.5", "filledQty": "0"}).good
 
@@ -508,12 +523,17 @@ def test_what_was_carried_into_the_day_is_told_apart() -> None:
     assert position.sell_value == 1942500
 
 
-def test_a_position_of_an_unknown_measure_is_unreadable() -> None:
+def test_a_commodity_position_of_an_unknown_measure_is_unreadable() -> None:
     (row,) = sample("positions.json")
+    crude = row | {"exchangeSegment": "MCX_COMM", "securityId": "440939", "productType": "MARGIN"}
 
-    rows = read(DHAN.positions(SESSION, LISTED), said([row, row | {"multiplier": 100}]))
+    rows = read(
+        DHAN.positions(SESSION, LISTED),
+        said([crude, crude | {"multiplier": 100}, row | {"multiplier": 75}]),
+    )
 
-    assert (len(rows.good), len(rows.bad)) == (1, 1)
+    assert [position.symbol for position in rows.good] == ["MCX:CRUDEOIL19JAN26FUT", "NSE:TCS"]
+    assert len(rows.bad) == 1
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])
