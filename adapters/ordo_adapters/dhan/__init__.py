@@ -96,11 +96,13 @@ from ordod.adapter import (
     decimal,
     read_rows,
     shaped,
+    units,
 )
 
 __all__ = ["DHAN", "Dhan"]
 
 ZERO = Decimal(0)
+LEG_NAMES = frozenset({"TARGET_LEG", "STOP_LOSS_LEG"})
 STOPS = frozenset({OrderType.SL, OrderType.SL_M})
 
 
@@ -214,7 +216,7 @@ class Dhan(Adapter):
     # GTT: forever orders
 
     def place_gtt(self, session: Session, gtt: NewGtt, instrument: Instrument) -> Dialogue[str]:
-        """POST /forever/orders: SINGLE, or OCO with the upper leg first, as Dhan's own sample has it (dhan.md 4.6)."""
+        """POST /forever/orders: SINGLE, or OCO (dhan.md 4.6)."""
         body = _forever(gtt, instrument) | {"dhanClientId": session.user_id}
         response = yield _write("POST", "/forever/orders", OTHERS, session, body)
         return _order_id(response)
@@ -222,19 +224,18 @@ class Dhan(Adapter):
     def modify_gtt(
         self, session: Session, broker_gtt_id: str, gtt: NewGtt, instrument: Instrument
     ) -> Dialogue[None]:
-        """PUT /forever/orders/{id}: one leg a request, so an OCO is not changed here (dhan.md 4.6)."""
-        if len(gtt.legs) != 1:
-            raise BrokerError(
-                Fault.UNSUPPORTED,
-                "Dhan changes the two legs of a trigger one at a time: cancel it and place another",
-            )
-        (leg,) = gtt.legs
+        """PUT /forever/orders/{id}: one leg a request, and of it prices, quantity and type alone (dhan.md 4.6).
+
+        The list is read first: which of two legs is meant, and that nothing else would have to change, only it tells.
+        """
+        response = yield _get("/forever/orders", session)
+        name, leg = _changed_leg(response, broker_gtt_id, _legs(gtt))
         body = {
             "dhanClientId": session.user_id,
             "orderId": broker_gtt_id,
-            "orderFlag": "SINGLE",
+            "orderFlag": "SINGLE" if len(gtt.legs) == 1 else "OCO",
             "orderType": TYPE.write(leg.type),
-            "legName": "TARGET_LEG",
+            "legName": name,
             "quantity": _units(leg.quantity, instrument),
             "disclosedQuantity": 0,
             "price": _leg_price(leg),
@@ -533,7 +534,8 @@ def _leg_price(leg: GttLeg) -> Decimal:
     return ZERO if leg.type is OrderType.MARKET else leg.price
 
 
-def _forever(gtt: NewGtt, instrument: Instrument) -> dict[str, Any]:
+def _legs(gtt: NewGtt) -> list[GttLeg]:
+    """The upper leg first, as Dhan's own sample of an OCO has it."""
     legs = sorted(gtt.legs, key=lambda leg: leg.trigger_price, reverse=True)
     if len(legs) not in {1, 2}:
         raise BrokerError(Fault.INVALID_INPUT, f"a GTT has one leg or two, not {len(legs)}")
@@ -541,11 +543,48 @@ def _forever(gtt: NewGtt, instrument: Instrument) -> dict[str, Any]:
         raise BrokerError(
             Fault.UNSUPPORTED, "the legs of a trigger at Dhan share side, product and type"
         )
-    first, *second = legs
-    if first.type not in {OrderType.LIMIT, OrderType.MARKET}:
+    if legs[0].type not in {OrderType.LIMIT, OrderType.MARKET}:
         raise BrokerError(
-            Fault.UNSUPPORTED, f"a GTT at Dhan releases LIMIT and MARKET orders, not {first.type}"
+            Fault.UNSUPPORTED, f"a GTT at Dhan releases LIMIT and MARKET orders, not {legs[0].type}"
         )
+    return legs
+
+
+def _changed_leg(
+    response: HttpResponse, broker_gtt_id: str, legs: list[GttLeg]
+) -> tuple[str, GttLeg]:
+    """Dhan's name of the one leg that is to change, and the leg."""
+    rows = [
+        shaped(row, GttRow)
+        for row in read(response, list[dict[str, Any]])
+        if row.get("orderId") == broker_gtt_id
+    ]
+    if not rows:
+        raise BrokerError(Fault.NOT_FOUND, f"Dhan lists no forever order {broker_gtt_id}")
+    rows.sort(key=lambda row: row.trigger_price, reverse=True)
+    fixed = [(SIDE.read(row.transaction_type), PRODUCT.read(row.product_type)) for row in rows]
+    if fixed != [(leg.side, leg.product) for leg in legs]:
+        raise BrokerError(
+            Fault.UNSUPPORTED,
+            "Dhan changes neither side nor product nor number of legs: cancel the trigger and place another",
+        )
+    named = list(zip(("TARGET_LEG", "STOP_LOSS_LEG"), legs, rows, strict=False))
+    changed = [
+        (row.leg_name if row.leg_name in LEG_NAMES and len(legs) == 2 else name, leg)
+        for name, leg, row in named
+        if (leg.trigger_price, _leg_price(leg), leg.quantity)
+        != (decimal(row.trigger_price), decimal(row.price), units(row.quantity))
+    ]
+    if len(changed) > 1:
+        raise BrokerError(
+            Fault.UNSUPPORTED,
+            "Dhan changes the two legs of a trigger one at a time: change one, then the other",
+        )
+    return changed[0] if changed else (named[0][0], legs[0])
+
+
+def _forever(gtt: NewGtt, instrument: Instrument) -> dict[str, Any]:
+    first, *second = _legs(gtt)
     body: dict[str, Any] = {
         "orderFlag": "OCO" if second else "SINGLE",
         "transactionType": SIDE.write(first.side),

@@ -3,6 +3,7 @@
 That each request is the one Dhan's SDK sends stands in test_vendor_bytes.py; here are the rules.
 """
 
+import json
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -350,7 +351,7 @@ def test_a_leg_that_releases_a_market_order_has_no_price() -> None:
     market = leg(3301, 3300, type=OrderType.MARKET)
 
     assert asked(DHAN.place_gtt(SESSION, gtt(market), TCS)).json["price"] == 0
-    assert asked(DHAN.modify_gtt(SESSION, "5132", gtt(market), TCS)).json["price"] == 0
+    assert changed(gtt(market), listed(3401, 3400)).json["price"] == 0
 
 
 @pytest.mark.parametrize(
@@ -369,10 +370,91 @@ def test_a_trigger_that_dhan_cannot_keep_is_refused_before_any_request(
     assert refused(DHAN.place_gtt(SESSION, gtt(*legs), TCS)) is fault
 
 
-def test_two_legs_are_not_changed_in_one_request() -> None:
-    both = gtt(leg(3301, 3300), leg(3499, 3500))
+LISTED: dict[str, Any] = {
+    "orderId": "5132",
+    "orderStatus": "CONFIRM",
+    "transactionType": "SELL",
+    "exchangeSegment": "NSE_EQ",
+    "productType": "CNC",
+    "securityId": "11536",
+    "quantity": 10,
+}
 
-    assert refused(DHAN.modify_gtt(SESSION, "5132", both, TCS)) is Fault.UNSUPPORTED
+
+def listed(trigger: int, price: int, **more: Any) -> dict[str, Any]:
+    return LISTED | {"triggerPrice": trigger, "price": price} | more
+
+
+def changing(wanted: NewGtt, *rows: dict[str, Any]) -> Played:
+    answer = HttpResponse(200, (), json.dumps([{"orderId": "7"}, *rows]).encode())
+    return play(DHAN.modify_gtt(SESSION, "5132", wanted, TCS), [answer, ACCEPTED])
+
+
+def changed(wanted: NewGtt, *rows: dict[str, Any]) -> HttpRequest:
+    played = changing(wanted, *rows)
+    assert played.error is None, played.error
+    reading, writing = played.requests
+    assert (reading.method, reading.path, reading.writes) == ("GET", "/forever/orders", False)
+    assert (writing.method, writing.path, writing.writes) == ("PUT", "/forever/orders/5132", True)
+    return writing
+
+
+def test_a_single_leg_is_changed_whole() -> None:
+    body = changed(gtt(leg(3301, 3300, quantity=4)), listed(3401, 3400)).json
+
+    assert (body["orderFlag"], body["legName"], body["quantity"]) == ("SINGLE", "TARGET_LEG", 4)
+    assert (body["triggerPrice"], body["price"], body["orderType"]) == (3301, 3300, "LIMIT")
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "name", "trigger"),
+    [
+        (leg(3301, 3300), leg(3499, 3500), "STOP_LOSS_LEG", 3301),
+        (leg(3291, 3290), leg(3599, 3600), "TARGET_LEG", 3599),
+        (leg(3291, 3290), leg(3499, 3500, quantity=3), "TARGET_LEG", 3499),
+        (leg(3291, 3290), leg(3499, 3500), "TARGET_LEG", 3499),  # nothing differs
+    ],
+)
+def test_of_two_legs_the_one_that_differs_is_changed(
+    lower: GttLeg, upper: GttLeg, name: str, trigger: int
+) -> None:
+    body = changed(gtt(lower, upper), listed(3291, 3290), listed(3499, 3500)).json
+
+    assert (body["orderFlag"], body["legName"], body["triggerPrice"]) == ("OCO", name, trigger)
+
+
+def test_a_leg_is_called_as_dhan_lists_it() -> None:
+    rows = (
+        listed(3291, 3290, legName="TARGET_LEG"),
+        listed(3499, 3500, legName="STOP_LOSS_LEG"),
+    )
+
+    assert changed(gtt(leg(3301, 3300), leg(3499, 3500)), *rows).json["legName"] == "TARGET_LEG"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rows", "fault"),
+    [
+        (
+            (leg(3301, 3300), leg(3599, 3600)),
+            (listed(3291, 3290), listed(3499, 3500)),
+            Fault.UNSUPPORTED,
+        ),
+        ((leg(3301, 3300, side=Side.BUY),), (listed(3291, 3290),), Fault.UNSUPPORTED),
+        ((leg(3301, 3300, product=Product.MTF),), (listed(3291, 3290),), Fault.UNSUPPORTED),
+        ((leg(3301, 3300),), (listed(3291, 3290), listed(3499, 3500)), Fault.UNSUPPORTED),
+        ((leg(3301, 3300),), (), Fault.NOT_FOUND),
+        ((leg(3301, 3300),), (listed(3291, 3290, quantity="some"),), Fault.UNREADABLE),
+    ],
+)
+def test_a_change_that_dhan_cannot_make_whole_is_not_made_at_all(
+    wanted: tuple[GttLeg, ...], rows: tuple[dict[str, Any], ...], fault: Fault
+) -> None:
+    played = changing(gtt(*wanted), *rows)
+
+    assert played.error is not None
+    assert played.error.fault is fault
+    assert not any(request.writes for request in played.requests)
 
 
 # Portfolio and market data

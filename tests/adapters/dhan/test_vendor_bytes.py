@@ -143,6 +143,24 @@ def consume() -> Generator[Any, Any, Any]:
     yield dialogue.send("http://127.0.0.1/?tokenId=4f0a1b2c3d4e")
 
 
+def modify_gtt() -> Generator[Any, Any, Any]:
+    """The list is read first: what is compared is the change."""
+    dialogue = DHAN.modify_gtt(SESSION, "5132208051112", gtt(LOWER), TCS)
+    next(dialogue)
+    listed = {
+        "orderId": "5132208051112",
+        "orderStatus": "CONFIRM",
+        "transactionType": "SELL",
+        "exchangeSegment": "NSE_EQ",
+        "productType": "CNC",
+        "securityId": "11536",
+        "quantity": 10,
+        "price": 3200.0,
+        "triggerPrice": 3201.0,
+    }
+    yield dialogue.send(HttpResponse(200, (), json.dumps([listed]).encode()))
+
+
 OURS: dict[str, Callable[[], Generator[Any, Any, Any]]] = {
     "login_by_pin": by_pin,
     "login_consent": lambda: DHAN.login(PAGE, NOW),
@@ -169,7 +187,7 @@ OURS: dict[str, Callable[[], Generator[Any, Any, Any]]] = {
     "trades": lambda: DHAN.trades(SESSION, NONE),
     "place_gtt_single": lambda: DHAN.place_gtt(SESSION, gtt(LOWER), TCS),
     "place_gtt_two_legs": lambda: DHAN.place_gtt(SESSION, gtt(LOWER, UPPER), TCS),
-    "modify_gtt": lambda: DHAN.modify_gtt(SESSION, "5132208051112", gtt(LOWER), TCS),
+    "modify_gtt": modify_gtt,
     "cancel_gtt": lambda: DHAN.cancel_gtt(SESSION, "5132208051112"),
     "gtts": lambda: DHAN.gtts(SESSION, NONE),
     "positions": lambda: DHAN.positions(SESSION, NONE),

@@ -237,6 +237,7 @@ def test_triggers_are_placed_changed_listed_and_cancelled(bench: Bench) -> None:
     single = bench.run(DHAN.place_gtt(bench.session, gtt(low), bench.infy))
     oco = bench.run(DHAN.place_gtt(bench.session, gtt(low, high), bench.infy))
     bench.run(DHAN.modify_gtt(bench.session, single, gtt(low - 1), bench.infy))
+    bench.run(DHAN.modify_gtt(bench.session, oco, gtt(low, high + 1), bench.infy))
     read = bench.run(DHAN.gtts(bench.session, bench))
     bench.run(DHAN.cancel_gtt(bench.session, single))
     after = bench.run(DHAN.gtts(bench.session, bench))
@@ -244,7 +245,7 @@ def test_triggers_are_placed_changed_listed_and_cancelled(bench: Bench) -> None:
     assert read.is_whole
     assert {row.broker_gtt_id: [leg.trigger_price for leg in row.legs] for row in read.good} == {
         single: [low - 1],
-        oco: [low, high],
+        oco: [low, high + 1],
     }
     assert {row.broker_gtt_id: row.status for row in after.good} == {
         single: GttStatus.CANCELLED,
