@@ -2,16 +2,18 @@
 
 Quantities are units at Dhan too. A contract is named by segment and security id; `instrument_token` is both, `NSE_EQ:1594`.
 Orders are never sliced by Dhan. MARKET is protected by Dhan itself, by its own rule; one that names a percent goes out as a limit
-order so far from the last price. An SL-M goes out as a stop with a limit (`_beyond`). Their rows show them so.
+order so far from the last price. An SL-M goes out as a stop with a limit (`fields.beyond`). Their rows show them so.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
+from ordo_adapters.dhan.fields import ZERO, beyond, chart_word, check_stop, named, priced, units_of
+from ordo_adapters.dhan.forever import changed_leg, forever_body, leg_price, legs_of
 from ordo_adapters.dhan.login import login, profile_request, signed
 from ordo_adapters.dhan.master import is_master, parse
 from ordo_adapters.dhan.rows import (
@@ -42,12 +44,10 @@ from ordo_adapters.dhan.rows import (
     read_trade,
 )
 from ordo_adapters.dhan.tables import (
-    AUTOMATIC_PROTECTION,
     CANDLES,
-    INDEX_UNDERLYINGS,
-    INSTRUMENT,
     INTERVAL,
     INTRADAY_SPAN,
+    NO_PLAN,
     ORDERS,
     OTHERS,
     PRODUCT,
@@ -71,7 +71,6 @@ from ordod.adapter import (
     Fault,
     Fill,
     Funds,
-    GttLeg,
     Holding,
     HttpRequest,
     HttpResponse,
@@ -96,14 +95,9 @@ from ordod.adapter import (
     decimal,
     read_rows,
     shaped,
-    units,
 )
 
 __all__ = ["DHAN", "Dhan"]
-
-ZERO = Decimal(0)
-LEG_NAMES = frozenset({"TARGET_LEG", "STOP_LOSS_LEG"})
-STOPS = frozenset({OrderType.SL, OrderType.SL_M})
 
 
 class Dhan(Adapter):
@@ -136,12 +130,12 @@ class Dhan(Adapter):
         body = {
             "dhanClientId": session.user_id,
             "transactionType": SIDE.write(order.side),
-            **_named(instrument),
+            **named(instrument),
             "productType": PRODUCT.write(order.product),
             "validity": VALIDITY.write(order.validity),
-            "quantity": _units(order.quantity, instrument),
+            "quantity": units_of(order.quantity, instrument),
             "disclosedQuantity": order.disclosed_quantity or 0,
-            **_priced(order, instrument),
+            **priced(order, instrument),
             "afterMarketOrder": is_amo,
         }
         if is_amo:
@@ -165,13 +159,13 @@ class Dhan(Adapter):
             price=changes.price or row.price,
             trigger_price=changes.trigger_price or row.trigger_price,
         )
-        _check_stop(terms, changes)
+        check_stop(terms, changes)
         body = {
             "dhanClientId": session.user_id,
             "orderId": row.broker_order_id,
-            "quantity": _units(terms.quantity, instrument),
+            "quantity": units_of(terms.quantity, instrument),
             "disclosedQuantity": changes.disclosed_quantity or row.disclosed_quantity or 0,
-            **_priced(terms, instrument),
+            **priced(terms, instrument),
             "validity": VALIDITY.write(changes.validity or row.validity or terms.validity),
         }
         path = f"/orders/{row.broker_order_id}"
@@ -217,7 +211,7 @@ class Dhan(Adapter):
 
     def place_gtt(self, session: Session, gtt: NewGtt, instrument: Instrument) -> Dialogue[str]:
         """POST /forever/orders: SINGLE, or OCO (dhan.md 4.6)."""
-        body = _forever(gtt, instrument) | {"dhanClientId": session.user_id}
+        body = forever_body(gtt, instrument) | {"dhanClientId": session.user_id}
         response = yield _write("POST", "/forever/orders", OTHERS, session, body)
         return _order_id(response)
 
@@ -229,16 +223,16 @@ class Dhan(Adapter):
         The list is read first: which of two legs is meant, and that nothing else would have to change, only it tells.
         """
         response = yield _get("/forever/orders", session)
-        name, leg = _changed_leg(response, broker_gtt_id, _legs(gtt))
+        name, leg = changed_leg(response, broker_gtt_id, legs_of(gtt))
         body = {
             "dhanClientId": session.user_id,
             "orderId": broker_gtt_id,
             "orderFlag": "SINGLE" if len(gtt.legs) == 1 else "OCO",
             "orderType": TYPE.write(leg.type),
             "legName": name,
-            "quantity": _units(leg.quantity, instrument),
+            "quantity": units_of(leg.quantity, instrument),
             "disclosedQuantity": 0,
-            "price": _leg_price(leg),
+            "price": leg_price(leg),
             "triggerPrice": leg.trigger_price,
             "validity": "DAY",
         }
@@ -285,9 +279,9 @@ class Dhan(Adapter):
         body = {
             "dhanClientId": session.user_id,
             "fromProductType": PRODUCT.write(conversion.from_product),
-            **_named(instrument),
+            **named(instrument),
             "positionType": "LONG" if conversion.side is Side.BUY else "SHORT",
-            "convertQty": _units(conversion.quantity, instrument),
+            "convertQty": units_of(conversion.quantity, instrument),
             "toProductType": PRODUCT.write(conversion.to_product),
         }
         response = yield _write("POST", "/positions/convert", OTHERS, session, body)
@@ -341,8 +335,8 @@ class Dhan(Adapter):
     ) -> Dialogue[tuple[Candle, ...]]:
         """POST /charts/historical for days, /charts/intraday 90 days at a time (dhan.md 7)."""
         start, end = start.astimezone(IST), end.astimezone(IST)
-        body = _named(instrument) | {
-            "instrument": _kind_word(instrument),
+        body = named(instrument) | {
+            "instrument": chart_word(instrument),
             "oi": instrument.kind not in {InstrumentKind.EQUITY, InstrumentKind.INDEX},
         }
         if interval is Interval.D1:
@@ -381,7 +375,7 @@ class Dhan(Adapter):
         """A market order with a percent of its own, which Dhan does not take: a limit order so far from the last price."""
         last = yield from self.ltp(session, (instrument,))
         start = _last_price(last, instrument)
-        return replace(order, type=OrderType.LIMIT, price=_beyond(start, order, instrument))
+        return replace(order, type=OrderType.LIMIT, price=beyond(start, order, instrument))
 
     def _quotes(
         self, session: Session, path: str, instruments: tuple[Instrument, ...]
@@ -453,7 +447,7 @@ def _market_data(response: HttpResponse) -> Any:
     try:
         value = data_of(response)
     except BrokerError as error:
-        if error.fault is Fault.AUTH_DENIED:
+        if error.code in NO_PLAN:
             words = "market data needs Dhan's data plan, which is subscribed to at web.dhan.co"
             raise BrokerError(error.fault, f"{error.message}: {words}", code=error.code) from None
         raise
@@ -474,147 +468,15 @@ def _candles(response: HttpResponse) -> list[Candle]:
 # Fields
 
 
-def _named(instrument: Instrument) -> dict[str, str]:
-    segment, _, security_id = instrument.instrument_token.partition(":")
-    return {"exchangeSegment": segment, "securityId": security_id}
-
-
-def _units(quantity: int, instrument: Instrument) -> int:
-    if instrument.lot_size is None:
-        raise BrokerError(
-            Fault.UNSUPPORTED,
-            f"{instrument.symbol}: Dhan's file and the exchange's contract sizes do not agree on its lot, so no order is made of it",
-        )
-    return quantity
-
-
-def _priced(terms: OrderTerms, instrument: Instrument) -> dict[str, Any]:
-    """Type and prices, 0 for none. An SL-M is a stop with a limit (`_beyond`)."""
-    kind, price = terms.type, terms.price
-    if kind is OrderType.SL_M:
-        kind, price = OrderType.SL, _beyond(terms.trigger_price, terms, instrument)
-    return {
-        "orderType": TYPE.write(kind),
-        "price": price if price and kind is not OrderType.MARKET else ZERO,
-        "triggerPrice": terms.trigger_price if terms.trigger_price and kind in STOPS else ZERO,
-    }
-
-
-def _beyond(start: Decimal | None, terms: OrderTerms, instrument: Instrument) -> Decimal:
-    """The limit of a protected order: `market_protection` percent beyond where it starts, 5 where none is named.
-
-    On the tick, at least one tick beyond the start and never through a circuit limit that the master tells: a price that the
-    market cannot reach is no protection, and Dhan refuses it (dhan.md 13).
-    """
-    if start is None:
-        raise BrokerError(Fault.INVALID_INPUT, "SL-M needs a trigger_price")
-    tick = instrument.tick_size
-    percent = AUTOMATIC_PROTECTION if terms.market_protection is None else terms.market_protection
-    width = start * percent / 100
-    if terms.side is Side.BUY:
-        far = ((start + width) / tick).to_integral_value(ROUND_FLOOR) * tick
-        return min(max(far, start + tick), instrument.upper_circuit or far + tick)
-    far = ((start - width) / tick).to_integral_value(ROUND_CEILING) * tick
-    return max(min(far, start - tick), instrument.lower_circuit or tick)
-
-
-def _check_stop(terms: OrderTerms, changes: OrderChanges) -> None:
-    """A stop whose trigger passes its limit could never trade; whether the limit was a person's or ours, its row does not tell."""
-    price, trigger = terms.price, terms.trigger_price
-    if terms.type is not OrderType.SL or changes.price is not None or not (price and trigger):
-        return
-    if price < trigger if terms.side is Side.BUY else price > trigger:
-        raise BrokerError(
-            Fault.INVALID_INPUT,
-            f"the trigger {trigger} passes the order's limit {price}: name a price too, or type SL-M to have it set anew",
-        )
-
-
-def _leg_price(leg: GttLeg) -> Decimal:
-    return ZERO if leg.type is OrderType.MARKET else leg.price
-
-
-def _legs(gtt: NewGtt) -> list[GttLeg]:
-    """The upper leg first, as Dhan's own sample of an OCO has it."""
-    legs = sorted(gtt.legs, key=lambda leg: leg.trigger_price, reverse=True)
-    if len(legs) not in {1, 2}:
-        raise BrokerError(Fault.INVALID_INPUT, f"a GTT has one leg or two, not {len(legs)}")
-    if len({(leg.side, leg.product, leg.type) for leg in legs}) > 1:
-        raise BrokerError(
-            Fault.UNSUPPORTED, "the legs of a trigger at Dhan share side, product and type"
-        )
-    if legs[0].type not in {OrderType.LIMIT, OrderType.MARKET}:
-        raise BrokerError(
-            Fault.UNSUPPORTED, f"a GTT at Dhan releases LIMIT and MARKET orders, not {legs[0].type}"
-        )
-    return legs
-
-
-def _changed_leg(
-    response: HttpResponse, broker_gtt_id: str, legs: list[GttLeg]
-) -> tuple[str, GttLeg]:
-    """Dhan's name of the one leg that is to change, and the leg."""
-    rows = [
-        shaped(row, GttRow)
-        for row in read(response, list[dict[str, Any]])
-        if row.get("orderId") == broker_gtt_id
-    ]
-    if not rows:
-        raise BrokerError(Fault.NOT_FOUND, f"Dhan lists no forever order {broker_gtt_id}")
-    rows.sort(key=lambda row: row.trigger_price, reverse=True)
-    fixed = [(SIDE.read(row.transaction_type), PRODUCT.read(row.product_type)) for row in rows]
-    if fixed != [(leg.side, leg.product) for leg in legs]:
-        raise BrokerError(
-            Fault.UNSUPPORTED,
-            "Dhan changes neither side nor product nor number of legs: cancel the trigger and place another",
-        )
-    named = list(zip(("TARGET_LEG", "STOP_LOSS_LEG"), legs, rows, strict=False))
-    changed = [
-        (row.leg_name if row.leg_name in LEG_NAMES and len(legs) == 2 else name, leg)
-        for name, leg, row in named
-        if (leg.trigger_price, _leg_price(leg), leg.quantity)
-        != (decimal(row.trigger_price), decimal(row.price), units(row.quantity))
-    ]
-    if len(changed) > 1:
-        raise BrokerError(
-            Fault.UNSUPPORTED,
-            "Dhan changes the two legs of a trigger one at a time: change one, then the other",
-        )
-    return changed[0] if changed else (named[0][0], legs[0])
-
-
-def _forever(gtt: NewGtt, instrument: Instrument) -> dict[str, Any]:
-    first, *second = _legs(gtt)
-    body: dict[str, Any] = {
-        "orderFlag": "OCO" if second else "SINGLE",
-        "transactionType": SIDE.write(first.side),
-        **_named(instrument),
-        "productType": PRODUCT.write(first.product),
-        "orderType": TYPE.write(first.type),
-        "validity": "DAY",
-        "quantity": _units(first.quantity, instrument),
-        "disclosedQuantity": 0,
-        "price": _leg_price(first),
-        "triggerPrice": first.trigger_price,
-    }
-    for other in second:
-        body |= {
-            "price1": _leg_price(other),
-            "triggerPrice1": other.trigger_price,
-            "quantity1": other.quantity,
-        }
-    return body
-
-
 def _margin_item(
     order: OrderTerms, instrument: Instrument, last: Mapping[str, Quote]
 ) -> dict[str, Any]:
     assert order.product is not None  # only an order placed elsewhere may lack one
     price = order.price or order.trigger_price or _last_price(last, instrument)
     return {
-        **_named(instrument),
+        **named(instrument),
         "transactionType": SIDE.write(order.side),
-        "quantity": _units(order.quantity, instrument),
+        "quantity": units_of(order.quantity, instrument),
         "productType": PRODUCT.write(order.product),
         "price": price,
         "triggerPrice": order.trigger_price or ZERO,
@@ -625,16 +487,6 @@ def _last_price(last: Mapping[str, Quote], instrument: Instrument) -> Decimal:
     if instrument.symbol not in last:
         raise BrokerError(Fault.INVALID_INPUT, f"Dhan has no last price of {instrument.symbol}")
     return last[instrument.symbol].last_price
-
-
-def _kind_word(instrument: Instrument) -> str:
-    """What charts call it: a word of exchange, kind and, for NFO and BFO, underlying (dhan.md 7)."""
-    kind = instrument.kind
-    if kind in {InstrumentKind.EQUITY, InstrumentKind.INDEX}:
-        return "INDEX" if kind is InstrumentKind.INDEX else "EQUITY"
-    on = "IDX" if instrument.name in INDEX_UNDERLYINGS else "STK"
-    future, option = INSTRUMENT.get(instrument.exchange, (f"FUT{on}", f"OPT{on}"))
-    return future if kind is InstrumentKind.FUTURE else option
 
 
 def _spans(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

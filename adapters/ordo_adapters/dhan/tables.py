@@ -35,6 +35,7 @@ __all__ = [
     "INTERVAL",
     "INTRADAY_SPAN",
     "LOGIN_FAULTS",
+    "NO_PLAN",
     "ORDERS",
     "OTHERS",
     "PRODUCT",
@@ -185,6 +186,8 @@ INSTRUMENT = {
 }
 
 EMPTY = frozenset({"DH-1111", "DH-1112"})  # dhan.md 3: no holdings, no positions
+
+NO_PLAN = frozenset({"DH-902", "806"})  # dhan.md 7, 11: data is not subscribed to
 
 # What Dhan's refusals mean (dhan.md 11). A source makes a row *sure*, in an answer of 400 to 499 only (`rows.data_of`): it ends
 # an order that was sent. Codes of the data APIs are numbers, and never answer an order.

@@ -409,6 +409,8 @@ def test_a_missing_data_plan_is_named_where_data_is_asked_for(missing: HttpRespo
         assert error.fault is Fault.AUTH_DENIED
         assert "data plan" in error.message
     assert "data plan" not in refused(DHAN.funds(SESSION), missing).message
+    wrong_id = data_refusal(401, "810", "Client ID is invalid")
+    assert refused(DHAN.ltp(SESSION, (TCS,)), wrong_id).message == "Client ID is invalid"
 
 
 def test_a_token_in_dhans_words_is_masked() -> None:
