@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 FILE = Path("/etc/ordod/ordod.conf")
 OPTIONS = {
     "angelone": ("client_local_ip", "client_public_ip", "mac_address"),
+    "dhan": (),
     "motilal": ("vendor_code", "redirect_uri"),
     "paper": (),
     "upstox": ("redirect_uri",),

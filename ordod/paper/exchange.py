@@ -217,6 +217,11 @@ class Exchange:
         book = self._floor.book(symbol)
         return rupees_of(book.walk.price(self._floor.priced(book, self._look(now))))
 
+    def circuit_limits(self, symbol: str, now: datetime) -> tuple[Decimal, Decimal]:
+        """The day's lowest and highest price, without the work of a quote. Raises Refusal: NOT_FOUND."""
+        _, low, high, _ = self._floor.book(symbol).walk.band(day_of(self._look(now)))
+        return rupees_of(low), rupees_of(high)
+
     def quote(self, symbol: str, now: datetime) -> Quote:
         """Raises Refusal: NOT_FOUND."""
         book = self._floor.book(symbol)

@@ -26,6 +26,7 @@ SDKS = {  # broker -> what is installed; the SDK itself first
     "upstox": ("upstox-python-sdk==2.30.0",),
     # Its ticker imports pkg_resources, which setuptools dropped with version 81.
     "zerodha": ("kiteconnect==5.2.2", "setuptools<81"),
+    "dhan": ("dhanhq==2.3.0",),
 }
 
 

@@ -102,6 +102,18 @@ class UpstoxSim(BrokerSim):
     def request_token(self, user: str, now: datetime) -> str:
         return self.accounts.grant(next(iter(self.accounts.apps)), user, now)
 
+    def config(self) -> dict[str, str]:
+        app = next(iter(self.accounts.apps.values()))
+        return {
+            "user_id": self.users[0],
+            "api_key": app.client_id,
+            "api_secret": app.client_secret,
+            "redirect_uri": app.redirect_uri,
+        }
+
+    def secrets(self) -> list[str]:
+        return list(self.accounts.given)
+
     def place_by_hand(self, user: str, asked: dict[str, Any], now: datetime) -> str:
         """`asked`: the body of a placement. Raises UpstoxError."""
         return self.api.place(user, asked, now, Wish(origin="hand"))

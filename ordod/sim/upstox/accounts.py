@@ -65,6 +65,8 @@ class Accounts:
     ) -> None:
         self.clients = {client.user_id: client for client in clients}
         self.apps = {app.client_id: app for app in apps}
+        self.given = [text for one in clients for text in (one.pin, one.totp_secret)]  # secret
+        self.given += [text for one in apps for text in (one.client_id, one.client_secret)]
         self._chance = chance
         self._codes: dict[str, _Code] = {}
         self._live: dict[str, Login] = {}
@@ -176,7 +178,11 @@ class Accounts:
     # Pieces
 
     def text(self, length: int) -> str:
-        return "".join(self._chance.choices(string.ascii_letters + string.digits, k=length))
+        """A secret of this length."""
+        self.given.append(
+            "".join(self._chance.choices(string.ascii_letters + string.digits, k=length))
+        )
+        return self.given[-1]
 
     def _app(self, client_id: str, redirect_uri: str) -> App:
         app = self.apps.get(client_id)
