@@ -234,12 +234,16 @@ LoginDialogue: TypeAlias = Generator["HttpRequest | Ask", "HttpResponse | str", 
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """A login's result. `user_id` is the broker's name of the user: keys and sessions belong to it, not to our account name."""
+    """A login's result. `user_id` is the broker's name of the user: keys and sessions belong to it, not to our account name.
+
+    `extra` and `options`: what else later calls need, secrets and plain words.
+    """
 
     user_id: str
     access_token: Secret
     api_key: str = ""
     extra: Mapping[str, Secret] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
 
 

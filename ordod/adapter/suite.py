@@ -161,6 +161,7 @@ class SampleSession(Struct, frozen=True, forbid_unknown_fields=True):
     access_token: str
     api_key: str = ""
     extra: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,6 +194,7 @@ def load(folder: Path) -> Samples:
         access_token=Secret(file.session.access_token),
         api_key=file.session.api_key,
         extra={name: Secret(text) for name, text in file.session.extra.items()},
+        options=file.session.options,
     )
     unknown = {one.operation for one in file.conversations} - set(OPERATIONS)
     if unknown:

@@ -16,6 +16,7 @@ class _Kept(Struct):
     api_key: str
     extra: dict[str, str]
     expires_at: datetime | None
+    options: dict[str, str] = {}
 
 
 def written(session: Session) -> bytes:
@@ -26,6 +27,7 @@ def written(session: Session) -> bytes:
             api_key=session.api_key,
             extra={name: secret.reveal() for name, secret in session.extra.items()},
             expires_at=session.expires_at,
+            options=dict(session.options),
         )
     )
 
@@ -44,4 +46,5 @@ def read_session(content: bytes, now: datetime) -> Session | None:
         api_key=kept.api_key,
         extra={name: Secret(text) for name, text in kept.extra.items()},
         expires_at=kept.expires_at,
+        options=kept.options,
     )

@@ -3,39 +3,33 @@
 Nothing here is tried twice: wrong PINs lock an account.
 """
 
-from collections.abc import Generator, Iterable
-from datetime import datetime, timedelta
-from typing import TypeAlias, TypeVar
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeAlias
 
 from msgspec import structs
 
 from ordo_adapters.angelone.rows import Profile, SessionAnswer, read
 from ordo_adapters.angelone.tables import LOGIN_FAULTS, SESSION, SPEC, USER
 from ordod.adapter import (
-    IST,
     Ask,
     BrokerError,
     Credentials,
     Fault,
     HttpRequest,
-    HttpResponse,
     LoginDialogue,
     Secret,
     Session,
 )
+from ordod.adapter.logins import Steps, asked, called, named, need, next_end, reveal, way_in
 
 __all__ = ["asking", "login", "profile_request", "signed"]
 
-T = TypeVar("T")
-Steps: TypeAlias = Generator[HttpRequest | Ask, HttpResponse | str, T]
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 LOGIN = "/rest/auth/angelbroking/user/v1/loginByPassword"
 PROFILE = "/rest/secure/angelbroking/user/v1/getProfile"
 BEARER = "Bearer "  # the SDK hands its caller the token with this word before it (angelone.md 2.1)
-CLIENT = (
-    "client"  # in Session.extra: what the broker asks about this machine, one text of three words
-)
 UNSAID = {  # honest where nothing is known; the values are not verified (angelone.md 3)
     "client_local_ip": "127.0.0.1",
     "client_public_ip": "127.0.0.1",
@@ -46,7 +40,7 @@ UNSAID = {  # honest where nothing is known; the values are not verified (angelo
 def signed(session: Session) -> Headers:
     """The headers of every call in a session."""
     bearer = ("Authorization", BEARER + session.access_token.reveal())
-    return (*_known(session.api_key, session.extra[CLIENT]), bearer)
+    return (*_known(session.api_key, session.options), bearer)
 
 
 def asking(session: Session) -> Headers:
@@ -60,95 +54,73 @@ def profile_request(session: Session) -> HttpRequest:
 
 def login(credentials: Credentials, now: datetime) -> LoginDialogue:
     """A session, by a ready-made token as long as it lives, else by PIN and TOTP."""
-    if credentials.mode not in SPEC.logins:
-        raise BrokerError(
-            Fault.UNSUPPORTED, f'login = "{credentials.mode}" is not known here; leave it out'
+    return (
+        yield from way_in(
+            SPEC,
+            credentials,
+            lambda _: _by_token(credentials, now),
+            {"": lambda: _by_pin(credentials, now)},
         )
-    if credentials.access_token:
-        try:
-            return (yield from _by_token(credentials, now))
-        except BrokerError as error:
-            if error.fault is not Fault.AUTH_EXPIRED or not credentials.pin:
-                raise
-    _need(credentials, SPEC.credentials[""])
-    return (yield from _by_pin(credentials, now))
+    )
 
 
 def _by_token(credentials: Credentials, now: datetime) -> LoginDialogue:
     """The token proves itself by naming its user. It comes without the others of a login."""
-    _need(credentials, ("api_key",))
-    token = _reveal(credentials.access_token).removeprefix(BEARER)
+    need(credentials, ("api_key",))
+    token = reveal(credentials.access_token).removeprefix(BEARER)
     return (yield from _named(_session(credentials, token, now)))
 
 
 def _by_pin(credentials: Credentials, now: datetime) -> LoginDialogue:
     """`POST loginByPassword` (angelone.md 2.1); whose session it is tells the profile, as in the broker's SDK."""
-    code = yield Ask("totp", f"TOTP code of {credentials.user_id} at Angel One")
-    assert isinstance(code, str)
+    code = yield from asked(Ask("totp", f"TOTP code of {credentials.user_id} at Angel One"))
     body = {
         "clientcode": credentials.user_id,
-        "password": _reveal(credentials.pin),
-        "totp": code.strip(),
+        "password": reveal(credentials.pin),
+        "totp": code,
     }
-    headers = _known(_reveal(credentials.api_key), _client(credentials))
-    response = yield HttpRequest("POST", "rest", LOGIN, SESSION, headers, json=body)
-    assert isinstance(response, HttpResponse)
+    headers = _known(reveal(credentials.api_key), _client(credentials))
+    response = yield from called(HttpRequest("POST", "rest", LOGIN, SESSION, headers, json=body))
     answer = read(response, SessionAnswer, LOGIN_FAULTS)
     if not answer.jwt_token:
         raise BrokerError(Fault.UNREADABLE, "a session without a token")
     session = _session(credentials, answer.jwt_token.removeprefix(BEARER), now)
     more = {"refresh_token": answer.refresh_token, "feed_token": answer.feed_token}
     tokens = {name: Secret(text) for name, text in more.items() if text}
-    return (yield from _named(structs.replace(session, extra={**session.extra, **tokens})))
+    return (yield from _named(structs.replace(session, extra=tokens)))
 
 
 def _named(session: Session) -> Steps[Session]:
-    response = yield profile_request(session)
-    assert isinstance(response, HttpResponse)
-    user_id = read(response, Profile).clientcode
-    if not user_id:
-        raise BrokerError(Fault.UNREADABLE, "a session that names no user")
-    return structs.replace(session, user_id=user_id)
+    response = yield from called(profile_request(session))
+    return named(session, read(response, Profile).clientcode)
 
 
 def _session(credentials: Credentials, token: str, now: datetime) -> Session:
-    midnight = now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
     return Session(
         user_id="",
         access_token=Secret(token),
-        api_key=_reveal(credentials.api_key),
-        extra={CLIENT: _client(credentials)},
-        expires_at=midnight + timedelta(days=1),  # angelone.md 2.4
+        api_key=reveal(credentials.api_key),
+        options=_client(credentials),
+        expires_at=next_end(now, SPEC.session_ends),  # angelone.md 2.4
     )
 
 
-def _client(credentials: Credentials) -> Secret:
-    words = [credentials.options.get(name) or unsaid for name, unsaid in UNSAID.items()]
-    if any(len(word.split()) != 1 or not word.isascii() for word in words):
+def _client(credentials: Credentials) -> dict[str, str]:
+    """What the broker asks about this machine, as the account says it."""
+    said = {name: credentials.options.get(name) or unsaid for name, unsaid in UNSAID.items()}
+    if any(len(word.split()) != 1 or not word.isascii() for word in said.values()):
         raise BrokerError(Fault.AUTH_DENIED, f"{', '.join(UNSAID)}: each is one word, an address")
-    return Secret(" ".join(words))
+    return said
 
 
-def _known(api_key: str, client: Secret) -> Headers:
+def _known(api_key: str, client: Mapping[str, str]) -> Headers:
     """The headers of every call (angelone.md 3)."""
-    local_ip, public_ip, mac_address = client.reveal().split()
     return (
         ("Accept", "application/json"),
         ("X-UserType", "USER"),
         ("X-SourceID", "WEB"),
-        ("X-ClientLocalIP", local_ip),
-        ("X-ClientPublicIP", public_ip),
-        ("X-MACAddress", mac_address),
+        ("X-ClientLocalIP", client["client_local_ip"]),
+        ("X-ClientPublicIP", client["client_public_ip"]),
+        ("X-MACAddress", client["mac_address"]),
         ("X-PrivateKey", api_key),
     )
-
-
-def _need(credentials: Credentials, names: Iterable[str]) -> None:
-    missing = [name for name in names if not getattr(credentials, name)]
-    if missing:
-        raise BrokerError(Fault.AUTH_DENIED, f"the account lacks {', '.join(missing)}")
-
-
-def _reveal(secret: Secret | None) -> str:
-    assert secret is not None  # `_need` looked
-    return secret.reveal()

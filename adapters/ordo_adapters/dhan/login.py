@@ -7,11 +7,8 @@ words with every number and token masked, and never the request.
 
 import base64
 import re
-from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -31,6 +28,7 @@ from ordod.adapter import (
     ist_datetime,
     shaped,
 )
+from ordod.adapter.logins import asked, called, from_address, reveal, way_in
 
 __all__ = ["login", "profile_request", "signed"]
 
@@ -56,28 +54,20 @@ def profile_request(user_id: str, access_token: Secret) -> HttpRequest:
 
 def login(credentials: Credentials, now: datetime) -> LoginDialogue:
     """A session, by a ready-made token as long as it lives, else by the account's way of logging in."""
-    if credentials.access_token:
-        try:
-            return (yield from _by_token(credentials.user_id, credentials.access_token, now))
-        except BrokerError as error:
-            if error.fault is not Fault.AUTH_EXPIRED or not (
-                credentials.pin or credentials.api_key
-            ):
-                raise
-    mode = credentials.mode
-    if mode not in SPEC.logins:
-        raise BrokerError(
-            Fault.UNSUPPORTED, f'login = "{mode}" is not known here; leave it out, or "page"'
+    return (
+        yield from way_in(
+            SPEC,
+            credentials,
+            lambda token: _by_token(credentials.user_id, token, now),
+            {"": lambda: _by_pin(credentials, now), "page": lambda: _by_page(credentials, now)},
         )
-    _need(credentials, SPEC.credentials[mode])
-    steps = _by_page(credentials, now) if mode == "page" else _by_pin(credentials, now)
-    return (yield from steps)
+    )
 
 
 def _by_token(user_id: str, access_token: Secret, now: datetime) -> LoginDialogue:
     """The token proves itself by naming its user, and says how long it lives (dhan.md 2.6)."""
-    response = yield profile_request(user_id, access_token)
-    profile = read(_http(response), Profile)
+    response = yield from called(profile_request(user_id, access_token))
+    profile = read(response, Profile)
     return _session(
         profile.dhan_client_id, access_token, profile.token_validity, "%d/%m/%Y %H:%M", now
     )
@@ -85,49 +75,38 @@ def _by_token(user_id: str, access_token: Secret, now: datetime) -> LoginDialogu
 
 def _by_pin(credentials: Credentials, now: datetime) -> LoginDialogue:
     """`POST /app/generateAccessToken` (dhan.md 2.1)."""
-    code = yield Ask("totp", f"TOTP code of {credentials.user_id} at Dhan")
-    assert isinstance(code, str)
+    code = yield from asked(Ask("totp", f"TOTP code of {credentials.user_id} at Dhan"))
     query = (
         ("dhanClientId", credentials.user_id),
-        ("pin", _reveal(credentials.pin)),
-        ("totp", code.strip()),
+        ("pin", reveal(credentials.pin)),
+        ("totp", code),
     )
-    response = yield HttpRequest("POST", "auth", "/app/generateAccessToken", OTHERS, query=query)
-    return _granted(_http(response), now)
+    path = "/app/generateAccessToken"
+    response = yield from called(HttpRequest("POST", "auth", path, OTHERS, query=query))
+    return _granted(response, now)
 
 
 def _by_page(credentials: Credentials, now: datetime) -> LoginDialogue:
     """A consent, its page in a browser, and the token id on the address it ends on (dhan.md 2.3)."""
     app = (
-        ("app_id", _reveal(credentials.api_key)),
-        ("app_secret", _reveal(credentials.api_secret)),
+        ("app_id", reveal(credentials.api_key)),
+        ("app_secret", reveal(credentials.api_secret)),
     )
     query = (("client_id", credentials.user_id),)
-    response = yield HttpRequest("POST", "auth", "/app/generate-consent", OTHERS, app, query=query)
-    consent = _answer(_http(response), "consentAppId")["consentAppId"]
-    ended_on = yield Ask(
-        "page",
-        "Log in to Dhan; then give the address your browser ends on (it holds tokenId)",
-        url=f"{SPEC.hosts['auth']}/login/consentApp-login?consentAppId={consent}",
-    )
-    assert isinstance(ended_on, str)
-    query = (("tokenId", _token_id(ended_on.strip())),)
-    response = yield HttpRequest("GET", "auth", "/app/consumeApp-consent", OTHERS, app, query=query)
-    return _granted(_http(response), now)
-
-
-def _token_id(answer: str) -> str:
-    """From the address the browser ended on, or bare. The answer is never quoted: it may be good for a session."""
-    found = [answer]
-    if "?" in answer:
-        with suppress(ValueError):
-            found = parse_qs(urlsplit(answer).query).get("tokenId", [])
-    if len(found) != 1 or not TOKEN_ID.fullmatch(found[0]):
-        raise BrokerError(
-            Fault.INVALID_INPUT,
-            "no tokenId in that: paste the whole address the browser ended on after the login",
+    path = "/app/generate-consent"
+    response = yield from called(HttpRequest("POST", "auth", path, OTHERS, app, query=query))
+    consent = _answer(response, "consentAppId")["consentAppId"]
+    ended_on = yield from asked(
+        Ask(
+            "page",
+            "Log in to Dhan; then give the address your browser ends on (it holds tokenId)",
+            url=f"{SPEC.hosts['auth']}/login/consentApp-login?consentAppId={consent}",
         )
-    return found[0]
+    )
+    query = (("tokenId", from_address(ended_on, "tokenId", TOKEN_ID)),)
+    path = "/app/consumeApp-consent"
+    response = yield from called(HttpRequest("GET", "auth", path, OTHERS, app, query=query))
+    return _granted(response, now)
 
 
 # Answers
@@ -174,22 +153,3 @@ def _expiry(access_token: str) -> datetime | None:
         return datetime.fromtimestamp(exp, IST)
     except (ValueError, LookupError, TypeError, OverflowError, OSError, msgspec.MsgspecError):
         return None
-
-
-# Pieces
-
-
-def _http(response: HttpResponse | str) -> HttpResponse:
-    assert isinstance(response, HttpResponse)
-    return response
-
-
-def _need(credentials: Credentials, names: Iterable[str]) -> None:
-    missing = [name for name in names if not getattr(credentials, name)]
-    if missing:
-        raise BrokerError(Fault.AUTH_DENIED, f"the account lacks {', '.join(missing)}")
-
-
-def _reveal(secret: Secret | None) -> str:
-    assert secret is not None  # `_need` looked
-    return secret.reveal()

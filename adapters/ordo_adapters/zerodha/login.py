@@ -6,18 +6,17 @@ cookies are kept by hand for as long as the dialogue lasts and go to Zerodha's o
 """
 
 import re
-from collections.abc import Generator, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from hashlib import sha256
-from typing import TypeAlias, TypeVar
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from typing import TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from msgspec import structs
 
 from ordo_adapters.zerodha.rows import LoginAnswer, Profile, SessionAnswer, data_of, read
 from ordo_adapters.zerodha.tables import LOGIN_FAULTS, OTHERS, SPEC
 from ordod.adapter import (
-    IST,
     Ask,
     BrokerError,
     Credentials,
@@ -28,11 +27,19 @@ from ordod.adapter import (
     Secret,
     Session,
 )
+from ordod.adapter.logins import (
+    Steps,
+    asked,
+    called,
+    from_address,
+    named,
+    need,
+    next_end,
+    reveal,
+    way_in,
+)
 
 __all__ = ["VERSION", "login", "profile_request", "signed"]
-
-T = TypeVar("T")
-Steps: TypeAlias = Generator[HttpRequest | Ask, HttpResponse | str, T]
 
 VERSION = ("X-Kite-Version", "3")
 PAGE = "/connect/login"
@@ -53,46 +60,44 @@ def profile_request(session: Session) -> HttpRequest:
 
 def login(credentials: Credentials, now: datetime) -> LoginDialogue:
     """A session, by a ready-made token as long as it lives, else by the account's way of logging in."""
-    if credentials.access_token:
-        try:
-            return (yield from _by_token(credentials, now))
-        except BrokerError as error:
-            if error.fault is not Fault.AUTH_EXPIRED or not credentials.api_secret:
-                raise
-    mode = credentials.mode
-    if mode not in SPEC.logins:
-        raise BrokerError(
-            Fault.UNSUPPORTED, f'login = "{mode}" is not known here; leave it out, or "headless"'
+
+    def through(steps: Callable[[Credentials], Steps[str]]) -> LoginDialogue:
+        request_token = yield from steps(credentials)
+        return (yield from _exchange(credentials, request_token, now))
+
+    return (
+        yield from way_in(
+            SPEC,
+            credentials,
+            lambda _: _by_token(credentials, now),
+            {"": lambda: through(_official), "headless": lambda: through(_headless)},
         )
-    _need(credentials, SPEC.credentials[mode])
-    steps = _headless(credentials) if mode == "headless" else _official(credentials)
-    request_token = yield from steps
-    return (yield from _exchange(credentials, request_token, now))
+    )
 
 
 def _by_token(credentials: Credentials, now: datetime) -> LoginDialogue:
     """The token proves itself by naming its user."""
-    _need(credentials, ("api_key",))
+    need(credentials, ("api_key",))
     assert credentials.access_token
     session = Session(
         user_id="",
         access_token=credentials.access_token,
-        api_key=_reveal(credentials.api_key),
-        expires_at=_end(now),
+        api_key=reveal(credentials.api_key),
+        expires_at=next_end(now, SPEC.session_ends),
     )
-    response = yield from _call(profile_request(session))
-    return _named(session, read(response, Profile).user_id)
+    response = yield from called(profile_request(session))
+    return named(session, read(response, Profile).user_id)
 
 
 def _exchange(credentials: Credentials, request_token: str, now: datetime) -> LoginDialogue:
     """`POST /session/token`: the one-time token and the app's secret for an access token (zerodha.md 2.1)."""
-    api_key, api_secret = _reveal(credentials.api_key), _reveal(credentials.api_secret)
+    api_key, api_secret = reveal(credentials.api_key), reveal(credentials.api_secret)
     form = {
         "api_key": api_key,
         "request_token": request_token,
         "checksum": sha256(f"{api_key}{request_token}{api_secret}".encode()).hexdigest(),
     }
-    response = yield from _call(
+    response = yield from called(
         HttpRequest("POST", "rest", "/session/token", OTHERS, (VERSION,), form=form)
     )
     answer = read(response, SessionAnswer, LOGIN_FAULTS)
@@ -102,9 +107,9 @@ def _exchange(credentials: Credentials, request_token: str, now: datetime) -> Lo
         user_id="",
         access_token=Secret(answer.access_token),
         api_key=api_key,
-        expires_at=_end(now),
+        expires_at=next_end(now, SPEC.session_ends),
     )
-    return _named(session, answer.user_id)
+    return named(session, answer.user_id)
 
 
 # Zerodha's page
@@ -112,39 +117,25 @@ def _exchange(credentials: Credentials, request_token: str, now: datetime) -> Lo
 
 def _official(credentials: Credentials) -> Steps[str]:
     query = urlencode(_page_query(credentials))
-    answer = yield from _ask(
+    answer = yield from asked(
         Ask(
             "page",
             "Log in to Zerodha; then give the address your browser ends on (it holds request_token)",
             url=f"{SPEC.hosts['web']}{PAGE}?{query}",
         )
     )
-    return _request_token(answer.strip())
-
-
-def _request_token(answer: str) -> str:
-    """From the address the browser ended on, or bare. The answer is never quoted: it may be good for a session."""
-    if REQUEST_TOKEN.fullmatch(answer):
-        return answer
-    found = _token_in(answer)
-    if found is None:
-        raise BrokerError(
-            Fault.INVALID_INPUT,
-            "no request_token in that: paste the whole address the browser ended on after the login",
-        )
-    return found
+    return from_address(answer, "request_token", REQUEST_TOKEN)
 
 
 def _token_in(url: str) -> str | None:
     try:
-        token = parse_qs(urlsplit(url).query).get("request_token", [""])[0]
-    except ValueError:
+        return from_address(url, "request_token", REQUEST_TOKEN)
+    except BrokerError:
         return None
-    return token if REQUEST_TOKEN.fullmatch(token) else None
 
 
 def _page_query(credentials: Credentials) -> Query:
-    return (("v", "3"), ("api_key", _reveal(credentials.api_key)))
+    return (("v", "3"), ("api_key", reveal(credentials.api_key)))
 
 
 # Without a browser (zerodha.md 2.2)
@@ -155,7 +146,7 @@ def _headless(credentials: Credentials) -> Steps[str]:
     path, query = yield from browser.open(PAGE, _page_query(credentials))
     first = yield from browser.post(
         "/api/login",
-        {"user_id": credentials.user_id, "password": _reveal(credentials.password)},
+        {"user_id": credentials.user_id, "password": reveal(credentials.password)},
     )
     step = read(first, LoginAnswer, LOGIN_FAULTS)
     if step.twofa_type != "totp":
@@ -163,13 +154,13 @@ def _headless(credentials: Credentials) -> Steps[str]:
             Fault.AUTH_DENIED,
             f"the account's second factor is {step.twofa_type!r}: set up external TOTP at Zerodha, or use its login page",
         )
-    code = yield from _ask(Ask("totp", f"TOTP code of {credentials.user_id} at Zerodha"))
+    code = yield from asked(Ask("totp", f"TOTP code of {credentials.user_id} at Zerodha"))
     second = yield from browser.post(
         "/api/twofa",
         {
             "user_id": credentials.user_id,
             "request_id": step.request_id,
-            "twofa_value": code.strip(),
+            "twofa_value": code,
             "twofa_type": step.twofa_type,
         },
     )
@@ -229,7 +220,7 @@ class _Browser:
     def _send(self, request: HttpRequest) -> Steps[HttpResponse]:
         cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         headers = (("Cookie", cookie),) if cookie else ()
-        response = yield from _call(structs.replace(request, headers=headers))
+        response = yield from called(structs.replace(request, headers=headers))
         self._keep(value for name, value in response.headers if name == "set-cookie")
         return response
 
@@ -246,43 +237,3 @@ def _place(location: str, path: str) -> tuple[str, Query]:
     """Where a redirect leads, at the host it came from: cookies go nowhere else."""
     target = urlsplit(location)
     return target.path or path, tuple(parse_qsl(target.query, keep_blank_values=True))
-
-
-# Pieces
-
-
-def _ask(ask: Ask) -> Steps[str]:
-    answer = yield ask
-    assert isinstance(answer, str)
-    return answer
-
-
-def _call(request: HttpRequest) -> Steps[HttpResponse]:
-    response = yield request
-    assert isinstance(response, HttpResponse)
-    return response
-
-
-def _need(credentials: Credentials, names: Iterable[str]) -> None:
-    missing = [name for name in names if not getattr(credentials, name)]
-    if missing:
-        raise BrokerError(Fault.AUTH_DENIED, f"the account lacks {', '.join(missing)}")
-
-
-def _named(session: Session, user_id: str) -> Session:
-    if not user_id:
-        raise BrokerError(Fault.UNREADABLE, "a session that names no user")
-    return structs.replace(session, user_id=user_id)
-
-
-def _reveal(secret: Secret | None) -> str:
-    assert secret is not None  # `_need` looked
-    return secret.reveal()
-
-
-def _end(now: datetime) -> datetime:
-    """Every token dies at 06:00 IST of the next day, or of today where it is not yet 06:00 (zerodha.md 2.3)."""
-    assert SPEC.session_ends is not None
-    today = now.astimezone(IST)
-    end = datetime.combine(today.date(), SPEC.session_ends, IST)
-    return end if today < end else end + timedelta(days=1)

@@ -28,7 +28,11 @@ SESSION = Session(
     user_id="A100001",
     access_token=Secret("jwt0"),
     api_key="key0",
-    extra={"client": Secret("127.0.0.1 192.0.2.10 02:00:00:00:00:01")},
+    options={
+        "client_local_ip": "127.0.0.1",
+        "client_public_ip": "192.0.2.10",
+        "mac_address": "02:00:00:00:00:01",
+    },
 )
 
 

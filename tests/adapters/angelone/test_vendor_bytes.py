@@ -56,7 +56,7 @@ SESSION = Session(
     user_id="A100001",
     access_token=Secret("token0"),
     api_key="key0",
-    extra={"client": Secret(" ".join(CLIENT.values()))},
+    options=CLIENT,
 )
 NONE = Listed(())
 
