@@ -261,6 +261,15 @@ class SessionKeeper:
                     f"Mend the credentials, then run: ordoctl login {self.name}"
                 )
 
+    async def still_lives(self, session: Session) -> bool:
+        """Whether the broker knows this session after all, though it refused a write in it: some say so of a wrong address too."""
+        if self.session is not session or not supports(self._adapter, "user"):
+            return False
+        try:
+            return await self._user_of(session) == session.user_id
+        except (BrokerError, Unsent, Lost):
+            return False
+
     @property
     def needs_person(self) -> bool:
         """It has no session and will get none, or not for certain, without a person."""

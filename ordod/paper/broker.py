@@ -117,12 +117,16 @@ class PaperBroker:
 
     # Sessions
 
+    def end_session(self, user: str) -> None:
+        """The session dies, as one that another login ended."""
+        self._logged_out.add(user)
+
     def _login(self, user: str) -> Any:
         self._logged_out.discard(user)
         return {"user_id": user, "access_token": _token(user)}
 
     def _logout(self, user: str, _name: str, _request: HttpRequest, _now: datetime) -> Any:
-        self._logged_out.add(user)
+        self.end_session(user)
         return {}
 
     def _user(self, user: str, _name: str, _request: HttpRequest, _now: datetime) -> Any:

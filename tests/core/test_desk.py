@@ -500,7 +500,7 @@ def sure_of_limits() -> Any:
 
 async def test_a_dead_session_is_renewed_once_and_the_order_sent_again() -> None:
     async with running_world() as world:
-        world.line().script(answers(401, "AUTH_EXPIRED"))
+        world.exchange.end_session("paper")
 
         result = await world.parts.desk.place(wanted("k1"))
 
@@ -511,13 +511,30 @@ async def test_a_dead_session_is_renewed_once_and_the_order_sent_again() -> None
 
 async def test_a_session_that_dies_twice_in_one_call_is_told() -> None:
     async with running_world() as world:
-        world.line().script(answers(401, "AUTH_EXPIRED"), answers(401, "AUTH_EXPIRED"))
+        dead = answers(401, "AUTH_EXPIRED")
+        world.line().script(dead, dead)
+        world.line().always(dead, request_is("GET", "/user"))
 
         error = await refused(world, wanted("k1"))
 
         assert error.kind is Kind.SESSION_REQUIRED
         assert not world.at_broker()
         assert world.parts.book.by_key("paper", "k1") is None
+
+
+async def test_a_session_that_lives_is_not_given_up_because_an_order_was_refused_for_it() -> None:
+    async with running_world() as world:
+        session = world.parts.accounts["paper"].keeper.session
+        world.line().script(answers(401, "AUTH_EXPIRED", "invalid token"))
+
+        error = await refused(world, wanted("k1"))
+        again = await world.parts.desk.place(wanted("k1"))
+
+        assert error.kind is Kind.SESSION_REQUIRED
+        assert "refuses orders of a session that lives (invalid token)" in error.message
+        assert world.parts.accounts["paper"].keeper.session is session
+        assert again.order.status is Status.PENDING
+        assert len(world.at_broker()) == 1
 
 
 async def test_orders_wait_for_a_first_reading_of_the_book() -> None:

@@ -215,7 +215,7 @@ class PaperFar(Far):
         self.broker.open_account(user, cash, self._now())
 
     def log_out(self, user: str) -> None:
-        self.broker._logged_out.add(user)
+        self.broker.end_session(user)
 
     def place_by_hand(self, user: str, quantity: int, symbol: str, side: Side) -> None:
         now = self._now()

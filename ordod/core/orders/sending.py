@@ -136,6 +136,8 @@ class Sender:
                 sends += hand.passed_at is not None
                 outcome: Outcome[T] = replace(self._answered(error, hand.passed_at), sends=sends)
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
+                    if await account.keeper.still_lives(session):
+                        return _unsent(sends, Kind.SESSION_REQUIRED, _refuses(account, error))
                     account.keeper.died(session, error.message)
                     if not has_renewed:
                         has_renewed = True
@@ -189,6 +191,13 @@ class Sender:
 
     def _doubt(self, why: str, sent_at: datetime) -> Outcome[T]:
         return Outcome(what="doubt", message=why[:200], sent_at=sent_at, died_at=self._clock.now())
+
+
+def _refuses(account: Account, error: BrokerError) -> str:
+    return (
+        f"{account.spec.name} refuses orders of a session that lives ({error.message}): is this machine's address "
+        "the one registered with the app, and may the app place orders?"
+    )
 
 
 def _unsent(sends: int, kind: Kind, message: str, retry_after_ms: int | None = None) -> Outcome[T]:
