@@ -296,7 +296,8 @@ def test_absence_counts_where_every_rule_holds() -> None:
         (reading(), {}, "has not shown the tag"),
         (reading(replace(ECHO, tags=())), {}, "has not shown the tag"),
         (reading(ECHO, row("b3")), {}, "carries no tag"),
-        (reading(ECHO, row("b3", placed_at=None)), {}, "carries no tag"),
+        (reading(ECHO, row("b3", placed_at=None, updated_at=None)), {}, "carries no tag"),
+        (reading(ECHO, row("b3", placed_at=None, updated_at=at(5))), {}, "carries no tag"),
         (reading(ECHO, row("b3", placed_at=at(-65))), {}, "carries no tag"),  # our clock is ahead
         # ... by an hour, and the broker's answers tell
         (reading(ECHO, row("b3", placed_at=at(-3600)), skew_s=-3600.0), {}, "carries no tag"),
@@ -333,6 +334,7 @@ def test_the_echo_must_be_of_the_same_type(echo: Any) -> None:
         row("b3", symbol="NSE:SBIN"),
         row("b3", side=Side.SELL),
         row("b3", placed_at=at(-301)),
+        row("b3", placed_at=None, updated_at=at(-301)),
     ],
 )
 def test_an_order_that_cannot_be_this_one_does_not_block_absence(harmless: BrokerOrder) -> None:
