@@ -39,6 +39,7 @@ REJECTIONS = {
 }
 
 
+RISK = frozenset({"INSUFFICIENT_FUNDS"})  # what is refused with an id, and stands in the book
 LISTS = {"/tradebook": "tradeBook", "/positions": "netPositions", "/holdings": "holdings"}
 
 
@@ -68,7 +69,7 @@ class FyersSim(BrokerSim):
     ) -> None:
         super().__init__(Options(seed=seed, cash=cash, hours=hours), now)
         self.market = Market(self.listed, self.paper)
-        self.desk = Desk(self.paper, ids=_order_id)
+        self.desk = Desk(self.paper, ids=_order_id, booked_refusals=RISK)
         self.accounts = Accounts(clients, self.chance)
         self.api = Api(self.accounts, Limits(enforced=limits), self.market, self.desk, self.paper)
 

@@ -138,7 +138,8 @@ class Api:
         """What the risk system refuses has an id and stands in the book, REJECTED."""
         booked = self.place(user, body, now, wish)
         if booked.waiting is Status.REJECTED:
-            raise FyersError.rejected(_red(booked.message or ""), id=booked.order_id)
+            words = f"RED:Insufficient funds or holdings: {booked.message}"
+            raise FyersError.rejected(words, id=booked.order_id)
         words = f"Order submitted successfully. Your Order Ref. No. {booked.order_id}"
         return success(1101, words, id=booked.order_id)
 
@@ -284,12 +285,10 @@ def with_refusals(act: Callable[[], T]) -> T:
                 raise FyersError(400, -51, "Invalid order id") from None
             case "INSUFFICIENT_FUNDS":
                 raise FyersError.rejected("RED:Margin Shortfall") from None
+            case "MARKET_CLOSED":
+                raise FyersError.rejected("Order not accepted: market closed") from None
             case _:
-                raise FyersError.rejected(_red(refusal.message)) from None
-
-
-def _red(message: str) -> str:
-    return f"RED:{message}"
+                raise FyersError.rejected(f"RED:{refusal.message}") from None
 
 
 def _tagged(rows: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
