@@ -127,4 +127,4 @@ def test_what_is_missing_is_named_before_anything_is_sent(given: Credentials, wo
 
     assert played.error is not None
     assert words in str(played.error)
-    assert played.requests == played.asks == []
+    assert (played.requests, played.asks) == ([], [])

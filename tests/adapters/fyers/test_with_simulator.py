@@ -152,7 +152,12 @@ def test_every_type_and_validity_is_taken(
     bench: Bench, terms: dict[str, Any], status: Status
 ) -> None:
     low = near(bench, "0.95")
-    base = {"side": Side.SELL, "product": Product.MIS, "price": low, "trigger_price": low + 1}
+    base: dict[str, Any] = {
+        "side": Side.SELL,
+        "product": Product.MIS,
+        "price": low,
+        "trigger_price": low + 1,
+    }
     if terms.get("trigger_price", 1) is None:
         base |= {"type": OrderType.LIMIT, "side": Side.BUY}
 
