@@ -23,6 +23,7 @@ from ordo_adapters.fyers.rows import (
     TradeRow,
     envelope,
     order_id,
+    placed_id,
     read,
     read_candle,
     read_depth,
@@ -137,7 +138,7 @@ class Fyers(Adapter):
         if order.tag is not None:
             body["orderTag"] = order.tag
         response = yield _write("POST", "/orders/sync", f"{ORDERS}.place", session, body)
-        return Placed(order_id(response))
+        return Placed(placed_id(response))
 
     def modify(
         self, session: Session, row: BrokerOrder, changes: OrderChanges, instrument: Instrument

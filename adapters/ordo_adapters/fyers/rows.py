@@ -68,6 +68,7 @@ __all__ = [
     "envelope",
     "instant",
     "order_id",
+    "placed_id",
     "read",
     "read_candle",
     "read_depth",
@@ -140,6 +141,17 @@ def order_id(response: HttpResponse) -> str:
             Fault.UNREADABLE, f"a success of code {answer.code} with the order id {answer.id!r}"
         )
     return answer.id
+
+
+def placed_id(response: HttpResponse) -> str:
+    """As `order_id`. A refusal that names an order is no sure one: the book has it, REJECTED or not (fyers.md 4.2, -99)."""
+    try:
+        return order_id(response)
+    except BrokerError as error:
+        match from_json(response.body):
+            case {"id": str(named)} if named:
+                raise BrokerError(error.fault, error.message, code=error.code) from None
+        raise
 
 
 class Profile(Struct):

@@ -176,18 +176,20 @@ def test_lots_become_units_and_units_lots(bench: Bench) -> None:
     assert [position.quantity for position in positions.good] == [200]
 
 
-@pytest.mark.parametrize(
-    ("terms", "fault"),
-    [
-        ({"quantity": 90_000}, Fault.INSUFFICIENT_FUNDS),
-        ({"type": OrderType.LIMIT, "price": Decimal("1450.512")}, Fault.INVALID_INPUT),
-    ],
-)
-def test_a_refusal_is_sure(bench: Bench, terms: dict[str, Any], fault: Fault) -> None:
+def test_a_refusal_that_names_no_order_is_sure(bench: Bench) -> None:
     with pytest.raises(BrokerError) as error:
-        bench.place(**terms)
+        bench.place(type=OrderType.LIMIT, price=Decimal("1450.512"))
 
-    assert (error.value.fault, error.value.sure) == (fault, True)
+    assert (error.value.fault, error.value.sure) == (Fault.INVALID_INPUT, True)
+    assert bench.rows() == ()
+
+
+def test_a_refusal_that_names_an_order_leaves_it_to_the_book(bench: Bench) -> None:
+    with pytest.raises(BrokerError) as error:
+        bench.place(quantity=90_000)
+
+    assert (error.value.fault, error.value.sure) == (Fault.INSUFFICIENT_FUNDS, False)
+    assert [(row.status, row.tags) for row in bench.rows()] == [(Status.REJECTED, (bench.tag,))]
 
 
 @pytest.mark.parametrize(
