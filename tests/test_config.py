@@ -22,6 +22,7 @@ FILE = Path("/etc/ordod/ordod.conf")
 OPTIONS = {
     "angelone": ("client_local_ip", "client_public_ip", "mac_address"),
     "dhan": (),
+    "fyers": ("redirect_uri",),
     "motilal": ("vendor_code", "redirect_uri"),
     "paper": (),
     "upstox": ("redirect_uri",),

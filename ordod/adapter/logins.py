@@ -92,7 +92,12 @@ def need(credentials: Credentials, names: Iterable[str]) -> None:
 
 
 def _missing(credentials: Credentials, names: Iterable[str]) -> list[str]:
-    return [name for name in names if not getattr(credentials, name, None)]
+    """Of names of the credentials and of options alike."""
+    return [
+        name
+        for name in names
+        if not (getattr(credentials, name, None) or credentials.options.get(name))
+    ]
 
 
 def reveal(secret: Secret | None) -> str:

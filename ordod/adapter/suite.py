@@ -592,6 +592,7 @@ def _no_id(bench: Bench) -> None:
 
 
 ABSENT = object()
+UNHEARD_OF, UNHEARD_OF_NUMBER = "never heard of", 98_765
 
 
 def _without(value: Any, broker_id: str, spoiled: Any) -> Any:
@@ -630,7 +631,10 @@ def _unknown_status(bench: Bench) -> None:
 
 
 def _spoiled_row(body: bytes, word: str) -> bytes | None:
-    """The answer with this word made unknown wherever one row has it, the first that does; None: none has it, or it is no JSON."""
+    """The answer with this word made unknown wherever one row has it, the first that does; None: none has it, or it is no JSON.
+
+    Where statuses are numbers a field must be called one: other fields have the same numbers.
+    """
     try:
         whole = json.loads(body)
     except ValueError:
@@ -641,8 +645,12 @@ def _spoiled_row(body: bytes, word: str) -> bytes | None:
         if isinstance(value, list):
             left += value
         elif isinstance(value, dict):
-            named = [key for key, item in value.items() if item == word]
-            value.update(dict.fromkeys(named, "never heard of"))
+            named = {key: UNHEARD_OF for key, item in value.items() if item == word} | {
+                key: UNHEARD_OF_NUMBER
+                for key, item in value.items()
+                if "status" in key.lower() and type(item) is int and str(item) == word
+            }
+            value.update(named)
             if named:
                 return json.dumps(whole).encode()
             left += value.values()

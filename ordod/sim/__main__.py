@@ -21,7 +21,7 @@ from ordod.sim.server import serving
 
 __all__ = ["main"]
 
-BROKERS = ("zerodha", "angelone", "dhan", "upstox")
+BROKERS = ("zerodha", "angelone", "dhan", "upstox", "fyers")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from ordo_adapters.angelone import AngelOne
+from ordo_adapters.fyers import Fyers
 from ordo_adapters.zerodha import ZERODHA, Zerodha
 from ordo_adapters.zerodha import tables as zerodha_tables
 from ordod.adapter import (
@@ -230,17 +231,24 @@ class GuessesOfTwo(AngelOne):
     """The same guess, where a row says its status twice."""
 
     def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
-        rows = yield from super().orders(session, instruments)
-        guessed = (structs.replace(rows.good[0], status=Status.PENDING) for _ in rows.bad)
-        return Rows((*rows.good, *guessed))
+        return _guess((yield from super().orders(session, instruments)))
 
 
-def test_a_guess_is_caught_where_a_row_says_its_status_twice() -> None:
-    samples = SAMPLES.parents[1] / "angelone" / "samples"
-    found = {one.name: one for one in suite.checks(GuessesOfTwo(), samples)}
+class GuessesOfNumbers(Fyers):
+    """The same guess, where a status is a number."""
+
+    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+        return _guess((yield from super().orders(session, instruments)))
+
+
+@pytest.mark.parametrize("adapter", [GuessesOfTwo(), GuessesOfNumbers()])
+def test_a_guess_is_caught_where_a_row_says_its_status_in_another_way(adapter: Adapter) -> None:
+    broker = adapter.spec.id
+    samples = SAMPLES.parents[1] / broker / "samples"
+    found = {one.name: one for one in suite.checks(adapter, samples)}
 
     with pytest.raises(Violation, match="made unknown"):
-        found["angelone: an unknown status spoils one row only"].run()
+        found[f"{broker}: an unknown status spoils one row only"].run()
 
 
 def test_a_word_and_a_fault_that_no_sample_reaches_are_caught(

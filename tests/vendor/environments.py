@@ -27,6 +27,7 @@ SDKS = {  # broker -> what is installed; the SDK itself first
     # Its ticker imports pkg_resources, which setuptools dropped with version 81.
     "zerodha": ("kiteconnect==5.2.2", "setuptools<81"),
     "dhan": ("dhanhq==2.3.0",),
+    "fyers": ("fyers-apiv3==3.2.0",),
 }
 
 
