@@ -58,7 +58,8 @@ def _proof(adapter: Adapter, operation: str, samples: Samples | None) -> str:
     well = samples.of(operation, ending_well=True)
     bench = Bench(adapter, samples, "")
     requests = [request for one in well for request in bench.play(one).requests]
-    if _sent_by_the_sdk(samples) & {_shape(one.method, one.path) for one in _telling(requests)}:
+    sent = _sent_by_the_sdk(samples)
+    if any(_is_sent(_shape(one.method, one.path), sent) for one in _telling(requests)):
         proof = "client"
     elif any(one.source == "sample" for one in every):
         proof = "samples"
@@ -78,6 +79,15 @@ def _sent_by_the_sdk(samples: Samples) -> set[Shape]:
         return set()
     sent = json.loads(file.read_bytes())["sent"]
     return {_shape(one["request"]["method"], one["request"]["path"]) for one in sent}
+
+
+def _is_sent(ours: Shape, sent: set[Shape]) -> bool:
+    """A word before a path of the SDK's tells which host it meant: the server that keeps its requests is one for all."""
+    method, path = ours
+    return any(
+        theirs == method and kept.endswith(path) and kept.removesuffix(path).count("/") <= 1
+        for theirs, kept in sent
+    )
 
 
 def _shape(method: str, path: str) -> Shape:

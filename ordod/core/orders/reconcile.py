@@ -242,7 +242,8 @@ def _unclaimed(book: Book, order: OrderState, reading: Reading, waited_s: float)
         owner = book.by_broker_id(reading.user, row.broker_order_id)
         if owner is not None and (owner.key is not None or owner.tag is not None):
             continue
-        last_seen_at = row.placed_at or row.updated_at  # what moved last before the send was placed before it
+        # What moved last before the send was placed before it.
+        last_seen_at = row.placed_at or row.updated_at
         if last_seen_at is None or last_seen_at >= sent_from:
             return row.broker_order_id
     return ""
