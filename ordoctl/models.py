@@ -6,7 +6,7 @@ ignored. What a broker does not say is None.
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "GttChange",
     "GttLeg",
     "Holding",
+    "Holidays",
     "Instrument",
     "JournalHead",
     "KillAnswer",
@@ -39,6 +40,10 @@ __all__ = [
     "Level",
     "LoginState",
     "Margin",
+    "Market",
+    "MarketSession",
+    "MarketStatus",
+    "OddDay",
     "Order",
     "OrderPage",
     "PlaceResult",
@@ -386,6 +391,51 @@ class Instrument(Struct, frozen=True, kw_only=True):
     freeze_quantity: int | None = None
     lower_circuit: Decimal | None = None
     upper_circuit: Decimal | None = None
+
+
+class MarketSession(Struct, frozen=True, kw_only=True):
+    opens_at: datetime
+    closes_at: datetime
+
+
+class Market(Struct, frozen=True, kw_only=True):
+    """One exchange. `sessions`: today's; `note`: what makes today unlike other days; `next_change`: when it opens or closes next."""
+
+    is_open: bool
+    sessions: tuple[MarketSession, ...] = ()
+    note: str | None = None
+    next_change: datetime | None = None
+
+
+class MarketStatus(Struct, frozen=True, kw_only=True):
+    """By exchange. `source`: the calendar file, or `built in`; `problem`: why the file that should serve does not."""
+
+    at: datetime
+    exchanges: dict[str, Market]
+    source: str = ""
+    problem: str | None = None
+
+    def __getitem__(self, exchange: str) -> Market:
+        return self.exchanges[exchange]
+
+
+class OddDay(Struct, frozen=True, kw_only=True):
+    """A day unlike others; `sessions`: what it opens and closes at instead, IST, none on a holiday."""
+
+    on: date
+    name: str
+    exchanges: tuple[str, ...] = ()
+    sessions: tuple[tuple[time, time], ...] = ()
+
+
+class Holidays(Struct, frozen=True, kw_only=True):
+    """`is_known`: the calendar has this year's."""
+
+    year: int
+    is_known: bool
+    days: tuple[OddDay, ...]
+    source: str = ""
+    problem: str | None = None
 
 
 # Accounts, kill, system

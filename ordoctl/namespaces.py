@@ -156,6 +156,8 @@ class MarketMethods(_Group):
     ltp = _Calls(requests.ltp)
     depth = _Calls(requests.depth)
     candles = _Calls(requests.candles)
+    status = _Calls(requests.market_status)
+    holidays = _Calls(requests.holidays)
 
 
 class InstrumentMethods(_Group):
@@ -284,6 +286,8 @@ class AsyncMarketMethods(_AsyncGroup):
     ltp = _Awaits(requests.ltp)
     depth = _Awaits(requests.depth)
     candles = _Awaits(requests.candles)
+    status = _Awaits(requests.market_status)
+    holidays = _Awaits(requests.holidays)
 
 
 class AsyncInstrumentMethods(_AsyncGroup):

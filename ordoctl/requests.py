@@ -29,11 +29,13 @@ from ordoctl.models import (
     Gtt,
     GttChange,
     GttLeg,
+    Holidays,
     Instrument,
     KillAnswer,
     KillStatus,
     LoginState,
     Margin,
+    MarketStatus,
     Order,
     OrderPage,
     PlaceResult,
@@ -641,6 +643,16 @@ def candles(
     """Oldest first, those that start within `start` to `end`. `interval`: 1m 3m 5m 10m 15m 30m 1h 1d."""
     params = _given(symbol=symbol, interval=interval, to=end, account=account)
     return Request("market.candles", {**params, "from": start}, _Candles, attrgetter("candles"))
+
+
+def market_status(exchanges: Sequence[str] | None = None) -> Request[MarketStatus]:
+    """Which exchanges are open, all where none is named, and when they open or close next."""
+    return Request("market.status", _given(exchanges=exchanges), MarketStatus, _as_it_is)
+
+
+def holidays(year: int | None = None, exchange: str | None = None) -> Request[Holidays]:
+    """Days of a year, this one where none is named, on which exchanges have no session or others than usual."""
+    return Request("market.holidays", _given(year=year, exchange=exchange), Holidays, _as_it_is)
 
 
 def instrument_get(symbol: str, account: str | None = None) -> Request[Instrument]:

@@ -1,4 +1,4 @@
-"""quote, candles, search."""
+"""quote, candles, market, search."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from ordoctl.commands import tables
 from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
 from ordoctl.ist import IST
 
-__all__ = ["candles", "quote", "search"]
+__all__ = ["candles", "market", "quote", "search"]
 
 
 def quote(terminal: Terminal) -> int:
@@ -32,6 +32,29 @@ def candles(terminal: Terminal) -> int:
         lambda result: tables.candles(result),
     )
     return DONE
+
+
+def market(terminal: Terminal) -> int:
+    args = terminal.args
+    if not args.holidays:
+        status = terminal.show(
+            requests.market_status(args.exchanges or None), lambda found: tables.markets(found)
+        )
+        _tell_problem(terminal, status.problem)
+        return DONE
+    if len(args.exchanges) > 1:
+        raise Misuse("--holidays takes one exchange, or none for all")
+    exchange = args.exchanges[0] if args.exchanges else None
+    days = terminal.show(
+        requests.holidays(args.year, exchange), lambda found: tables.holidays(found)
+    )
+    _tell_problem(terminal, days.problem)
+    return DONE
+
+
+def _tell_problem(terminal: Terminal, problem: str | None) -> None:
+    if problem:
+        terminal.say(f"{problem}. Until it is mended the built-in calendar serves")
 
 
 def search(terminal: Terminal) -> int:

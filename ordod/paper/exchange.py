@@ -69,6 +69,7 @@ class Exchange:
     ) -> None:
         self._floor = Floor(listings, seed, to_paise(cash), hours, order_ids)
         self._is_always_open = hours is None
+        self._hours = hours or MARKET_HOURS
         self._save = save
         self._ranges: dict[str, DayRange] = {}
         self._encoder = msgspec.json.Encoder()
@@ -229,7 +230,7 @@ class Exchange:
         step = self._floor.priced(book, seen)
         _, low, high, close = book.walk.band(day_of(step))
         if symbol not in self._ranges:
-            self._ranges[symbol] = DayRange(book.walk, book.instrument.exchange)
+            self._ranges[symbol] = DayRange(book.walk, book.instrument.exchange, self._hours)
         first, highest, lowest = self._ranges[symbol].until(step, self._is_always_open)
         trades = book.instrument.kind is not InstrumentKind.INDEX
         return Quote(
@@ -257,7 +258,7 @@ class Exchange:
         """Those that begin in [start, end], in market hours; nothing later than `now` is told where it is given."""
         book = self._floor.book(symbol)
         upto = step_of(now) if now is not None else None
-        return candles(book.walk, book.instrument.exchange, interval, start, end, upto)
+        return candles(book.walk, book.instrument.exchange, interval, start, end, upto, self._hours)
 
     # Time
 

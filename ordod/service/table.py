@@ -4,6 +4,7 @@ from ordod.core.parts import Parts
 from ordod.service import (
     accounts,
     gtts,
+    hours,
     journal,
     kill,
     market,
@@ -26,6 +27,7 @@ def table(parts: Parts, journal_key: bytes | None = None) -> list[Method]:
         *gtts.methods(parts),
         *portfolio.methods(parts),
         *market.methods(parts),
+        *hours.methods(parts),
         *streams.methods(parts),
         *kill.methods(parts),
         *risk.methods(parts),

@@ -24,7 +24,7 @@ EXAMPLE_CONFIG = Path(__file__).parents[2] / "ordod.conf.example"
 ROLES = {
     "read": "system.ping system.version system.status system.config account.list account.status order.get order.list "
     "order.trades order.history order.margin gtt.list portfolio.positions portfolio.holdings portfolio.funds market.quote "
-    "market.ltp market.depth market.candles instrument.get instrument.search events.subscribe events.unsubscribe "
+    "market.ltp market.depth market.candles market.status market.holidays instrument.get instrument.search events.subscribe events.unsubscribe "
     "kill.status risk.limits risk.check journal.tail journal.verify rpc.discover",
     "trade": "order.place order.modify order.cancel order.cancel_all gtt.place gtt.modify gtt.cancel portfolio.convert "
     "kill.engage",
@@ -51,7 +51,7 @@ PARAMETERS = {
 }
 NOT_YET = (
     "order.basket order.slice order.target deadman.arm deadman.beat deadman.disarm market.option_chain market.greeks "
-    "market.status market.holidays instrument.expiries portfolio.close portfolio.close_all journal.export system.reload"
+    "instrument.expiries portfolio.close portfolio.close_all journal.export system.reload"
 )
 
 

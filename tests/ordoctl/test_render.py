@@ -4,13 +4,14 @@ import io
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from ordoctl import render
-from ordoctl.models import Order, OrderPage
+from ordoctl.models import Holidays, MarketStatus, Order, OrderPage
 
 
 def shown(what: RenderableType, width: int) -> list[str]:
@@ -109,3 +110,36 @@ def test_accounts_are_named_where_there_are_several() -> None:
 
     assert "account" not in one[0]
     assert "account" in two[0]
+
+
+def test_the_hours_of_exchanges() -> None:
+    answer = {
+        "at": "2026-11-26T10:00:00+05:30",
+        "exchanges": {
+            "NSE": {
+                "is_open": True,
+                "sessions": [
+                    {
+                        "opens_at": "2026-11-26T09:15:00+05:30",
+                        "closes_at": "2026-11-26T15:30:00+05:30",
+                    }
+                ],
+                "next_change": "2026-11-26T15:30:00+05:30",
+            },
+            "MCX": {"is_open": False, "note": "a holiday"},
+        },
+    }
+
+    heading, _, *rows = shown(render.markets(msgspec.convert(answer, MarketStatus)), 80)
+
+    assert heading.split() == ["exchange", "now", "today", "next", "note"]
+    assert [row.split() for row in rows] == [
+        ["NSE", "open", "09:15-15:30", "closes", "26", "Nov", "15:30"],
+        ["MCX", "closed", "-", "-", "a", "holiday"],
+    ]
+
+
+def test_holidays_of_a_year_that_the_calendar_does_not_know() -> None:
+    (line,) = shown(render.holidays(Holidays(year=2031, is_known=False, days=())), 100)
+
+    assert line.startswith("the calendar has no holidays of 2031: every weekday")
