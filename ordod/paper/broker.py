@@ -23,7 +23,7 @@ from ordod.domain.orders import NewOrder, OrderChanges, OrderTerms
 from ordod.domain.portfolio import Conversion
 from ordod.paper.exchange import Exchange, Refusal
 from ordod.paper.hours import IST, Hours
-from ordod.paper.market import listings
+from ordod.paper.listed import listings
 
 __all__ = ["BOOK_DAY", "CASH", "PaperBroker"]
 

@@ -16,10 +16,11 @@ from ordod.paper.hours import (
 from ordod.paper.market import Walk
 from ordod.paper.orders import rupees_of
 
-__all__ = ["DayRange", "candles"]
+__all__ = ["DAY_GLANCE", "OPTION_GLANCE", "DayRange", "candles"]
 
 GLANCE = 15 * STEPS_S  # how often the price is looked at within a candle
 DAY_GLANCE = 60 * STEPS_S
+OPTION_GLANCE = 900 * STEPS_S
 
 
 def candles(
@@ -80,7 +81,10 @@ def _candle(walk: Walk, begins: int, opens: int, closes: int, glance: int) -> Ca
 class DayRange:
     """First, highest and lowest price of a day so far; remembers how far it has looked."""
 
-    def __init__(self, walk: Walk, exchange: Exchange, hours: Hours) -> None:
+    def __init__(
+        self, walk: Walk, exchange: Exchange, hours: Hours, glance: int = DAY_GLANCE
+    ) -> None:
+        self._glance = glance
         self._hours = hours
         self._walk = walk
         self._exchange = exchange
@@ -98,7 +102,7 @@ class DayRange:
             self._first = self._high = self._low = self._walk.price(self._next)
         while self._next <= step:
             self._see(self._next)
-            self._next += DAY_GLANCE
+            self._next += self._glance
         self._see(step)
         return self._first, self._high, self._low
 

@@ -3,6 +3,7 @@
 import json
 from math import exp, inf, nan, sqrt
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -21,7 +22,7 @@ CALL_OR_PUT = st.booleans()
 
 
 @pytest.mark.parametrize("row", VOLLIB["rows"])
-def test_it_agrees_with_py_vollib(row: list[float]) -> None:
+def test_it_agrees_with_py_vollib(row: list[Any]) -> None:
     flag, forward, strike, days, rate, volatility, worth, delta, gamma, theta, vega, rho = row
     is_call, at = flag == "c", (forward, strike, days / 365, rate)
 
