@@ -158,6 +158,8 @@ class MarketMethods(_Group):
     candles = _Calls(requests.candles)
     status = _Calls(requests.market_status)
     holidays = _Calls(requests.holidays)
+    option_chain = _Calls(requests.option_chain)
+    greeks = _Calls(requests.option_greeks)
 
 
 class InstrumentMethods(_Group):
@@ -165,6 +167,7 @@ class InstrumentMethods(_Group):
 
     get = _Calls(requests.instrument_get)
     search = _Calls(requests.instrument_search)
+    expiries = _Calls(requests.instrument_expiries)
     refresh = _Calls(requests.instrument_refresh)
 
 
@@ -288,6 +291,8 @@ class AsyncMarketMethods(_AsyncGroup):
     candles = _Awaits(requests.candles)
     status = _Awaits(requests.market_status)
     holidays = _Awaits(requests.holidays)
+    option_chain = _Awaits(requests.option_chain)
+    greeks = _Awaits(requests.option_greeks)
 
 
 class AsyncInstrumentMethods(_AsyncGroup):
@@ -295,6 +300,7 @@ class AsyncInstrumentMethods(_AsyncGroup):
 
     get = _Awaits(requests.instrument_get)
     search = _Awaits(requests.instrument_search)
+    expiries = _Awaits(requests.instrument_expiries)
     refresh = _Awaits(requests.instrument_refresh)
 
 

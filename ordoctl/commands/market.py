@@ -1,4 +1,4 @@
-"""quote, candles, market, search."""
+"""quote, candles, chain, market, search."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from ordoctl.commands import tables
 from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
 from ordoctl.ist import IST
 
-__all__ = ["candles", "market", "quote", "search"]
+__all__ = ["candles", "chain", "market", "quote", "search"]
 
 
 def quote(terminal: Terminal) -> int:
@@ -32,6 +32,25 @@ def candles(terminal: Terminal) -> int:
         lambda result: tables.candles(result),
     )
     return DONE
+
+
+def chain(terminal: Terminal) -> int:
+    args = terminal.args
+    underlying = args.underlying.upper()
+    found = terminal.show(
+        requests.option_chain(
+            underlying if ":" in underlying else f"NFO:{underlying}",
+            expiry=args.expiry,
+            strikes=args.strikes,
+            rate_percent=args.rate_percent,
+            account=args.account,
+        ),
+        lambda answer: tables.chain(answer),
+    )
+    if not found.missing:
+        return DONE
+    terminal.say(f"nothing known of {', '.join(found.missing)}")
+    return NO
 
 
 def market(terminal: Terminal) -> int:

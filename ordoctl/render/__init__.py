@@ -6,6 +6,7 @@ What comes from outside is put in as plain text, never as markup, and without co
 from ordoctl.render.daemon import journal, killed, login, released, secrets, status
 from ordoctl.render.grid import console
 from ordoctl.render.market import candles, depth, holidays, instruments, markets, quotes
+from ordoctl.render.options import chain
 from ordoctl.render.orders import (
     cancelled,
     change,
@@ -22,6 +23,7 @@ from ordoctl.render.words import rupees, when
 __all__ = [
     "cancelled",
     "candles",
+    "chain",
     "change",
     "console",
     "depth",
