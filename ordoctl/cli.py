@@ -244,6 +244,7 @@ def _market(grammar: _Grammar) -> None:
     candles.add_argument("symbol")
     candles.add_argument("interval", choices=INTERVALS)
     candles.add_argument("--from", dest="start", metavar="TIME", help="IST; else today, or a year")
+    candles.add_argument("--plot", action="store_true", help="as a picture")
     candles.add_argument("--to", dest="end", metavar="TIME", help="IST; else now")
     chain = grammar.command("chain", "calls and puts around the money", ("market", "chain"))
     chain.add_argument("underlying", help="as NIFTY, INFY, BFO:SENSEX, MCX:GOLDM")

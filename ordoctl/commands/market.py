@@ -29,7 +29,7 @@ def candles(terminal: Terminal) -> int:
     start = _instant(args.start) if args.start else _usual_start(args.interval, end)
     terminal.show(
         requests.candles(args.symbol, args.interval, start, end, args.account),
-        lambda result: tables.candles(result),
+        lambda result: tables.Plot(result) if args.plot else tables.candles(result),
     )
     return DONE
 

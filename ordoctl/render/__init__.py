@@ -17,10 +17,12 @@ from ordoctl.render.orders import (
     orders,
     trades,
 )
+from ordoctl.render.plot import Plot
 from ordoctl.render.portfolio import funds, holdings, positions
 from ordoctl.render.words import rupees, when
 
 __all__ = [
+    "Plot",
     "cancelled",
     "candles",
     "chain",

@@ -1,8 +1,6 @@
 """An option chain as traders read it: calls left, puts right, the money in the middle."""
 
-from decimal import Decimal
-
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from ordoctl.models import ModelBasis, OptionChain, OptionLeg
@@ -11,36 +9,36 @@ from ordoctl.render.words import NOTHING, grouped, rupees, text
 
 __all__ = ["chain"]
 
-# Calls from the outside in, puts mirrored. Open interest and bid, ask give way where it is narrow.
-COLUMNS = (
-    "OI>",
-    "delta>",
-    "IV>",
-    "bid>?",
-    "ask>?",
-    "call>",
-    "strike>",
-    "put>",
-    "bid>?",
-    "ask>?",
-    "IV>",
-    "delta>",
-    "OI>",
-)
+WIDE = 104  # columns that bids and asks of both sides need; they come and go together
 
 
 def chain(answer: OptionChain) -> RenderableType:
-    table = Grid(*COLUMNS)
-    for row in answer.strikes:
-        is_money = row.strike == answer.money
-        strike = Text(_strike(row.strike), style="bold reverse" if is_money else "bold")
-        style = "bold" if is_money else ""
-        table.row(
-            *_leg(row.call, answer, row.strike, style),
-            strike,
-            *_put(row.put, answer, row.strike, style),
-        )
-    return Group(text(_title(answer), "bold"), table, text(_basis(answer.basis), "dim"))
+    return Group(text(_title(answer), "bold"), _Chain(answer), text(_basis(answer.basis), "dim"))
+
+
+class _Chain:
+    """Calls from the outside in, puts mirrored."""
+
+    def __init__(self, answer: OptionChain) -> None:
+        self._answer = answer
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        market = ("bid>", "ask>") if options.max_width >= WIDE else (None, None)
+        greeks = ("IV>", "delta>", "OI>")
+        table = Grid(*reversed(greeks), *market, "call>", "strike>", "put>", *market, *greeks)
+        money = self._answer.money
+        for row in self._answer.strikes:
+            style = "bold reverse" if row.strike == money else "bold"
+            calls = _cells(row.call, is_inside=row.strike < money, is_wide=market[0] is not None)
+            puts = _cells(row.put, is_inside=row.strike > money, is_wide=market[0] is not None)
+            table.row(
+                *reversed(calls[3:]),
+                *calls[1:3],
+                calls[0],
+                Text(f"{row.strike.normalize():f}", style=style),
+                *puts,
+            )
+        yield table
 
 
 def _title(answer: OptionChain) -> str:
@@ -54,35 +52,18 @@ def _title(answer: OptionChain) -> str:
     return "   ".join(parts)
 
 
-def _leg(leg: OptionLeg | None, answer: OptionChain, strike: Decimal, style: str) -> list[Text]:
-    """Open interest, delta, IV, bid, ask, price of a call; what is in the money is told by colour."""
-    is_inside = strike < answer.money
-    return _cells(leg, "green" if is_inside else style)
-
-
-def _put(leg: OptionLeg | None, answer: OptionChain, strike: Decimal, style: str) -> list[Text]:
-    interest, delta, volatility, bid, ask, last = _cells(
-        leg, "green" if strike > answer.money else style
-    )
-    return [last, bid, ask, volatility, delta, interest]
-
-
-def _cells(leg: OptionLeg | None, style: str) -> list[Text]:
-    if leg is None:
-        return [Text(NOTHING, style="dim")] * 6
-    greeks = leg.greeks
-    return [
-        text(grouped(leg.oi)),
-        text(f"{greeks.delta:+.2f}" if greeks else NOTHING),
+def _cells(leg: OptionLeg | None, *, is_inside: bool, is_wide: bool) -> list[Text | None]:
+    """Price, bid, ask, IV, delta, open interest; in the money in colour."""
+    greeks = leg.greeks if leg is not None else None
+    cells: list[Text | None] = [
+        text(rupees(leg.last_price if leg else None), "green" if is_inside else ""),
+        text(rupees(leg.bid_price if leg else None), "dim") if is_wide else None,
+        text(rupees(leg.ask_price if leg else None), "dim") if is_wide else None,
         text(f"{greeks.iv_percent:.1f}" if greeks else NOTHING),
-        text(rupees(leg.bid_price), "dim"),
-        text(rupees(leg.ask_price), "dim"),
-        text(rupees(leg.last_price), style),
+        text(f"{greeks.delta:+.2f}" if greeks else NOTHING),
+        text(grouped(leg.oi if leg else None)),
     ]
-
-
-def _strike(strike: Decimal) -> str:
-    return f"{strike.normalize():f}"
+    return cells
 
 
 def _basis(basis: ModelBasis) -> str:
