@@ -6,7 +6,7 @@ ignored. What a broker does not say is None.
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -25,12 +25,17 @@ __all__ = [
     "Depth",
     "Doubt",
     "Event",
+    "Expiries",
+    "Expiry",
     "Failure",
+    "Forward",
     "Funds",
+    "Greeks",
     "Gtt",
     "GttChange",
     "GttLeg",
     "Holding",
+    "Holidays",
     "Instrument",
     "JournalHead",
     "KillAnswer",
@@ -39,6 +44,16 @@ __all__ = [
     "Level",
     "LoginState",
     "Margin",
+    "Market",
+    "MarketSession",
+    "MarketStatus",
+    "ModelBasis",
+    "OddDay",
+    "OptionChain",
+    "OptionGreeks",
+    "OptionLeg",
+    "OptionRow",
+    "OptionsGreeks",
     "Order",
     "OrderPage",
     "PlaceResult",
@@ -386,6 +401,151 @@ class Instrument(Struct, frozen=True, kw_only=True):
     freeze_quantity: int | None = None
     lower_circuit: Decimal | None = None
     upper_circuit: Decimal | None = None
+
+
+class Forward(Struct, frozen=True, kw_only=True):
+    """`source`: `future`, `parity` or `given`; `symbols`: whose prices it was made of."""
+
+    price: Decimal
+    source: str = ""
+    symbols: tuple[str, ...] = ()
+
+
+class ModelBasis(Struct, frozen=True, kw_only=True):
+    """What was put into the option model. `days`: calendar days left; `day_count` says how many are a year."""
+
+    forward: Forward | None = None
+    at: datetime | None = None
+    expires_at: datetime | None = None
+    days: float | None = None
+    rate_percent: Decimal | None = None
+    model: str = ""
+    day_count: str = ""
+    units: str = ""
+
+
+class Greeks(Struct, frozen=True, kw_only=True):
+    """`price`: what the volatility was found from, `priced_by` `mid` or `last`. Units: `ModelBasis.units`."""
+
+    price: Decimal
+    priced_by: str = ""
+    iv_percent: float
+    delta: float
+    gamma: float
+    theta: float
+    vega: float
+    rho: float
+
+
+class OptionLeg(Struct, frozen=True, kw_only=True):
+    """`greeks` is None where no volatility explains the price."""
+
+    symbol: str
+    last_price: Decimal | None = None
+    bid_price: Decimal | None = None
+    ask_price: Decimal | None = None
+    volume: int | None = None
+    oi: int | None = None
+    greeks: Greeks | None = None
+
+
+class OptionRow(Struct, frozen=True, kw_only=True):
+    """One strike; a side of which nothing is known is None."""
+
+    strike: Decimal
+    call: OptionLeg | None = None
+    put: OptionLeg | None = None
+
+
+class OptionChain(Struct, frozen=True, kw_only=True):
+    """Strikes from the lowest up; `money`: the one next to the forward, or the spot."""
+
+    symbol: str
+    expiry: date
+    money: Decimal
+    strikes: tuple[OptionRow, ...]
+    basis: ModelBasis
+    spot: Decimal | None = None
+    lot_size: int | None = None
+    missing: tuple[str, ...] = ()
+
+
+class OptionGreeks(Struct, frozen=True, kw_only=True):
+    strike: Decimal
+    kind: str
+    expiry: date
+    basis: ModelBasis
+    greeks: Greeks | None = None
+
+
+class OptionsGreeks(Struct, frozen=True, kw_only=True):
+    """By the symbol that was asked for."""
+
+    options: dict[str, OptionGreeks]
+    missing: tuple[str, ...] = ()
+
+    def __getitem__(self, symbol: str) -> OptionGreeks:
+        return self.options[symbol]
+
+
+class Expiry(Struct, frozen=True, kw_only=True):
+    """`kinds`: FUT, CE, PE."""
+
+    expiry: date
+    kinds: tuple[str, ...] = ()
+
+
+class Expiries(Struct, frozen=True, kw_only=True):
+    """The nearest first. `exchange`: where the contracts trade."""
+
+    exchange: str
+    name: str
+    expiries: tuple[Expiry, ...]
+
+
+class MarketSession(Struct, frozen=True, kw_only=True):
+    opens_at: datetime
+    closes_at: datetime
+
+
+class Market(Struct, frozen=True, kw_only=True):
+    """One exchange. `sessions`: today's; `note`: what makes today unlike other days; `next_change`: when it opens or closes next."""
+
+    is_open: bool
+    sessions: tuple[MarketSession, ...] = ()
+    note: str | None = None
+    next_change: datetime | None = None
+
+
+class MarketStatus(Struct, frozen=True, kw_only=True):
+    """By exchange. `source`: the calendar file, or `built in`; `problem`: why the file that should serve does not."""
+
+    at: datetime
+    exchanges: dict[str, Market]
+    source: str = ""
+    problem: str | None = None
+
+    def __getitem__(self, exchange: str) -> Market:
+        return self.exchanges[exchange]
+
+
+class OddDay(Struct, frozen=True, kw_only=True):
+    """A day unlike others; `sessions`: what it opens and closes at instead, IST, none on a holiday."""
+
+    on: date
+    name: str
+    exchanges: tuple[str, ...] = ()
+    sessions: tuple[tuple[time, time], ...] = ()
+
+
+class Holidays(Struct, frozen=True, kw_only=True):
+    """`is_known`: the calendar has this year's."""
+
+    year: int
+    is_known: bool
+    days: tuple[OddDay, ...]
+    source: str = ""
+    problem: str | None = None
 
 
 # Accounts, kill, system

@@ -156,6 +156,10 @@ class MarketMethods(_Group):
     ltp = _Calls(requests.ltp)
     depth = _Calls(requests.depth)
     candles = _Calls(requests.candles)
+    status = _Calls(requests.market_status)
+    holidays = _Calls(requests.holidays)
+    option_chain = _Calls(requests.option_chain)
+    greeks = _Calls(requests.option_greeks)
 
 
 class InstrumentMethods(_Group):
@@ -163,6 +167,7 @@ class InstrumentMethods(_Group):
 
     get = _Calls(requests.instrument_get)
     search = _Calls(requests.instrument_search)
+    expiries = _Calls(requests.instrument_expiries)
     refresh = _Calls(requests.instrument_refresh)
 
 
@@ -284,6 +289,10 @@ class AsyncMarketMethods(_AsyncGroup):
     ltp = _Awaits(requests.ltp)
     depth = _Awaits(requests.depth)
     candles = _Awaits(requests.candles)
+    status = _Awaits(requests.market_status)
+    holidays = _Awaits(requests.holidays)
+    option_chain = _Awaits(requests.option_chain)
+    greeks = _Awaits(requests.option_greeks)
 
 
 class AsyncInstrumentMethods(_AsyncGroup):
@@ -291,6 +300,7 @@ class AsyncInstrumentMethods(_AsyncGroup):
 
     get = _Awaits(requests.instrument_get)
     search = _Awaits(requests.instrument_search)
+    expiries = _Awaits(requests.instrument_expiries)
     refresh = _Awaits(requests.instrument_refresh)
 
 

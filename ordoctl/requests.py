@@ -7,7 +7,7 @@ is None is not sent.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
@@ -26,14 +26,19 @@ from ordoctl.models import (
     Candle,
     Change,
     Conversion,
+    Expiries,
     Gtt,
     GttChange,
     GttLeg,
+    Holidays,
     Instrument,
     KillAnswer,
     KillStatus,
     LoginState,
     Margin,
+    MarketStatus,
+    OptionChain,
+    OptionsGreeks,
     Order,
     OrderPage,
     PlaceResult,
@@ -641,6 +646,54 @@ def candles(
     """Oldest first, those that start within `start` to `end`. `interval`: 1m 3m 5m 10m 15m 30m 1h 1d."""
     params = _given(symbol=symbol, interval=interval, to=end, account=account)
     return Request("market.candles", {**params, "from": start}, _Candles, attrgetter("candles"))
+
+
+def market_status(exchanges: Sequence[str] | None = None) -> Request[MarketStatus]:
+    """Which exchanges are open, all where none is named, and when they open or close next."""
+    return Request("market.status", _given(exchanges=exchanges), MarketStatus, _as_it_is)
+
+
+def holidays(year: int | None = None, exchange: str | None = None) -> Request[Holidays]:
+    """Days of a year, this one where none is named, on which exchanges have no session or others than usual."""
+    return Request("market.holidays", _given(year=year, exchange=exchange), Holidays, _as_it_is)
+
+
+def option_chain(
+    symbol: str,
+    *,
+    expiry: date | str | None = None,
+    strikes: int | None = None,
+    rate_percent: Price | None = None,
+    account: str | None = None,
+) -> Request[OptionChain]:
+    """Calls and puts around the money of an underlying (`NSE_INDEX:NIFTY`, `NSE:INFY`, `NFO:NIFTY`).
+
+    Args:
+        expiry: without, the nearest. strikes: so many on each side of the money (10).
+        rate_percent: a year, for the model (0).
+    """
+    params = _given(
+        symbol=symbol, expiry=expiry, strikes=strikes, rate_percent=rate_percent, account=account
+    )
+    return Request("market.option_chain", params, OptionChain, _as_it_is)
+
+
+def option_greeks(
+    symbols: Sequence[str],
+    *,
+    forward: Price | None = None,
+    rate_percent: Price | None = None,
+    account: str | None = None,
+) -> Request[OptionsGreeks]:
+    """Implied volatility and greeks of options; `forward`: what to take for it, else it is looked for."""
+    params = _given(symbols=symbols, forward=forward, rate_percent=rate_percent, account=account)
+    return Request("market.greeks", params, OptionsGreeks, _as_it_is)
+
+
+def instrument_expiries(symbol: str, account: str | None = None) -> Request[Expiries]:
+    """When the futures and options on an underlying end."""
+    params = _given(symbol=symbol, account=account)
+    return Request("instrument.expiries", params, Expiries, _as_it_is)
 
 
 def instrument_get(symbol: str, account: str | None = None) -> Request[Instrument]:

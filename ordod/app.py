@@ -8,9 +8,9 @@ anything says killed, open ends are written down as doubts, and only then do ses
 for the first complete reading of their account.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -21,12 +21,12 @@ from ordod import __version__
 from ordod.adapter import Adapter, Credentials, Secret
 from ordod.config import AccountSettings, Settings
 from ordod.core.account import Account, AccountRules
-from ordod.core.calendar import Calendar
 from ordod.core.events import Events
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
 from ordod.core.guard.windows import Windows, order_group
 from ordod.core.masters import MasterKeeper
+from ordod.core.mornings import Mornings
 from ordod.core.orders.book import Book
 from ordod.core.orders.changes import Changes
 from ordod.core.orders.desk import Desk, NewId
@@ -44,9 +44,11 @@ from ordod.core.replaying import Replay, past_days
 from ordod.core.sessions import SessionKeeper
 from ordod.core.skew import MeasuringLine, Skew
 from ordod.core.tasks import Tasks
+from ordod.domain.calendar import WEEKDAYS, LoadedCalendar
 
 __all__ = ["running"]
 
+NO_HOLIDAYS = LoadedCalendar(WEEKDAYS)
 DRAIN_S = 8.0  # a call to a broker has 7 s
 SNAPSHOT_RECORDS = (
     100_000  # replayed in about half a second; past it a start makes a snapshot first
@@ -66,7 +68,7 @@ async def running(
     *,
     credentials_of: Callable[[AccountSettings], Credentials],
     learned: Callable[[Secret], None] = lambda secret: None,
-    holidays: Collection[date] = (),
+    calendar: LoadedCalendar = NO_HOLIDAYS,
     journal_key: bytes | None = None,
     mark: Mark | None = None,
     sealed: Callable[[Mark], None] = lambda mark: None,
@@ -77,7 +79,7 @@ async def running(
         adapters: broker id -> adapter, for the brokers in the settings.
         credentials_of: reads an account's secrets, at each login.
         learned: is told each secret a login yields.
-        holidays: weekdays without a market: no session is wanted in the morning.
+        calendar: when the exchanges trade.
         mark: the journal's head as `sealed` kept it last, outside the state directory; where the journal lacks it, the
             daemon starts KILLED.
     Raises:
@@ -121,7 +123,7 @@ async def running(
                 events,
                 credentials_of,
                 learned,
-                Calendar(holidays),
+                calendar,
             )
             try:
                 yield parts
@@ -145,11 +147,12 @@ async def _wire(
     events: Events,
     credentials_of: Callable[[AccountSettings], Credentials],
     learned: Callable[[Secret], None],
-    calendar: Calendar,
+    calendar: LoadedCalendar,
 ) -> Parts:
     clock, tasks = ports.clock, Tasks(group)
     ledger = Ledger(journal, book, events)
     prices = Prices(clock)
+    mornings = Mornings(calendar.calendar)
     sender = Sender(clock, gate)
     new_id = NewId(clock, ports.random)
     accounts: dict[str, Account] = {}
@@ -174,7 +177,7 @@ async def _wire(
             partial(credentials_of, each),
             partial(welcome, each),
             learned,
-            calendar,
+            mornings,
         )
 
     def looked_for(account: str, item_id: str) -> None:
@@ -192,6 +195,7 @@ async def _wire(
         limits=settings.risk.everywhere,
         strategy_limits=settings.risk.strategies,
         fresh_price=prices.fresh,
+        calendar=calendar.calendar,
         looked_for=looked_for,
     )
     changes = Changes(
@@ -272,6 +276,7 @@ async def _wire(
         keyed=keyed,
         kill=kill,
         prices=prices,
+        calendar=calendar,
         tasks=tasks,
         shown_settings=settings.public(),
         shut_down=stopping.set,
@@ -289,7 +294,7 @@ def _account(
     credentials: Callable[[], Credentials],
     welcome: Callable[[str], str],
     learned: Callable[[Secret], None],
-    calendar: Calendar,
+    mornings: Mornings,
 ) -> Account:
     spec, clock = adapter.spec, ports.clock
     urls = {
@@ -313,7 +318,7 @@ def _account(
         clock=clock,
         credentials=credentials,
         skew=skew,
-        calendar=calendar,
+        mornings=mornings,
         vault=ports.vault,
         user_id=settings.user_id,
         welcome=welcome,

@@ -22,11 +22,12 @@ from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret
 from ordod.app import running
 from ordod.config import AccountSettings, ConfigError, Settings, find, load
 from ordod.config import Grant as GrantSettings
+from ordod.config.calendar import load_calendar
 from ordod.core.orders.opening import Mark, TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
 from ordod.core.ports import Brokers, Clock, Disk, DiskError, Line, LineSettings, Ports
-from ordod.domain.holidays import HOLIDAYS
+from ordod.domain.calendar import Calendar, LoadedCalendar
 from ordod.io.clock import SystemClock, SystemRandom
 from ordod.io.files import Files, StateError
 from ordod.io.http import HttpBrokers
@@ -83,6 +84,9 @@ def check_config(asked: Path | None) -> int:
         )
     except CannotStart as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's answer
+        return 1
+    if problem := _calendar(settings).problem:
+        print(f"{problem}. Until it is mended the built-in calendar serves", file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
     names = ", ".join(
         f"{a.name} ({adapters[a.broker].spec.name})" for a in settings.accounts.values()
@@ -181,13 +185,16 @@ async def _serve(
         signals.arm(disk.gate())
         sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
         clock = SystemClock()
+        calendar = _calendar(settings)
+        if calendar.problem:
+            log.error("calendar refused", problem=calendar.problem, serves=calendar.source)
         tables = SqliteTables(settings.daemon.state_dir)
         stack.callback(tables.close)
         ports = Ports(
             clock=clock,
             random=SystemRandom(),
             disk=disk,
-            brokers=await _brokers(settings, disk, clock),
+            brokers=await _brokers(settings, disk, clock, calendar.calendar),
             signals=signals,
             tables=tables,
             vault=StoreVault(store),
@@ -199,7 +206,7 @@ async def _serve(
                 adapters,
                 credentials_of=partial(_credentials, secrets),
                 learned=redactor.add,
-                holidays=HOLIDAYS,
+                calendar=calendar,
                 mark=_kept_mark(settings),
                 sealed=partial(_keep_mark, settings),
             ) as parts:
@@ -274,6 +281,10 @@ def _listening(settings: Settings) -> Iterator[socket]:
         manager.__exit__(None, None, None)
 
 
+def _calendar(settings: Settings) -> LoadedCalendar:
+    return load_calendar((settings.daemon.state_dir, settings.file.parent))
+
+
 def _refuse_forgetful(settings: Settings, disk: Disk) -> None:
     """A file system that forgets, or that two machines share, cannot keep P1 and P2 for real money."""
     filesystem = disk.identity().filesystem
@@ -297,7 +308,7 @@ class _Brokers:
         return brokers.line(spec, settings)
 
 
-async def _brokers(settings: Settings, disk: Files, clock: Clock) -> _Brokers:
+async def _brokers(settings: Settings, disk: Files, clock: Clock, calendar: Calendar) -> _Brokers:
     papers = {
         account.name: account.options
         for account in settings.accounts.values()
@@ -312,7 +323,7 @@ async def _brokers(settings: Settings, disk: Files, clock: Clock) -> _Brokers:
         except FileNotFoundError:
             save = (await disk.create(PAPER_BOOK)).write
     try:
-        paper = paper_brokers(papers, clock, saved=saved, save=save)
+        paper = paper_brokers(papers, clock, calendar=calendar, saved=saved, save=save)
     except ValueError as error:
         raise CannotStart(f"paper: {error}") from error
     return _Brokers(paper, HttpBrokers(clock))

@@ -280,3 +280,27 @@ def test_a_command_that_is_none_is_a_mistake_of_usage() -> None:
 
     assert ended.returncode == 2
     assert "invalid choice: 'chek'" in ended.stderr
+
+
+def test_a_bad_calendar_is_told_by_check_and_does_not_stop_the_daemon(
+    configured: Configured, tmp_path: Path
+) -> None:
+    file = configured()
+    (tmp_path / "calendar.toml").write_text("years = 2026\n")
+
+    checked = ordod("check", "--config", file)
+
+    assert checked.returncode == 1
+    assert checked.stderr.startswith(f"{tmp_path}/calendar.toml: ")
+    assert checked.stderr.endswith(". Until it is mended the built-in calendar serves\n")
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "ordod", "--config", str(file)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert daemon.stderr is not None
+        told = [daemon.stderr.readline(), daemon.stderr.readline()]
+    finally:
+        daemon.kill()
+        daemon.communicate()
+    assert "calendar.toml" in told[0]
+    assert '"ready"' in told[1]

@@ -1,4 +1,4 @@
-"""quote, candles, search."""
+"""quote, candles, chain, market, search."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from ordoctl.commands import tables
 from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
 from ordoctl.ist import IST
 
-__all__ = ["candles", "quote", "search"]
+__all__ = ["candles", "chain", "market", "quote", "search"]
 
 
 def quote(terminal: Terminal) -> int:
@@ -29,9 +29,51 @@ def candles(terminal: Terminal) -> int:
     start = _instant(args.start) if args.start else _usual_start(args.interval, end)
     terminal.show(
         requests.candles(args.symbol, args.interval, start, end, args.account),
-        lambda result: tables.candles(result),
+        lambda result: tables.Plot(result) if args.plot else tables.candles(result),
     )
     return DONE
+
+
+def chain(terminal: Terminal) -> int:
+    args = terminal.args
+    underlying = args.underlying.upper()
+    found = terminal.show(
+        requests.option_chain(
+            underlying if ":" in underlying else f"NFO:{underlying}",
+            expiry=args.expiry,
+            strikes=args.strikes,
+            rate_percent=args.rate_percent,
+            account=args.account,
+        ),
+        lambda answer: tables.chain(answer),
+    )
+    if not found.missing:
+        return DONE
+    terminal.say(f"nothing known of {', '.join(found.missing)}")
+    return NO
+
+
+def market(terminal: Terminal) -> int:
+    args = terminal.args
+    if not args.holidays:
+        status = terminal.show(
+            requests.market_status(args.exchanges or None), lambda found: tables.markets(found)
+        )
+        _tell_problem(terminal, status.problem)
+        return DONE
+    if len(args.exchanges) > 1:
+        raise Misuse("--holidays takes one exchange, or none for all")
+    exchange = args.exchanges[0] if args.exchanges else None
+    days = terminal.show(
+        requests.holidays(args.year, exchange), lambda found: tables.holidays(found)
+    )
+    _tell_problem(terminal, days.problem)
+    return DONE
+
+
+def _tell_problem(terminal: Terminal, problem: str | None) -> None:
+    if problem:
+        terminal.say(f"{problem}. Until it is mended the built-in calendar serves")
 
 
 def search(terminal: Terminal) -> int:

@@ -5,7 +5,8 @@ What comes from outside is put in as plain text, never as markup, and without co
 
 from ordoctl.render.daemon import journal, killed, login, released, secrets, status
 from ordoctl.render.grid import console
-from ordoctl.render.market import candles, depth, instruments, quotes
+from ordoctl.render.market import candles, depth, holidays, instruments, markets, quotes
+from ordoctl.render.options import chain
 from ordoctl.render.orders import (
     cancelled,
     change,
@@ -16,12 +17,15 @@ from ordoctl.render.orders import (
     orders,
     trades,
 )
+from ordoctl.render.plot import Plot
 from ordoctl.render.portfolio import funds, holdings, positions
 from ordoctl.render.words import rupees, when
 
 __all__ = [
+    "Plot",
     "cancelled",
     "candles",
+    "chain",
     "change",
     "console",
     "depth",
@@ -30,10 +34,12 @@ __all__ = [
     "gtts",
     "history",
     "holdings",
+    "holidays",
     "instruments",
     "journal",
     "killed",
     "login",
+    "markets",
     "order",
     "orders",
     "positions",

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ordoctl.models import Candle, Instrument, Level, Quotes
+from ordoctl.models import Candle, Holidays, Instrument, Level, MarketStatus, Quotes
 from ordoctl.render.grid import Grid
-from ordoctl.render.words import day_and_minute, gain, grouped, rupees, when
+from ordoctl.render.words import NOTHING, day_and_minute, gain, grouped, rupees, text, when, word
 
-__all__ = ["candles", "depth", "instruments", "quotes"]
+__all__ = ["candles", "depth", "holidays", "instruments", "markets", "quotes"]
 
 
 def quotes(answer: Quotes) -> RenderableType:
@@ -84,6 +84,41 @@ def candles(candles: Sequence[Candle]) -> RenderableType:
             grouped(one.oi) if interest else None,
         )
     return table
+
+
+_HOURS = {"open": "green", "closed": "dim"}
+
+
+def markets(answer: MarketStatus) -> RenderableType:
+    table = Grid("exchange", "now", "today", "next", "note~")
+    for exchange, one in answer.exchanges.items():
+        sessions = (f"{s.opens_at:%H:%M}-{s.closes_at:%H:%M}" for s in one.sessions)
+        turn = NOTHING
+        if one.next_change:
+            turn = f"{'closes' if one.is_open else 'opens'} {day_and_minute(one.next_change)}"
+        table.row(
+            exchange,
+            word("open" if one.is_open else "closed", _HOURS),
+            ", ".join(sessions) or NOTHING,
+            turn,
+            one.note or "",
+        )
+    return table
+
+
+def holidays(answer: Holidays) -> RenderableType:
+    table = Grid("day", "name", "sessions", "exchanges~")
+    for day in answer.days:
+        table.row(
+            f"{day.on:%a %d %b %Y}",
+            day.name,
+            ", ".join(f"{a:%H:%M}-{b:%H:%M}" for a, b in day.sessions) or "closed",
+            " ".join(day.exchanges),
+        )
+    if answer.is_known:
+        return table
+    note = f"the calendar has no holidays of {answer.year}: every weekday counts as a trading day"
+    return Group(table, text(note, "yellow")) if answer.days else text(note)
 
 
 def instruments(found: Sequence[Instrument]) -> RenderableType:

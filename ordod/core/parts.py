@@ -22,6 +22,7 @@ from ordod.core.orders.settling import Reader
 from ordod.core.ports import Clock, Disk
 from ordod.core.prices import Prices
 from ordod.core.tasks import Tasks
+from ordod.domain.calendar import LoadedCalendar
 
 __all__ = ["Parts"]
 
@@ -46,6 +47,7 @@ class Parts(Struct, kw_only=True):
     keyed: KeyedChanges
     kill: KillSwitch
     prices: Prices
+    calendar: LoadedCalendar
     tasks: Tasks
     shown_settings: Mapping[str, Any]
     shut_down: Callable[[], None]

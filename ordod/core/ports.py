@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from ordod.adapter import Adapter, BrokerSpec, HttpRequest, HttpResponse, Instruments
-from ordod.domain.instruments import Instrument
+from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
 
 __all__ = [
     "Admit",
@@ -218,6 +218,14 @@ class Master(Instruments, Protocol):
 
     def closest(self, symbol: str) -> list[str]:
         """Up to five names one may have meant."""
+        ...
+
+    def expiries(self, exchange: Exchange, name: str) -> list[tuple[date, InstrumentKind]]:
+        """When contracts on the underlying of this name end, each kind for itself; the nearest first."""
+        ...
+
+    def contracts(self, exchange: Exchange, name: str, expiry: date) -> list[Instrument]:
+        """The futures and options on the underlying of this name that end on this day."""
         ...
 
     async def search(self, text: str, limit: int = 20) -> list[Instrument]:

@@ -32,8 +32,8 @@ from ordod.adapter import (
     Session,
     supports,
 )
-from ordod.core.calendar import DAY_ENDS, Calendar
 from ordod.core.kept import read_session, written
+from ordod.core.mornings import DAY_ENDS, Mornings
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import AccountNote
@@ -90,7 +90,7 @@ class SessionKeeper:
         clock: Clock,
         credentials: Callable[[], Credentials],
         skew: Skew | None = None,
-        calendar: Calendar | None = None,
+        mornings: Mornings | None = None,
         vault: Vault | None = None,
         user_id: str = "",
         welcome: Callable[[str], str] = lambda user: "",
@@ -112,7 +112,7 @@ class SessionKeeper:
         self._ledger = ledger
         self._clock = clock
         self.skew = skew or Skew(clock)
-        self._calendar = calendar or Calendar()
+        self._mornings = mornings or Mornings()
         self._vault = vault
         self._credentials = credentials
         self._may_serve = welcome
@@ -193,13 +193,13 @@ class SessionKeeper:
         session, now = self.session, self._clock.now()
         if session is None or session.expires_at is None or session.expires_at > now:
             return
-        rests = not self._calendar.is_wanted(now)
+        rests = not self._mornings.is_wanted(now)
         self.died(session, "the broker ends all sessions at this hour", rests=rests)
 
     def _is_morning(self) -> bool:
         """It is past LOGIN_AT of a trading day, no login was tried since, and the session is dead or dies before the day is over."""
         now = self._clock.now()
-        due = self._calendar.last_login(now)
+        due = self._mornings.last_login(now)
         if self._attempted_at is None or self._attempted_at >= due or now.date() != due.date():
             return False
         if self.session is None:
@@ -243,7 +243,7 @@ class SessionKeeper:
             case SessionState.ACTIVE:
                 return ""
             case SessionState.EXPIRED if self._rests:
-                morning = self._calendar.next_login(self._clock.now())
+                morning = self._mornings.next_login(self._clock.now())
                 return (
                     f"{self.name} has no session: {self.message}. It logs in with the next call, "
                     f"or by itself on {morning:%a %d %b at %H:%M}"

@@ -34,7 +34,7 @@ from ordod.domain.money import canonical
 
 __all__ = ["SqliteMaster", "SqliteTables"]
 
-FORMAT = 1  # of file and label; another one is fetched again
+FORMAT = 2  # of file and label; another one is fetched again
 
 BATCH = 1000  # rows: a statement's cost is spread, and a worker that is given up stops within milliseconds
 CACHED = 4096  # contracts by each way of look-up; more than the 3,000 a daemon may watch live
@@ -63,7 +63,7 @@ SETUP = (
     "BEGIN",
 )
 INDEXES = (
-    "CREATE INDEX by_symbol ON instruments (symbol)",
+    "CREATE INDEX by_symbol ON instruments (symbol, expiry, kind)",
     "CREATE INDEX by_broker_symbol ON instruments (broker_symbol, exchange)",
     "CREATE INDEX by_token ON instruments (instrument_token)",
     "COMMIT",
@@ -174,6 +174,12 @@ class SqliteMaster:
         """Up to five names one may have meant, the likeliest first. Bounded: a few milliseconds, on the loop."""
         return self._table.closest(symbol) if self._table else []
 
+    def expiries(self, exchange: Exchange, name: str) -> list[tuple[date, InstrumentKind]]:
+        return self._table.expiries(exchange, name) if self._table else []
+
+    def contracts(self, exchange: Exchange, name: str, expiry: date) -> list[Instrument]:
+        return self._table.contracts(exchange, name, expiry) if self._table else []
+
     async def search(self, text: str, limit: int = 20) -> list[Instrument]:
         """Contracts in whose symbol or name every word of `text` occurs: exact names first, then those that begin with
         the first word, cash before derivatives, the nearest expiry first. Reads the whole table in a worker."""
@@ -228,6 +234,29 @@ class _Table:
         statement = f"{SELECT} {condition} LIMIT {limit}"
         return self._connection.execute(statement, values).fetchall()
 
+    def expiries(self, exchange: Exchange, name: str) -> list[tuple[date, InstrumentKind]]:
+        # A contract's symbol goes on with the day: a digit (`:` follows `9`). The index alone answers.
+        start = f"{exchange}:{name}"
+        rows = self._connection.execute(
+            "SELECT DISTINCT expiry, kind, substr(symbol, ?, 7) FROM instruments "
+            "WHERE symbol >= ? AND symbol < ? AND expiry IS NOT NULL",
+            (len(start) + 1, f"{start}0", f"{start}:"),
+        )
+        days = {
+            (expiry, KINDS[kind])
+            for text, kind, stamp in rows
+            if stamp == _stamp(expiry := date.fromisoformat(text))  # not one of a longer name
+        }
+        return sorted(days)
+
+    def contracts(self, exchange: Exchange, name: str, expiry: date) -> list[Instrument]:
+        start = f"{exchange}:{name}{_stamp(expiry)}"
+        rows = self._connection.execute(
+            f"{SELECT} symbol >= ? AND symbol < ? AND expiry = ? ORDER BY symbol",
+            (start, f"{start}~", expiry.isoformat()),
+        )
+        return [_instrument(row) for row in rows]
+
     def closest(self, symbol: str) -> list[str]:
         wanted = symbol.upper()[:64]
         exchange, _, name = wanted.rpartition(":")
@@ -253,6 +282,11 @@ class _Table:
         above = execute(up, (here, behind, NEIGHBOURS)).fetchall()
         below = execute(down, (here, first, NEIGHBOURS)).fetchall()
         return [row[0] for row in (*above, *below)]
+
+
+def _stamp(expiry: date) -> str:
+    """As it stands in symbols: 24NOV26."""
+    return f"{expiry:%d%b%y}".upper()
 
 
 def _shared_beginning(one: str, other: str) -> int:

@@ -2,7 +2,8 @@
 
 Delivery (CNC) is paid in full when it is filled. Everything else ties up margin: a fraction of the larger of what the
 position could become if all open buys, or all open sells, were filled; so an order that makes a position smaller needs
-nothing. Profit becomes cash when a position is made smaller, at average cost.
+nothing. An option that is held ties up its premium; one that is sold ties up what a future would, whatever else is held, and
+the premium counts when it is closed. Profit becomes cash when a position is made smaller, at average cost.
 """
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from msgspec import Struct
 from ordod.domain.instruments import InstrumentKind
 from ordod.domain.orders import Product
 from ordod.domain.portfolio import Holding, Position
-from ordod.paper.market import Listing
+from ordod.paper.market import Listing, to_paise
 from ordod.paper.orders import average, rupees_of
 
 __all__ = ["Account", "Bucket", "Held", "margin_rate"]
@@ -27,7 +28,10 @@ def margin_rate(listing: Listing, product: Product) -> int:
 
 
 class Bucket(Struct, kw_only=True):
-    """One user's instrument and product. `net` and `cost` are signed; `asked_*` is what open orders ask for."""
+    """One user's instrument and product. `net` and `cost` are signed; `asked_*` is what open orders ask for.
+
+    `short_margin`: what each unit of a short position ties up, where that is not `rate` of its value: of options, paise.
+    """
 
     symbol: str
     product: Product
@@ -45,6 +49,7 @@ class Bucket(Struct, kw_only=True):
     asked_sell: int = 0
     asked_sell_value: int = 0
     tied: int = 0
+    short_margin: int = 0
 
     @property
     def is_delivery(self) -> bool:
@@ -69,6 +74,9 @@ class Bucket(Struct, kw_only=True):
         if self.is_delivery:
             return self.asked_buy_value
         longest = _exposure(self.net, self.cost, self.asked_buy, self.asked_buy_value)
+        if self.short_margin:
+            long = -(-longest * self.rate // FULL)
+            return max(long, max(0, self.asked_sell - self.net) * self.short_margin)
         shortest = _exposure(-self.net, -self.cost, self.asked_sell, self.asked_sell_value)
         return -(-max(longest, shortest) * self.rate // FULL)
 
@@ -177,7 +185,12 @@ class Account(Struct):
         symbol = listing.instrument.symbol
         found = self.buckets.get(symbol + " " + product)
         if found is None:
-            return Bucket(symbol=symbol, product=product, rate=margin_rate(listing, product))
+            return Bucket(
+                symbol=symbol,
+                product=product,
+                rate=margin_rate(listing, product),
+                short_margin=to_paise(listing.short_margin),
+            )
         return found
 
     def settle(self, bucket: Bucket) -> None:

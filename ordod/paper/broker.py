@@ -12,16 +12,18 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ordod.adapter import Fault, HttpRequest, HttpResponse
 from ordod.core.ports import DiskError
+from ordod.domain.calendar import WEEKDAYS, Calendar
 from ordod.domain.gtt import NewGtt
 from ordod.domain.market import Interval, Quote
 from ordod.domain.orders import NewOrder, OrderChanges, OrderTerms
 from ordod.domain.portfolio import Conversion
 from ordod.paper.exchange import Exchange, Refusal
-from ordod.paper.hours import IST, MARKET_HOURS
-from ordod.paper.market import listings
+from ordod.paper.hours import IST, Hours
+from ordod.paper.listed import listings
 
 __all__ = ["BOOK_DAY", "CASH", "PaperBroker"]
 
@@ -34,11 +36,16 @@ _HEAD = b'["exchange",'
 
 
 class _Head(Struct, frozen=True):
-    """What the commands behind it happened under. `day`: the book's."""
+    """What the commands behind it happened under. `day`: the book's. `calendar`: that of the market's hours, where they are kept."""
 
     day: date
     seed: int
     market_hours: bool
+    calendar: Calendar | None = None
+
+    @property
+    def hours(self) -> Hours | None:
+        return Hours(self.calendar or WEEKDAYS) if self.market_hours else None
 
 
 class PaperBroker:
@@ -46,7 +53,7 @@ class PaperBroker:
 
     Args:
         now: IST; a new book begins where the saved one is of an earlier day.
-        market_hours: open as the exchanges are; else always.
+        calendar: open as it says; None: always.
         saved: what `save` was given in earlier lives, in order; a torn end is left out.
         save: takes what happened, before the answer is given.
     Raises:
@@ -58,12 +65,12 @@ class PaperBroker:
         now: datetime,
         *,
         seed: int = SEED,
-        market_hours: bool = False,
+        calendar: Calendar | None = None,
         saved: bytes = b"",
         save: Callable[[bytes], None] | None = None,
     ) -> None:
         self._write = save
-        self._head = _Head(_book_day(now), seed, market_hours)
+        self._head = _Head(_book_day(now), seed, calendar is not None, calendar)
         self._before = b""  # goes before the next line that is saved
         self._logged_out: set[str] = set()
         self._encode = msgspec.json.Encoder().encode
@@ -239,7 +246,7 @@ class PaperBroker:
         """Begin a new book where the day of the last one is over."""
         day = _book_day(now)
         if day > self._head.day:
-            self._head = _Head(day, self._head.seed, self._head.market_hours)
+            self._head = replace(self._head, day=day)
             self._before = self._head_line()
             self.exchange.new_day(now, listings(day))
 
@@ -255,7 +262,7 @@ class PaperBroker:
             head = msgspec.convert(msgspec.json.decode(lines[0])[1], _Head)
         except (msgspec.MsgspecError, LookupError, TypeError) as error:
             raise ValueError(f"not a paper broker's book: {error}") from None
-        wanted = _Head(head.day, self._head.seed, self._head.market_hours)
+        wanted = replace(self._head, day=head.day)
         self.exchange = self._made(head)
         self.exchange.replay(lines[1:])
         self._head = wanted
@@ -271,7 +278,7 @@ class PaperBroker:
             listings(head.day),
             seed=head.seed,
             cash=CASH,
-            hours=MARKET_HOURS if head.market_hours else None,
+            hours=head.hours,
             save=self._keep,
         )
 

@@ -6,21 +6,21 @@ from datetime import datetime, time
 from ordod.domain.instruments import Exchange
 from ordod.domain.market import Candle, Interval
 from ordod.paper.hours import (
-    MARKET_HOURS,
     STEPS_S,
+    Hours,
     day_of,
     instant,
-    is_weekday,
     step_of,
     step_on,
 )
 from ordod.paper.market import Walk
 from ordod.paper.orders import rupees_of
 
-__all__ = ["DayRange", "candles"]
+__all__ = ["DAY_GLANCE", "OPTION_GLANCE", "DayRange", "candles"]
 
 GLANCE = 15 * STEPS_S  # how often the price is looked at within a candle
 DAY_GLANCE = 60 * STEPS_S
+OPTION_GLANCE = 900 * STEPS_S
 
 
 def candles(
@@ -30,13 +30,14 @@ def candles(
     start: datetime,
     end: datetime,
     upto: int | None,
+    hours: Hours,
 ) -> list[Candle]:
-    """The candles that begin in [start, end] on weekdays within the exchange's session; none looks beyond step `upto`."""
+    """The candles that begin in [start, end] within the exchange's sessions; none looks beyond step `upto`."""
     first, last = step_of(start), step_of(end)
     if start.microsecond % 250_000 or instant(first) < start:
         first += 1
     found: list[Candle] = []
-    for begins, opens, closes in _spans(exchange, interval, first, last):
+    for begins, opens, closes in _spans(exchange, interval, first, last, hours):
         if upto is not None:
             if opens > upto:
                 break
@@ -47,22 +48,21 @@ def candles(
 
 
 def _spans(
-    exchange: Exchange, interval: Interval, first: int, last: int
+    exchange: Exchange, interval: Interval, first: int, last: int, hours: Hours
 ) -> Iterator[tuple[int, int, int]]:
     """(the candle's time, first step, step it ends at) of each candle."""
     length = int(interval.length.total_seconds()) * STEPS_S
     for day in range(day_of(first), day_of(last) + 1):
-        if not is_weekday(day):
-            continue
-        opens, closes = MARKET_HOURS.session(exchange, day)
+        sessions = hours.sessions(exchange, day)
         if interval is Interval.D1:
             begins = step_on(day, time(0))
-            if first <= begins <= last:
-                yield begins, opens, closes
+            if sessions and first <= begins <= last:
+                yield begins, sessions[0][0], sessions[-1][1]
             continue
-        for begins in range(opens, closes, length):
-            if first <= begins <= last:
-                yield begins, begins, min(begins + length, closes)
+        for opens, closes in sessions:
+            for begins in range(opens, closes, length):
+                if first <= begins <= last:
+                    yield begins, begins, min(begins + length, closes)
 
 
 def _candle(walk: Walk, begins: int, opens: int, closes: int, glance: int) -> Candle:
@@ -81,7 +81,11 @@ def _candle(walk: Walk, begins: int, opens: int, closes: int, glance: int) -> Ca
 class DayRange:
     """First, highest and lowest price of a day so far; remembers how far it has looked."""
 
-    def __init__(self, walk: Walk, exchange: Exchange) -> None:
+    def __init__(
+        self, walk: Walk, exchange: Exchange, hours: Hours, glance: int = DAY_GLANCE
+    ) -> None:
+        self._glance = glance
+        self._hours = hours
         self._walk = walk
         self._exchange = exchange
         self._day = -1
@@ -92,13 +96,13 @@ class DayRange:
         """Paise; the day begins at midnight, or when its market opens."""
         day = day_of(step)
         if day != self._day:
-            opens, _ = MARKET_HOURS.session(self._exchange, day)
+            opens = self._hours.opening(self._exchange, day)
             self._day = day
             self._next = step_on(day, time(0)) if from_midnight else min(opens, step)
             self._first = self._high = self._low = self._walk.price(self._next)
         while self._next <= step:
             self._see(self._next)
-            self._next += DAY_GLANCE
+            self._next += self._glance
         self._see(step)
         return self._first, self._high, self._low
 

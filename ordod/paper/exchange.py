@@ -5,7 +5,7 @@ their times alone: `save` is given each command that changed something, one JSON
 gives the same exchange to the last trade number, however often anybody looked at it in between (`floor`).
 
 Simple on purpose: trades of users do not move the price; a user's two orders may trade with each other; no charges, no
-settlement, no options. Without `hours` it is always open, and its day ends only with `new_day`.
+settlement of shares. Without `hours` it is always open, and its day ends only with `new_day`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +16,15 @@ from typing import Any
 import msgspec
 
 from ordod.domain.gtt import NewGtt
-from ordod.domain.instruments import InstrumentKind
+from ordod.domain.instruments import Instrument, InstrumentKind
 from ordod.domain.market import Candle, Interval, Quote
 from ordod.domain.orders import Fill, NewOrder, OrderChanges, OrderTerms
 from ordod.domain.portfolio import Conversion, Funds, Holding, Margin, Position
-from ordod.paper.candles import DayRange, candles
+from ordod.paper.candles import DAY_GLANCE, OPTION_GLANCE, DayRange, candles
 from ordod.paper.floor import Floor, State
 from ordod.paper.hours import MARKET_HOURS, Hours, day_of, instant, step_of
-from ordod.paper.market import Listing, listings, to_paise
+from ordod.paper.listed import listings
+from ordod.paper.market import Listing, to_paise
 from ordod.paper.orders import PaperGtt, PaperOrder, rupees_of
 from ordod.paper.rules import Refusal, entry
 from ordod.paper.triggers import rising_legs
@@ -69,6 +70,7 @@ class Exchange:
     ) -> None:
         self._floor = Floor(listings, seed, to_paise(cash), hours, order_ids)
         self._is_always_open = hours is None
+        self._hours = hours or MARKET_HOURS
         self._save = save
         self._ranges: dict[str, DayRange] = {}
         self._encoder = msgspec.json.Encoder()
@@ -229,7 +231,9 @@ class Exchange:
         step = self._floor.priced(book, seen)
         _, low, high, close = book.walk.band(day_of(step))
         if symbol not in self._ranges:
-            self._ranges[symbol] = DayRange(book.walk, book.instrument.exchange)
+            self._ranges[symbol] = DayRange(
+                book.walk, book.instrument.exchange, self._hours, _glance(book.instrument)
+            )
         first, highest, lowest = self._ranges[symbol].until(step, self._is_always_open)
         trades = book.instrument.kind is not InstrumentKind.INDEX
         return Quote(
@@ -241,6 +245,7 @@ class Exchange:
             low_price=rupees_of(lowest),
             close_price=rupees_of(close),
             volume=book.walk.volume(step) if trades else None,
+            oi=book.walk.open_interest(step) if book.instrument.expiry else None,
             lower_circuit=rupees_of(low) if trades else None,
             upper_circuit=rupees_of(high) if trades else None,
             depth=book.depth(seen) if trades else None,
@@ -257,7 +262,7 @@ class Exchange:
         """Those that begin in [start, end], in market hours; nothing later than `now` is told where it is given."""
         book = self._floor.book(symbol)
         upto = step_of(now) if now is not None else None
-        return candles(book.walk, book.instrument.exchange, interval, start, end, upto)
+        return candles(book.walk, book.instrument.exchange, interval, start, end, upto, self._hours)
 
     # Time
 
@@ -347,3 +352,8 @@ class Exchange:
             "modify_gtt": (self.modify_gtt, (str, NewGtt)),
             "cancel_gtt": (self.cancel_gtt, (str,)),
         }
+
+
+def _glance(instrument: Instrument) -> int:
+    """How often a day's range looks at a price: a chain asks for a hundred options at once."""
+    return OPTION_GLANCE if instrument.strike is not None else DAY_GLANCE

@@ -20,6 +20,7 @@ from ordod.paper.clearing import Clearing
 from ordod.paper.hours import STEPS_S, Hours, day_of, instant
 from ordod.paper.market import Listing, to_paise
 from ordod.paper.matching import Book, Execution, Ladder, Numbers, is_reached
+from ordod.paper.options import OptionWalk
 from ordod.paper.orders import PaperGtt, PaperOrder, Part
 from ordod.paper.rules import Refusal, entry, has_ended, outside
 from ordod.paper.triggers import Triggers
@@ -251,6 +252,13 @@ class Floor:
         book = self.books[symbol]
         return book.walk.price(self.priced(book, self.seen))
 
+    def _closing(self, symbol: str, ended: bool) -> int:
+        """What a day's positions are closed at: an ended option at what it was worth, everything else at its last price."""
+        walk = self.books[symbol].walk
+        if ended and isinstance(walk, OptionWalk):
+            return walk.settlement()
+        return self.last(symbol)
+
     def _check_hours(self, book: Book, variety: Variety, step: int) -> None:
         if self._hours is None:
             return
@@ -329,8 +337,10 @@ class Floor:
                 for order in book.held:
                     self._end(book, order, Status.REJECTED, at, "the contract has ended")
         held = [order for book in self.books.values() for order in book.held if order.is_live]
-        last = {symbol: self.last(symbol) for symbol in self.books}
-        for account in self.clearing.accounts.values():
+        accounts = self.clearing.accounts.values()
+        traded = {bucket.symbol for account in accounts for bucket in account.buckets.values()}
+        last = {symbol: self._closing(symbol, symbol in ended) for symbol in traded}
+        for account in accounts:
             account.next_day(last, ended)
         self.triggers.next_day(at, ended)
         self._list(wanted)

@@ -3,11 +3,9 @@
 Inside the exchange an instant is an integer, so that replays are exact and a look at the hours costs a few divisions.
 """
 
-from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, timezone
 
-from msgspec import Struct
-
+from ordod.domain.calendar import WEEKDAYS, Calendar
 from ordod.domain.instruments import Exchange
 
 __all__ = ["IST", "MARKET_HOURS", "STEPS_DAY", "STEPS_S", "Hours", "day_of", "instant", "step_of"]
@@ -16,7 +14,8 @@ IST = timezone(timedelta(hours=5, minutes=30), "IST")
 STEPS_S = 4
 STEPS_DAY = 86_400 * STEPS_S
 _IST_STEPS = (5 * 3600 + 30 * 60) * STEPS_S
-_EPOCH = date(1970, 1, 1)  # a Thursday
+_EPOCH = date(1970, 1, 1)
+KEPT = 10_000  # days of exchanges whose steps are remembered
 
 
 def step_of(at: datetime) -> int:
@@ -43,47 +42,43 @@ def day_number(on: date) -> int:
     return (on - _EPOCH).days
 
 
-def is_weekday(day: int) -> bool:
-    return (day + 3) % 7 < 5
+class Hours:
+    """The sessions of a calendar, in steps."""
 
+    def __init__(self, calendar: Calendar) -> None:
+        self.calendar = calendar
+        self._known: dict[tuple[Exchange, int], tuple[tuple[int, int], ...]] = {}
 
-class Hours(Struct, frozen=True):
-    """Opening and closing time (IST) of each exchange, Monday to Friday."""
+    def sessions(self, exchange: Exchange, day: int) -> tuple[tuple[int, int], ...]:
+        """The steps at which the exchange opens and closes on a day; empty where it does not trade."""
+        found = self._known.get((exchange, day))
+        if found is None:
+            if len(self._known) > KEPT:
+                self._known.clear()
+            spans = self.calendar.sessions(exchange, _EPOCH + timedelta(days=day))
+            found = tuple((step_on(day, span.opens), step_on(day, span.closes)) for span in spans)
+            self._known[exchange, day] = found
+        return found
 
-    sessions: Mapping[Exchange, tuple[time, time]]
-
-    def session(self, exchange: Exchange, day: int) -> tuple[int, int]:
-        """The steps at which the exchange opens and closes on a day; closed days too, as if it traded."""
-        opens, closes = self.sessions[exchange]
-        return step_on(day, opens), step_on(day, closes)
+    def opening(self, exchange: Exchange, day: int) -> int:
+        """The step at which a day begins there; of a closed one as if it traded."""
+        if sessions := self.sessions(exchange, day):
+            return sessions[0][0]
+        usual = self.calendar.usual(exchange, _EPOCH + timedelta(days=day))
+        return step_on(day, usual[0].opens)
 
     def is_open(self, exchange: Exchange, step: int) -> bool:
-        day = day_of(step)
-        opens, closes = self.session(exchange, day)
-        return is_weekday(day) and opens <= step < closes
+        sessions = self.sessions(exchange, day_of(step))
+        return any(opens <= step < closes for opens, closes in sessions)
 
     def last_open(self, exchange: Exchange, step: int) -> int:
         """This step while the exchange trades, else the last one at which it did."""
         day = day_of(step)
         while True:
-            opens, closes = self.session(exchange, day)
-            if is_weekday(day) and step >= opens:
-                return min(step, closes - 1)
+            for opens, closes in reversed(self.sessions(exchange, day)):
+                if step >= opens:
+                    return min(step, closes - 1)
             day -= 1
 
 
-_CASH = (time(9, 15), time(15, 30))
-_CURRENCY = (time(9, 0), time(17, 0))
-MARKET_HOURS = Hours(
-    {
-        Exchange.NSE: _CASH,
-        Exchange.BSE: _CASH,
-        Exchange.NFO: _CASH,
-        Exchange.BFO: _CASH,
-        Exchange.NSE_INDEX: _CASH,
-        Exchange.BSE_INDEX: _CASH,
-        Exchange.CDS: _CURRENCY,
-        Exchange.BCD: _CURRENCY,
-        Exchange.MCX: (time(9, 0), time(23, 30)),
-    }
-)
+MARKET_HOURS = Hours(WEEKDAYS)

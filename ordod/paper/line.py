@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 from ordod.adapter import BrokerSpec, HttpRequest, HttpResponse
 from ordod.core.ports import Admit, Clock, DiskError, Line, LineSettings, Lost, Unsent
+from ordod.domain.calendar import WEEKDAYS, Calendar
 from ordod.paper.broker import CASH, PaperBroker
 
 __all__ = ["PaperBrokers", "PaperLine", "paper_brokers"]
@@ -72,6 +73,7 @@ def paper_brokers(
     accounts: Mapping[str, Mapping[str, str]],
     clock: Clock,
     *,
+    calendar: Calendar = WEEKDAYS,
     saved: bytes = b"",
     save: Callable[[bytes], None] | None = None,
 ) -> PaperBrokers:
@@ -79,6 +81,7 @@ def paper_brokers(
 
     Args:
         accounts: account -> its options (`spec.options`).
+        calendar: the hours of those with `hours = "market"`.
         saved, save: the broker's book, `STATE/paper/exchange.ndjson`.
     Raises:
         ValueError: an option has no such value, accounts disagree about the hours, or the book is damaged.
@@ -98,5 +101,7 @@ def paper_brokers(
     if len(hours) > 1:
         raise ValueError("all paper accounts share one exchange: give them the same hours")
     market_hours = HOURS[hours.pop()] if hours else False
-    broker = PaperBroker(clock.now(), market_hours=market_hours, saved=saved, save=save)
+    broker = PaperBroker(
+        clock.now(), calendar=calendar if market_hours else None, saved=saved, save=save
+    )
     return PaperBrokers(broker, clock, cash)

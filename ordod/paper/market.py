@@ -1,23 +1,21 @@
-"""What is listed, and how its price moves: a pure function of seed, name and time.
+"""How the price of what is listed moves: a pure function of seed, name and time.
 
 The price is a sum of smooth random waves, each four times as long and twice as high as the one before, which looks like a
 random walk but needs no state: any instant of any day can be asked for in any order, so candles of the past, quotes of now
 and a replay all agree, and nothing has to run while nobody looks.
 """
 
-from collections.abc import Callable, Iterator
-from datetime import date, time, timedelta
+from datetime import time
 from decimal import Decimal
-from functools import partial
 from hashlib import blake2b
 from math import sqrt
 
 from msgspec import Struct
 
-from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
+from ordod.domain.instruments import Instrument
 from ordod.paper.hours import STEPS_DAY, day_of, step_on
 
-__all__ = ["Listing", "Walk", "listings", "to_paise"]
+__all__ = ["Listing", "Walk", "to_paise"]
 
 WAVES = 11  # of 1 s, 4 s, 16 s ... 12 days
 TRADING_DAY_S = 22_500  # 09:15 to 15:30: what `volatility` is counted for
@@ -36,6 +34,8 @@ class Listing(Struct, frozen=True, kw_only=True):
         depth_quantity: about how many units the market maker shows at each of its five levels; 0: there is none.
         day_volume: about how many units trade in a day.
         walk: whose moves it follows (a share on two exchanges, a future its index); its own symbol where empty.
+        forward: of an option: the level its forward moves around, rupees; its own price follows (`options`).
+        short_margin: rupees a unit that a short position ties up; 0: `margin_rate` of its value, as a long one.
     """
 
     instrument: Instrument
@@ -46,6 +46,8 @@ class Listing(Struct, frozen=True, kw_only=True):
     depth_quantity: int = 500
     day_volume: int = 1_000_000
     walk: str = ""
+    forward: Decimal | None = None
+    short_margin: Decimal = Decimal(0)
 
 
 def to_paise(price: Decimal) -> int:
@@ -132,220 +134,11 @@ class Walk:
         today = self._listing.day_volume * (0.5 + self.chance(WAVES, day))
         return int(today * passed / STEPS_DAY)
 
-
-# What is listed
-
-SHARES: tuple[
-    tuple[str, str, bool], ...
-] = (  # name, price, on BSE too; prices are plausible, not of any day
-    ("RELIANCE", "1420", True),
-    ("TCS", "3120", True),
-    ("HDFCBANK", "985", True),
-    ("ICICIBANK", "1385", True),
-    ("INFY", "1450", True),
-    ("SBIN", "865", True),
-    ("ITC", "405", True),
-    ("BHARTIARTL", "2010", True),
-    ("HINDUNILVR", "2480", False),
-    ("LT", "3820", False),
-    ("AXISBANK", "1210", False),
-    ("KOTAKBANK", "2105", False),
-    ("BAJFINANCE", "1035", False),
-    ("MARUTI", "15600", False),
-    ("SUNPHARMA", "1690", False),
-    ("TITAN", "3740", False),
-    ("ASIANPAINT", "2515", False),
-    ("ULTRACEMCO", "12050", False),
-    ("WIPRO", "242", False),
-    ("HCLTECH", "1545", False),
-    ("NTPC", "335", False),
-    ("POWERGRID", "285", False),
-    ("ONGC", "248", False),
-    ("COALINDIA", "390", False),
-    ("TATASTEEL", "172", True),
-    ("JSWSTEEL", "1160", False),
-    ("HINDALCO", "760", False),
-    ("M&M", "3540", False),
-    ("BAJAJ-AUTO", "8950", False),
-    ("NESTLEIND", "1225", False),
-    ("IDEA", "9.5", True),
-    ("YESBANK", "22.4", False),
-)
-INDICES: tuple[tuple[Exchange, str, str], ...] = (
-    (Exchange.NSE_INDEX, "NIFTY", "25000"),
-    (Exchange.NSE_INDEX, "BANKNIFTY", "56000"),
-    (Exchange.NSE_INDEX, "FINNIFTY", "26500"),
-    (Exchange.NSE_INDEX, "INDIAVIX", "12.5"),
-    (Exchange.BSE_INDEX, "SENSEX", "82000"),
-)
-FUTURES: tuple[tuple[str, str, str, int, int], ...] = (  # name, price, tick, lot, freeze: units
-    ("NIFTY", "25000", "0.1", 65, 1_800),
-    ("BANKNIFTY", "56000", "0.2", 30, 600),
-    ("RELIANCE", "1420", "0.1", 500, 50_000),
-    ("INFY", "1450", "0.1", 400, 40_000),
-    ("SBIN", "865", "0.05", 750, 60_000),
-    ("TATASTEEL", "172", "0.01", 5_500, 200_000),
-)
-COMMODITIES: tuple[tuple[str, str, str, int, int, int], ...] = (
-    # name, price, tick, lot in units of the quotation, freeze, day of the month it expires at the latest
-    ("CRUDEOIL", "5800", "1", 100, 10_000, 19),
-    ("GOLDM", "122000", "1", 10, 1_000, 5),
-    ("SILVERM", "152000", "1", 5, 300, 28),
-    ("NATURALGAS", "310", "0.1", 1_250, 60_000, 26),
-    ("COPPER", "985", "0.05", 2_500, 70_000, 28),
-)
-CASH_FREEZE = 100_000
-CARRY = Decimal("0.0002")  # what a future costs above its underlying, for each day to its end
-
-
-def listings(on: date) -> tuple[Listing, ...]:
-    """A few dozen instruments as they stand on a day: shares, indices, futures of two expiries, commodities."""
-    return (*_shares(), *_indices(), *_futures(on), *_commodities(on))
-
-
-def _shares() -> Iterator[Listing]:
-    for number, (name, price, on_bse) in enumerate(SHARES):
-        for exchange in (Exchange.NSE, Exchange.BSE)[: 1 + on_bse]:
-            level = Decimal(price)
-            token = 1_000 + number if exchange is Exchange.NSE else 500_000 + number
-            yield Listing(
-                instrument=Instrument(
-                    exchange=exchange,
-                    symbol=f"{exchange}:{name}",
-                    broker_symbol=name,
-                    instrument_token=str(token),
-                    kind=InstrumentKind.EQUITY,
-                    tick_size=_cash_tick(level),
-                    lot_size=1,
-                    name=name,
-                    freeze_quantity=CASH_FREEZE,
-                ),
-                last_price=level,
-                depth_quantity=max(100, int(1_000_000 / level)),
-                day_volume=int(5_000_000_000 / level),
-                walk=name,
-            )
-
-
-def _cash_tick(price: Decimal) -> Decimal:
-    """NSE's ticks by price since April 2025."""
-    for below, tick in ((250, "0.01"), (1_000, "0.05"), (5_000, "0.1"), (10_000, "0.5")):
-        if price < below:
-            return Decimal(tick)
-    return Decimal(1)
-
-
-def _indices() -> Iterator[Listing]:
-    for number, (exchange, name, price) in enumerate(INDICES):
-        yield Listing(
-            instrument=Instrument(
-                exchange=exchange,
-                symbol=f"{exchange}:{name}",
-                broker_symbol=name,
-                instrument_token=str(900_000 + number),
-                kind=InstrumentKind.INDEX,
-                tick_size=Decimal("0.05"),
-                lot_size=None,
-                name=name,
-            ),
-            last_price=Decimal(price),
-            volatility=0.008,
-            depth_quantity=0,
-            day_volume=0,
-            walk=name,
+    def open_interest(self, step: int) -> int:
+        """Units: some days' volume, from one day's level to the next one's; of futures and options."""
+        day, lot = day_of(step), self._listing.instrument.lot_size or 1
+        before, after = (
+            self._listing.day_volume * (1 + self.chance(WAVES + 1, one)) for one in (day - 1, day)
         )
-
-
-def _futures(on: date) -> Iterator[Listing]:
-    indices = {name for _, name, _ in INDICES}
-    for expiry in _expiries(on, _last_tuesday):
-        for number, (name, price, tick, lot, freeze) in enumerate(FUTURES):
-            yield _future(
-                Exchange.NFO,
-                name,
-                expiry,
-                token=35_000 + number + 100 * expiry.month,
-                price=Decimal(price) * (1 + CARRY * (expiry - on).days),
-                tick=Decimal(tick),
-                lot=lot,
-                freeze=freeze,
-                volatility=0.008 if name in indices else 0.015,
-                margin_rate=Decimal("0.12") if name in indices else Decimal("0.18"),
-            )
-
-
-def _commodities(on: date) -> Iterator[Listing]:
-    for number, (name, price, tick, lot, freeze, latest) in enumerate(COMMODITIES):
-        for expiry in _expiries(on, partial(_weekday_by, latest)):
-            yield _future(
-                Exchange.MCX,
-                name,
-                expiry,
-                token=420_000 + number + 100 * expiry.month,
-                price=Decimal(price) * (1 + CARRY * (expiry - on).days),
-                tick=Decimal(tick),
-                lot=lot,
-                freeze=freeze,
-                volatility=0.012,
-                margin_rate=Decimal("0.1"),
-            )
-
-
-def _future(
-    exchange: Exchange,
-    name: str,
-    expiry: date,
-    *,
-    token: int,
-    price: Decimal,
-    tick: Decimal,
-    lot: int,
-    freeze: int,
-    volatility: float,
-    margin_rate: Decimal,
-) -> Listing:
-    contract = f"{name}{expiry:%d%b%y}FUT".upper()
-    return Listing(
-        instrument=Instrument(
-            exchange=exchange,
-            symbol=f"{exchange}:{contract}",
-            broker_symbol=contract,
-            instrument_token=str(token),
-            kind=InstrumentKind.FUTURE,
-            tick_size=tick,
-            lot_size=lot,
-            name=name,
-            expiry=expiry,
-            freeze_quantity=freeze,
-        ),
-        last_price=price // tick * tick,
-        volatility=volatility,
-        margin_rate=margin_rate,
-        band=Decimal("0.1"),
-        depth_quantity=lot * 10,
-        day_volume=lot * 100_000,
-        walk=name,
-    )
-
-
-def _expiries(on: date, rule: Callable[[int, int], date]) -> tuple[date, date]:
-    """The next two expiries, today's included."""
-    found: list[date] = []
-    year, month = on.year, on.month
-    while len(found) < 2:
-        if (expiry := rule(year, month)) >= on:
-            found.append(expiry)
-        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
-    return found[0], found[1]
-
-
-def _last_tuesday(year: int, month: int) -> date:
-    """NSE's monthly contracts end on the month's last Tuesday (since September 2025)."""
-    following = date(year + month // 12, month % 12 + 1, 1)
-    last = following - timedelta(days=1)
-    return last - timedelta(days=(last.weekday() - 1) % 7)
-
-
-def _weekday_by(latest: int, year: int, month: int) -> date:
-    day = date(year, month, latest)
-    return day - timedelta(days=max(0, day.weekday() - 4))
+        part = (step - step_on(day, time(0))) / STEPS_DAY
+        return int(before + (after - before) * part) // lot * lot

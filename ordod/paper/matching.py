@@ -7,6 +7,7 @@ the one that was there before. What it did not get waits at its limit; a market 
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -14,6 +15,7 @@ from ordod.domain.market import Depth, Level
 from ordod.domain.orders import Status
 from ordod.paper.hours import day_of
 from ordod.paper.market import Listing, Walk
+from ordod.paper.options import walk_of
 from ordod.paper.orders import PaperOrder, rupees_of
 
 __all__ = ["Book", "Execution", "Ladder", "Numbers", "is_reached"]
@@ -56,7 +58,7 @@ class Book:
     def __init__(self, listing: Listing, seed: int, numbers: Numbers) -> None:
         self.listing = listing
         self.instrument = listing.instrument
-        self.walk = Walk(listing, seed)
+        self._seed = seed
         self.stops: list[PaperOrder] = []
         self.held: list[PaperOrder] = []  # after-market orders, until the open
         self.hungry: list[PaperOrder] = []  # market orders that did not get all
@@ -64,6 +66,11 @@ class Book:
         self._buys: list[Place] = []
         self._sells: list[Place] = []
         self.ladder_left = Ladder(-1, [], [])
+
+    @cached_property
+    def walk(self) -> Walk:
+        """Made when it is first asked for: of a thousand options a few are."""
+        return walk_of(self.listing, self._seed)
 
     # Arriving
 

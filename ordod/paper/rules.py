@@ -130,7 +130,7 @@ def _protected(book: Book, start: int, percent: Decimal | None, *, buy: bool, da
     tick = book.walk.tick
     if percent is None or percent <= 0:
         percent = PROTECTION
-    width = int(start * percent) // 100
+    width = max(int(start * percent) // 100, tick)  # the market maker asks a tick more
     if buy:
         return min((start + width) // tick * tick, high)
     return max(-((width - start) // tick) * tick, low)

@@ -1,7 +1,7 @@
 """`market.*` and `instrument.*`: prices asked for, and what can be traded."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,16 +12,17 @@ from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
 from ordod.core.sessions import SessionState
-from ordod.domain.instruments import Instrument
+from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
 from ordod.domain.market import Depth, Interval, Quote
 from ordod.errors import Kind, OrdoError
+from ordod.service.asking import READ_KINDS, Asking
 from ordod.service.methods import Call, Example, Method, Role
 from ordod.service.orders import Symbol
 from ordod.service.params import AccountName, Instant
+from ordod.service.underlyings import contracts_of, known_expiries
 
 __all__ = ["methods"]
 
-READ_S = 10.0
 CANDLES_S = 60.0  # years of minutes are many requests, at three a second
 CANDLES_MAX = 500_000  # what one answer holds: 40 MB of JSON
 
@@ -54,6 +55,13 @@ class Search(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: Annotated[str, Meta(min_length=1, max_length=64)]
     account: AccountName | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
+
+
+class Expiries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`symbol`: the underlying's (NSE_INDEX:NIFTY, NSE:INFY), or its name at the exchange of its contracts (NFO:NIFTY, MCX:GOLDM)."""
+
+    symbol: Symbol
+    account: AccountName | None = None
 
 
 class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +103,19 @@ class Found(Struct, frozen=True):
     instruments: list[Instrument]
 
 
+class Expiry(Struct, frozen=True):
+    expiry: date
+    kinds: list[InstrumentKind]
+
+
+class ExpiryList(Struct, frozen=True):
+    """The nearest first. `exchange`: where the contracts trade."""
+
+    exchange: Exchange
+    name: str
+    expiries: list[Expiry]
+
+
 class Refreshed(Struct, frozen=True):
     """Broker -> how many instruments its new table has, or why it has none."""
 
@@ -104,37 +125,13 @@ class Refreshed(Struct, frozen=True):
 class _Market:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-
-    def _account(self, name: str | None, operation: str) -> Account:
-        """The account asked for, or the first with a session whose broker can."""
-        if name is not None:
-            account = self._parts.desk.account(name)
-            if not account.can(operation):
-                raise OrdoError(
-                    Kind.UNSUPPORTED,
-                    f"{account.spec.name} has no {operation} through Ordo",
-                    account=name,
-                )
-            return account
-        able = [a for a in self._parts.accounts.values() if a.can(operation)]
-        if not able:
-            raise OrdoError(Kind.UNSUPPORTED, f"no configured broker has {operation}")
-        return next((a for a in able if a.keeper.state is SessionState.ACTIVE), able[0])
-
-    def _instruments(self, account: Account, symbols: Iterable[str]) -> dict[str, Instrument]:
-        return {symbol: self._parts.desk.instrument(account, symbol) for symbol in symbols}
+        self._asking = Asking(parts)
 
     async def _ask(self, params: Asked, operation: str) -> tuple[dict[str, Quote], list[str]]:
-        account = self._account(params.account, operation)
-        await account.keeper.ensure(self._parts.clock.boot() + READ_S)
-        asked = self._instruments(account, params.symbols)
-        ask = account.adapter.quotes if operation == "quotes" else account.adapter.ltp
-        instruments = tuple({i.symbol: i for i in asked.values()}.values())
-        quotes: Mapping[str, Quote] = await account.read(
-            lambda session: ask(session, instruments),
-            deadline=self._parts.clock.boot() + READ_S,
-        )
-        self._parts.prices.learn(quotes.values())
+        account = self._asking.account(params.account, operation)
+        await self._asking.ready(account)
+        asked = {symbol: self._parts.desk.instrument(account, symbol) for symbol in params.symbols}
+        quotes = await self._asking.quotes(account, asked.values(), operation)
         known = {s: quotes[i.symbol] for s, i in asked.items() if i.symbol in quotes}
         return known, [symbol for symbol in asked if symbol not in known]
 
@@ -166,8 +163,8 @@ class _Market:
                 field="to",
                 value=params.to.isoformat(),
             )
-        account = self._account(params.account, "candles")
-        await account.keeper.ensure(self._parts.clock.boot() + READ_S)
+        account = self._asking.account(params.account, "candles")
+        await self._asking.ready(account)
         instrument = self._parts.desk.instrument(account, params.symbol)
         candles = await account.read(
             lambda session: account.adapter.candles(
@@ -178,12 +175,20 @@ class _Market:
         return CandleRows([(c.at, c.open, c.high, c.low, c.close, c.volume, c.oi) for c in candles])
 
     async def get(self, _: Call, params: OneSymbol) -> InstrumentAnswer:
-        account = self._account(params.account, "master")
+        account = self._asking.account(params.account, "master")
         return InstrumentAnswer(self._parts.desk.instrument(account, params.symbol))
 
     async def search(self, _: Call, params: Search) -> Found:
-        account = self._account(params.account, "master")
+        account = self._asking.account(params.account, "master")
         return Found(await account.master.search(params.text, params.limit))
+
+    async def expiries(self, _: Call, params: Expiries) -> ExpiryList:
+        account = self._asking.account(params.account, "master")
+        exchange, name = contracts_of(params.symbol)
+        found: dict[date, list[InstrumentKind]] = {}
+        for expiry, kind in known_expiries(account, params.symbol):
+            found.setdefault(expiry, []).append(kind)
+        return ExpiryList(exchange, name, [Expiry(on, kinds) for on, kinds in found.items()])
 
     async def refresh(self, call: Call, params: Refresh) -> Refreshed:
         """Fetch the instrument files anew, now."""
@@ -213,18 +218,6 @@ class _Market:
             if account.keeper.state is SessionState.ACTIVE:
                 each[account.spec.id] = account
         return list(each.values())
-
-
-READ_KINDS = (
-    Kind.UNKNOWN_ACCOUNT,
-    Kind.UNKNOWN_INSTRUMENT,
-    Kind.SESSION_REQUIRED,
-    Kind.AUTH_DENIED,
-    Kind.UNSUPPORTED,
-    Kind.RATE_LIMITED,
-    Kind.BROKER_UNAVAILABLE,
-    Kind.BROKER_ERROR,
-)
 
 
 def methods(parts: Parts) -> Iterable[Method]:
@@ -283,6 +276,15 @@ def methods(parts: Parts) -> Iterable[Method]:
             market.search,
             {"text": "INFY", "account": "paper"},
             {},
+        ),
+        (
+            "instrument.expiries",
+            "When the futures and options on an underlying end.",
+            Expiries,
+            ExpiryList,
+            market.expiries,
+            {"symbol": "NSE_INDEX:NIFTY", "account": "paper"},
+            {"exchange": "NFO", "name": "NIFTY"},
         ),
     )
     for name, summary, params, result, run, given, told in rows:

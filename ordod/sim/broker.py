@@ -19,10 +19,10 @@ from msgspec import Struct
 
 from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.hours import Hours
-from ordod.paper.market import Listing, listings
+from ordod.paper.listed import listings
+from ordod.paper.market import Listing
 from ordod.sim.faults import Fault, FaultKind, Faults
 from ordod.sim.message import Answer, Ending, Headers, Reply, Request
-from ordod.sim.options import nifty_options
 from ordod.sim.orders import PLAIN, Orders, Wish
 
 __all__ = ["BrokerSim", "Options", "Scope", "Seen", "SimError"]
@@ -284,5 +284,4 @@ class BrokerSim(ABC):
 
 
 def _listed(now: datetime) -> tuple[Listing, ...]:
-    listed = listings(now.date())
-    return (*listed, *nifty_options(listed))
+    return listings(now.date())

@@ -24,7 +24,8 @@ EXAMPLE_CONFIG = Path(__file__).parents[2] / "ordod.conf.example"
 ROLES = {
     "read": "system.ping system.version system.status system.config account.list account.status order.get order.list "
     "order.trades order.history order.margin gtt.list portfolio.positions portfolio.holdings portfolio.funds market.quote "
-    "market.ltp market.depth market.candles instrument.get instrument.search events.subscribe events.unsubscribe "
+    "market.ltp market.depth market.candles market.status market.holidays market.option_chain market.greeks "
+    "instrument.get instrument.search instrument.expiries events.subscribe events.unsubscribe "
     "kill.status risk.limits risk.check journal.tail journal.verify rpc.discover",
     "trade": "order.place order.modify order.cancel order.cancel_all gtt.place gtt.modify gtt.cancel portfolio.convert "
     "kill.engage",
@@ -43,16 +44,15 @@ PARAMETERS = {
     "order.margin": "account orders",
     "order.resolve": "account key outcome broker_order_id reason",
     "market.quote": "symbols account",
+    "market.option_chain": "symbol expiry strikes rate_percent account",
+    "market.greeks": "symbols forward rate_percent account",
     "market.candles": "symbol interval from to account",
     "events.subscribe": "topics accounts strategy symbols since epoch",
     "kill.engage": "account strategy mode cancel_open square_off cancel_gtt reason",
     "kill.release": "account strategy reason",
     "account.otp": "account otp",
 }
-NOT_YET = (
-    "order.basket order.slice order.target deadman.arm deadman.beat deadman.disarm market.option_chain market.greeks "
-    "market.status market.holidays instrument.expiries portfolio.close portfolio.close_all journal.export system.reload"
-)
+NOT_YET = "order.basket order.slice order.target deadman.arm deadman.beat deadman.disarm portfolio.close portfolio.close_all journal.export system.reload"
 
 
 @pytest.fixture(scope="module")

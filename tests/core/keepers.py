@@ -21,8 +21,8 @@ from ordod.adapter import (
     Secret,
     Session,
 )
-from ordod.core.calendar import Calendar
 from ordod.core.events import Events
+from ordod.core.mornings import Mornings
 from ordod.core.orders.book import Book
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.opening import open_journal
@@ -30,6 +30,7 @@ from ordod.core.ports import Admit, Line
 from ordod.core.sessions import SessionKeeper, SessionState
 from ordod.core.skew import MeasuringLine, Skew
 from ordod.core.tasks import Tasks
+from tests.core.making import closed_on
 from tests.core.world import BEGINS, LoopClock, with_spec
 from tests.simulation.disk import TearingDisk
 from tests.simulation.ports import SeededRandom
@@ -159,7 +160,7 @@ class Bench:
         vault: MemoryVault | None = None,
     ) -> None:
         self.clock = LoopClock(begins)
-        self.calendar = Calendar(holidays)
+        self.mornings = Mornings(closed_on(holidays))
         self.vault = vault
         self.disk = TearingDisk()
         self.broker = Banyan()
@@ -192,7 +193,7 @@ class Bench:
             clock=self.clock,
             credentials=lambda: Credentials(**self.credentials),
             skew=skew,
-            calendar=self.calendar,
+            mornings=self.mornings,
             vault=self.vault,
             user_id=user_id,
             learned=self.learned.append,

@@ -1,11 +1,16 @@
 """Values that tests of the core begin with: orders, rows, records, short to write."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from ordod.core.orders.book import Book
 from ordod.core.orders.records import Entry, Intent, Record
+from ordod.domain.calendar import WEEKDAYS, Calendar, OddDay
+from ordod.domain.instruments import Exchange
 from ordod.domain.orders import (
     BrokerOrder,
     Fill,
@@ -23,6 +28,12 @@ USER = "AB1"
 
 def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
+
+
+def closed_on(days: Iterable[date]) -> Calendar:
+    """Weekdays, but for these."""
+    closed = tuple(OddDay(on=on, name="holiday", exchanges=tuple(Exchange)) for on in days)
+    return replace(WEEKDAYS, days=closed)
 
 
 def terms(**changed: Any) -> OrderTerms:

@@ -1,6 +1,6 @@
 """Risk limits: a function of an order, limits and facts."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordod.core.guard.risk import Facts, OrderRate, check, is_market_open
+from ordod.core.guard.risk import Facts, OrderRate, check
 from ordod.domain.orders import OrderTerms, OrderType, Product, Side, Variety
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
@@ -63,7 +63,7 @@ BREAKS: list[tuple[RiskLimits, dict[str, Any], Facts, str]] = [
     (
         RiskLimits(market_hours=True),
         {},
-        Facts(now=NOW.replace(hour=16)),
+        Facts(now=NOW, is_open=False),
         "market_hours",
     ),
 ]
@@ -116,25 +116,9 @@ def test_a_limit_that_lacks_a_fresh_price_passes_and_says_so() -> None:
 
 
 def test_an_after_market_order_is_meant_for_closed_hours() -> None:
-    night = Facts(now=NOW.replace(hour=20))
+    night = Facts(now=NOW, is_open=False)
 
     assert check(order(variety=Variety.AMO), [("all", RiskLimits(market_hours=True), night)]) == ()
-
-
-@pytest.mark.parametrize(
-    ("symbol", "at", "is_open"),
-    [
-        ("NSE:INFY", NOW.replace(hour=9, minute=15), True),
-        ("NSE:INFY", NOW.replace(hour=9, minute=14), False),
-        ("NSE:INFY", NOW.replace(hour=15, minute=30), False),
-        ("MCX:GOLD24DEC26FUT", NOW.replace(hour=22), True),
-        ("CDS:USDINR24NOV26FUT", NOW.replace(hour=9), True),
-        ("NSE:INFY", NOW + timedelta(days=5), False),
-        ("NSE_INDEX:NIFTY", NOW, False),
-    ],
-)
-def test_exchanges_have_their_hours(symbol: str, at: datetime, is_open: bool) -> None:
-    assert is_market_open(symbol, at) is is_open
 
 
 @given(st.lists(st.floats(0, 90_000), max_size=60))

@@ -9,11 +9,12 @@ import pyotp
 import pytest
 
 from ordod.adapter import Ask, Fault, HttpResponse, Secret
-from ordod.core.calendar import Calendar
+from ordod.core.mornings import Mornings
 from ordod.core.ports import Unsent
 from ordod.core.sessions import SessionState
 from ordod.errors import OrdoError
 from tests.core.keepers import TOTP, Bench, MemoryVault, keeping
+from tests.core.making import closed_on
 from tests.core.world import VIRTUAL
 from tests.simulation.ports import IST
 
@@ -57,11 +58,11 @@ async def sleep_until(bench: Bench, at: datetime) -> None:
     ],
 )
 def test_the_next_morning_is_of_a_trading_day(now: datetime, morning: datetime) -> None:
-    calendar = Calendar([HOLIDAY])
+    mornings = Mornings(closed_on([HOLIDAY]))
 
-    assert calendar.next_login(now) == morning
-    assert calendar.last_login(morning) == morning
-    assert calendar.last_login(morning - timedelta(seconds=1)) < now + timedelta(seconds=1)
+    assert mornings.next_login(now) == morning
+    assert mornings.last_login(morning) == morning
+    assert mornings.last_login(morning - timedelta(seconds=1)) < now + timedelta(seconds=1)
 
 
 # Nights, mornings, holidays

@@ -25,10 +25,12 @@ from ordod.core.orders.desk import WantedOrder
 from ordod.core.parts import Parts
 from ordod.core.ports import Admit, Line, LineSettings, Ports, Unsent
 from ordod.core.sessions import SessionState
+from ordod.domain.calendar import LoadedCalendar
 from ordod.domain.orders import OrderTerms, OrderType, Product, Side, Status
 from ordod.errors import Kind, OrdoError
 from ordod.sim.zerodha import App, Client, ZerodhaSim
 from tests.core.keepers import MemoryVault
+from tests.core.making import closed_on
 from tests.core.world import VIRTUAL, LoopClock
 from tests.simulation.disk import TearingDisk
 from tests.simulation.near import MemoryTables, NoSignals
@@ -138,7 +140,7 @@ class Week:
             settings,
             {"zerodha": ZERODHA},
             credentials_of=self.credentials,
-            holidays=HOLIDAYS,
+            calendar=LoadedCalendar(closed_on(HOLIDAYS), "test"),
         ) as self.parts:
             yield
 

@@ -36,6 +36,7 @@ from ordod.core.orders.states import OrderState
 from ordod.core.parts import Parts
 from ordod.core.ports import Admit, Line, LineSettings, Lost, Master, Ports, Unsent
 from ordod.core.sessions import SessionState
+from ordod.domain.instruments import InstrumentKind
 from ordod.domain.orders import OrderTerms, OrderType, Product, Side
 from ordod.paper import PAPER
 from ordod.paper.broker import PaperBroker
@@ -266,6 +267,14 @@ class MemoryMaster(Master):
 
     def closest(self, symbol: str) -> list[str]:
         return [known for known in self.instruments if known[:6] == symbol[:6]][:5]
+
+    def expiries(self, exchange: Exchange, name: str) -> list[tuple[date, InstrumentKind]]:
+        known = (i for i in self.instruments.values() if (i.exchange, i.name) == (exchange, name))
+        return sorted({(i.expiry, i.kind) for i in known if i.expiry is not None})
+
+    def contracts(self, exchange: Exchange, name: str, expiry: date) -> list[Instrument]:
+        wanted = (exchange, name, expiry)
+        return [i for i in self.instruments.values() if (i.exchange, i.name, i.expiry) == wanted]
 
     async def search(self, text: str, limit: int = 20) -> list[Instrument]:
         return [i for i in self.instruments.values() if text in i.symbol][:limit]

@@ -384,3 +384,46 @@ async def test_rows_are_streamed_and_not_gathered(tmp_path: Path) -> None:
 
 def _files(tmp_path: Path) -> list[str]:
     return sorted(file.name for file in (tmp_path / "instruments").iterdir())
+
+
+# Contracts of an underlying
+
+
+def contract(symbol: str, kind: InstrumentKind, expiry: date, strike: str | None) -> Instrument:
+    exchange, _, name = symbol.partition(":")
+    return Instrument(
+        exchange=Exchange(exchange),
+        symbol=symbol,
+        broker_symbol=name,
+        instrument_token=symbol,
+        kind=kind,
+        tick_size=Decimal("0.05"),
+        lot_size=65,
+        expiry=expiry,
+        strike=Decimal(strike) if strike else None,
+    )
+
+
+async def test_the_contracts_of_an_underlying_are_found_by_its_name_and_no_longer_one(
+    tmp_path: Path,
+) -> None:
+    near, far = date(2026, 11, 24), date(2026, 12, 29)
+    call = contract("NFO:NIFTY24NOV2624500CE", InstrumentKind.CALL, near, "24500")
+    put = contract("NFO:NIFTY24NOV2624500PE", InstrumentKind.PUT, near, "24500")
+    future = contract("NFO:NIFTY29DEC26FUT", InstrumentKind.FUTURE, far, None)
+    others = [
+        contract("NFO:NIFTYNXT5024NOV26FUT", InstrumentKind.FUTURE, near, None),
+        contract("BFO:NIFTY24NOV26FUT", InstrumentKind.FUTURE, near, None),
+        contract("NFO:BANKNIFTY24NOV26FUT", InstrumentKind.FUTURE, near, None),
+    ]
+    master = await loaded(tmp_path, future, put, call, *others, INFY)
+
+    assert master.expiries(Exchange.NFO, "NIFTY") == [
+        (near, InstrumentKind.CALL),
+        (near, InstrumentKind.PUT),
+        (far, InstrumentKind.FUTURE),
+    ]
+    assert master.contracts(Exchange.NFO, "NIFTY", near) == [call, put]
+    assert master.contracts(Exchange.NFO, "NIFTY", date(2026, 12, 1)) == []
+    assert master.expiries(Exchange.NFO, "NIFTYNXT") == []
+    assert master.expiries(Exchange.NFO, "NIFTYNXT50") == [(near, InstrumentKind.FUTURE)]

@@ -292,6 +292,29 @@ def test_a_brokers_words_do_not_steer_the_terminal(
     assert "\x07" not in said.out + said.err
 
 
+def test_a_chain_is_asked_for_by_the_name_of_its_underlying(
+    daemon: ScriptedDaemon, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {
+        "symbol": "NFO:NIFTY",
+        "expiry": "2026-12-29",
+        "money": 24450,
+        "strikes": [],
+        "basis": {},
+    }
+    daemon.on("market.option_chain", answer, {**answer, "missing": ["NFO:NIFTY29DEC2624450CE"]})
+
+    known = run("chain", "nifty", "--expiry", "2026-12-29", "--strikes", "3", "--rate", "6.5")
+    silent = run("chain", "bfo:sensex")
+
+    assert (known, silent) == (0, 1)
+    assert daemon.calls("market.option_chain") == [
+        {"symbol": "NFO:NIFTY", "expiry": "2026-12-29", "strikes": 3, "rate_percent": "6.5"},
+        {"symbol": "BFO:SENSEX"},
+    ]
+    assert "nothing known of NFO:NIFTY29DEC2624450CE" in capsys.readouterr().err
+
+
 def test_call_reads_values_as_json_else_as_text(daemon: ScriptedDaemon, run: Run) -> None:
     daemon.on("a.b", {})
 

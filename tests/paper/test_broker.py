@@ -9,8 +9,11 @@ import msgspec
 import pytest
 
 from ordod.adapter import HttpRequest, HttpResponse
+from ordod.domain.calendar import WEEKDAYS
+from ordod.domain.market import Interval
 from ordod.paper.broker import PaperBroker
 from ordod.paper.hours import IST
+from tests.core.making import closed_on
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 
@@ -192,15 +195,40 @@ def test_a_book_that_was_away_for_days_opens_with_new_contracts() -> None:
     assert "NFO:NIFTY29DEC26FUT" in names
 
 
+def test_a_calendar_that_was_changed_since_keeps_the_book() -> None:
+    paper = Paper()
+    before = live(paper.write, calendar=WEEKDAYS)
+    before.handle("asha", place(quantity=3), NOW)
+
+    after = live(paper.write, paper.content, calendar=closed_on([NOW.date()]))
+    refused = after.handle("asha", place(quantity=5), NOW + timedelta(minutes=1))
+    again = live(paper.write, paper.content, calendar=closed_on([NOW.date()]))
+
+    assert (refused.status, msgspec.json.decode(refused.body)["fault"]) == (400, "MARKET_CLOSED")
+    assert [order.terms.quantity for order in again.exchange.orders("asha")] == [3]
+    assert again.exchange.dump() == after.exchange.dump()
+
+
+def test_the_papers_market_rests_on_holidays() -> None:
+    broker = live(lambda line: None, calendar=closed_on([NOW.date()]))
+
+    days = broker.exchange.candles(
+        "NSE:INFY", Interval.D1, NOW - timedelta(days=4), NOW + timedelta(days=1)
+    )
+
+    assert [candle.at.day for candle in days] == [20, 24]  # a day begins at midnight
+    assert not broker.exchange.is_open("NSE:INFY", NOW)
+
+
 def test_a_restart_with_other_hours_keeps_the_book() -> None:
     paper = Paper()
     always = live(paper.write)
     always.handle("asha", place(quantity=3), NOW)
 
-    market = live(paper.write, paper.content, market_hours=True)
+    market = live(paper.write, paper.content, calendar=WEEKDAYS)
     market.handle("asha", place(quantity=4), NOW)
     night = market.handle("asha", place(quantity=5), NOW.replace(hour=20))
-    again = live(paper.write, paper.content, market_hours=True)
+    again = live(paper.write, paper.content, calendar=WEEKDAYS)
 
     assert (night.status, msgspec.json.decode(night.body)["fault"]) == (400, "MARKET_CLOSED")
     assert [o["quantity"] for o in ask(again, "/orders")] == [3, 4]

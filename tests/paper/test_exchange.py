@@ -23,7 +23,8 @@ from ordod.domain.orders import (
 from ordod.domain.portfolio import Conversion
 from ordod.paper.exchange import Exchange, Refusal
 from ordod.paper.hours import IST, MARKET_HOURS
-from ordod.paper.market import Listing, listings
+from ordod.paper.listed import listings
+from ordod.paper.market import Listing
 
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 ROCK = "NSE:ROCK"  # stands at 100, nobody but users trades it

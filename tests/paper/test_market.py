@@ -8,7 +8,7 @@ from ordod.domain.market import Interval
 from ordod.domain.money import is_on_tick
 from ordod.paper.exchange import Exchange
 from ordod.paper.hours import IST
-from ordod.paper.market import listings
+from ordod.paper.listed import listings
 
 MONDAY = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
 CLOSE = MONDAY.replace(hour=15, minute=30)

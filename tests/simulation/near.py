@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ordod.adapter import Adapter, BrokerSpec, HttpRequest, HttpResponse
 from ordod.core.ports import Admit, Line, LineSettings, Lost, Master, Unsent
-from ordod.domain.instruments import Exchange, Instrument
+from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
 from tests.simulation.far import fields
 
 if TYPE_CHECKING:
@@ -293,6 +293,14 @@ class _MemoryMaster(Master):
 
     def closest(self, symbol: str) -> list[str]:
         return sorted(self.rows)[:1]
+
+    def expiries(self, exchange: Exchange, name: str) -> list[tuple[date, InstrumentKind]]:
+        known = (i for i in self.rows.values() if (i.exchange, i.name) == (exchange, name))
+        return sorted({(i.expiry, i.kind) for i in known if i.expiry is not None})
+
+    def contracts(self, exchange: Exchange, name: str, expiry: date) -> list[Instrument]:
+        wanted = (exchange, name, expiry)
+        return [i for i in self.rows.values() if (i.exchange, i.name, i.expiry) == wanted]
 
     async def search(self, text: str, limit: int = 20) -> list[Instrument]:
         return [row for name, row in self.rows.items() if text.upper() in name][:limit]

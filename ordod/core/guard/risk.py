@@ -7,37 +7,27 @@ price passes, and is named in what the check returns, so that the answer can say
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime, time
+from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
-from ordod.domain.instruments import Exchange
 from ordod.domain.money import canonical
 from ordod.domain.orders import OrderTerms, Variety
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["DAY_S", "Facts", "OrderRate", "check", "is_market_open"]
+__all__ = ["DAY_S", "Facts", "OrderRate", "check"]
 
 DAY_S = 86_400.0
-
-HOURS = {  # IST, trading days; holidays come with the calendar of market data
-    Exchange.NSE: (time(9, 15), time(15, 30)),
-    Exchange.BSE: (time(9, 15), time(15, 30)),
-    Exchange.NFO: (time(9, 15), time(15, 30)),
-    Exchange.BFO: (time(9, 15), time(15, 30)),
-    Exchange.CDS: (time(9, 0), time(17, 0)),
-    Exchange.BCD: (time(9, 0), time(17, 0)),
-    Exchange.MCX: (time(9, 0), time(23, 30)),
-}
 
 
 class Facts(Struct, frozen=True, kw_only=True):
     """What a scope's limits are held against.
 
-    `rate`: orders of the scope in the last second, minute, day. `last_price`: fresh, or None. `look_alike`: the id of an
+    `rate`: orders of the scope in the last second, minute, day. `last_price`: fresh, or None. `is_open`: the order's
+    exchange trades now. `look_alike`: the id of an
     order on the same terms under another key, and its age in seconds.
     """
 
@@ -45,6 +35,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     rate: tuple[int, int, int] = (0, 0, 0)
     open_orders: int = 0
     last_price: Decimal | None = None
+    is_open: bool = True
     look_alike: tuple[str, float] | None = None
 
 
@@ -130,7 +121,7 @@ def _broken(
         twin, age = facts.look_alike
         yield "look_alike_s", f"order {twin} on the same terms was sent {age:.1f} s ago", twin
     is_for_now = order.variety is not Variety.AMO  # that one is meant for closed hours
-    if limits.market_hours and is_for_now and not is_market_open(order.symbol, facts.now):
+    if limits.market_hours and is_for_now and not facts.is_open:
         yield "market_hours", f"{symbol.partition(':')[0]} is closed at {facts.now:%H:%M}", symbol
 
 
@@ -155,12 +146,6 @@ def _broken_prices(
                     f"price {canonical(order.price)} is {away:.1f} % from the last, {canonical(facts.last_price)}",
                     canonical(order.price),
                 )
-
-
-def is_market_open(symbol: str, now: datetime) -> bool:
-    """Whether the exchange of this symbol trades at this time, by the week's regular hours."""
-    hours = HOURS.get(Exchange(symbol.partition(":")[0]))
-    return hours is not None and now.weekday() < 5 and hours[0] <= now.time() < hours[1]
 
 
 def _matches(symbol: str, patterns: Iterable[str]) -> bool:

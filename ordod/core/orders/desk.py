@@ -32,6 +32,8 @@ from ordod.core.orders.validate import check_terms
 from ordod.core.ports import Clock, Random
 from ordod.core.tasks import Tasks
 from ordod.core.waiting import Once
+from ordod.domain.calendar import Calendar
+from ordod.domain.instruments import Exchange
 from ordod.domain.orders import Order, OrderType
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
@@ -109,6 +111,7 @@ class Desk:
     Args:
         limits: of everything and of each strategy; an account's own stand in its rules.
         fresh_price: the last price of a symbol, if it is fresh.
+        calendar: when the exchanges trade, for [risk] market_hours.
         looked_for: called with account and order when an order wants to be found in the account's book, from now on.
     """
 
@@ -125,6 +128,7 @@ class Desk:
         limits: RiskLimits,
         strategy_limits: Mapping[str, RiskLimits],
         fresh_price: Callable[[str], Decimal | None],
+        calendar: Calendar,
         looked_for: Callable[[str, str], None],
     ) -> None:
         self._clock = clock
@@ -138,6 +142,7 @@ class Desk:
         self._limits = limits
         self.strategy_limits = strategy_limits
         self._fresh_price = fresh_price
+        self._calendar = calendar
         self._looked_for = looked_for
         self.under_way: dict[tuple[str, str], Call] = {}
         self._rates: dict[str, OrderRate] = {}
@@ -513,6 +518,7 @@ class Desk:
     def _risk(self, account: Account, terms: OrderTerms, strategy: str | None) -> tuple[str, ...]:
         now, boot = self._clock.now(), self._clock.boot()
         price = self._fresh_price(terms.symbol)
+        exchange = Exchange(terms.symbol.partition(":")[0])
         scopes = []
         for scope, limits in self.limits_of(account, strategy):
             if limits == RiskLimits():
@@ -522,6 +528,7 @@ class Desk:
                 rate=self._rates[scope].counts(boot) if scope in self._rates else (0, 0, 0),
                 open_orders=self._open_orders(scope, account.name, strategy),
                 last_price=price,
+                is_open=not limits.market_hours or self._calendar.is_open(exchange, now),
                 look_alike=self._look_alike(account.name, terms, limits.look_alike_s, now),
             )
             scopes.append((scope, limits, facts))

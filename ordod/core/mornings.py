@@ -1,13 +1,14 @@
-"""Trading days, and the hour at which a session is wanted again.
+"""The hour at which a session is wanted again.
 
-Holidays are handed in (NSE's list of the year); of a year that is not in it every weekday counts as a trading day: a login
-too many does no harm, one too few loses a morning.
+By the calendar's trading days; where it does not know, a weekday counts as one: a login too many does no harm, one too few
+loses a morning.
 """
 
-from collections.abc import Collection
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
-__all__ = ["DAY_ENDS", "LOGIN_AT", "Calendar"]
+from ordod.domain.calendar import WEEKDAYS, Calendar
+
+__all__ = ["DAY_ENDS", "LOGIN_AT", "Mornings"]
 
 LOGIN_AT = time(8, 30)  # IST: before the market, after every broker's night
 DAY_ENDS = time(
@@ -15,29 +16,26 @@ DAY_ENDS = time(
 )  # IST: MCX closes last; a session that ends before is renewed in the morning
 
 
-class Calendar:
-    """Which days the exchanges trade on."""
+class Mornings:
+    """On which days, and when, accounts log in."""
 
-    def __init__(self, holidays: Collection[date] = ()) -> None:
-        self._holidays = frozenset(holidays)
-
-    def is_trading_day(self, day: date) -> bool:
-        return day.weekday() < 5 and day not in self._holidays
+    def __init__(self, calendar: Calendar = WEEKDAYS) -> None:
+        self._calendar = calendar
 
     def is_wanted(self, at: datetime) -> bool:
         """Whether a session is wanted without anybody asking for it: on a trading day, from LOGIN_AT until the last exchange closes."""
-        return self.is_trading_day(at.date()) and LOGIN_AT <= at.time() < DAY_ENDS
+        return self._calendar.is_trading_day(at.date()) and LOGIN_AT <= at.time() < DAY_ENDS
 
     def next_login(self, now: datetime) -> datetime:
         """The next LOGIN_AT of a trading day, later than `now`."""
         day = now.date() if now.time() < LOGIN_AT else now.date() + timedelta(days=1)
-        while not self.is_trading_day(day):
+        while not self._calendar.is_trading_day(day):
             day += timedelta(days=1)
         return datetime.combine(day, LOGIN_AT, now.tzinfo)
 
     def last_login(self, now: datetime) -> datetime:
         """The latest LOGIN_AT of a trading day that is not later than `now`."""
         day = now.date() if now.time() >= LOGIN_AT else now.date() - timedelta(days=1)
-        while not self.is_trading_day(day):
+        while not self._calendar.is_trading_day(day):
             day -= timedelta(days=1)
         return datetime.combine(day, LOGIN_AT, now.tzinfo)
