@@ -9,6 +9,11 @@ from datetime import date, datetime, time, timedelta
 
 __all__ = ["DAY_ENDS", "LOGIN_AT", "Calendar"]
 
+EVERYWHERE_OPEN = (
+    time(9, 16),
+    time(15, 29),
+)  # IST: NSE and BSE have the shortest day, and MCX and currency trade around it
+
 LOGIN_AT = time(8, 30)  # IST: before the market, after every broker's night
 DAY_ENDS = time(
     23, 55
@@ -27,6 +32,11 @@ class Calendar:
     def is_wanted(self, at: datetime) -> bool:
         """Whether a session is wanted without anybody asking for it: on a trading day, from LOGIN_AT until the last exchange closes."""
         return self.is_trading_day(at.date()) and LOGIN_AT <= at.time() < DAY_ENDS
+
+    def is_busy(self, at: datetime) -> bool:
+        """Whether every exchange trades now, so that nothing liquid can be silent."""
+        opens, closes = EVERYWHERE_OPEN
+        return self.is_trading_day(at.date()) and opens <= at.time() < closes
 
     def next_login(self, now: datetime) -> datetime:
         """The next LOGIN_AT of a trading day, later than `now`."""
