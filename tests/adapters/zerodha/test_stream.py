@@ -40,11 +40,11 @@ def stream(*symbols: str, mode: Mode = Mode.DEPTH) -> Stream:
 
 
 def packet(name: str) -> bytes:
-    return base64.b64decode((SAMPLES / f"{name}.packet").read_text())
+    return base64.b64decode((SAMPLES / "ticker" / f"{name}.packet").read_text())
 
 
 def published(name: str) -> Any:
-    return json.loads((SAMPLES / f"{name}.json").read_text(), parse_float=Decimal)
+    return json.loads((SAMPLES / "ticker" / f"{name}.json").read_text(), parse_float=Decimal)
 
 
 def framed(*packets: bytes) -> bytes:
