@@ -42,7 +42,7 @@ from ordod.errors import OrdoError
 __all__ = ["Connection"]
 
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the next try; each is shortened by up to half
-LIVED_S = 30.0  # a connection that lasted so long was a good one: the next pause is the first again
+LIVED_S = 10.0  # a connection that lasted so long was a good one: the next pause is the first again
 EMPTY_S = 10.0  # with nothing wanted it stays open so long: a bot that starts anew finds it
 LOOK_S = 1.0
 REQUEST_S = 10.0
@@ -158,9 +158,14 @@ class Connection:
         log.warning("feed_lost", account=self._account.name, why=why, at_once=at_once)
 
     async def _pause(self) -> None:
+        """Before the next try. A new session ends it: what failed in the one before may do now."""
         pause_s = PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
         self._failures += 1
-        await anyio.sleep(pause_s * (1 - self._random.token(1)[0] / 512))
+        keeper = self._account.keeper
+        before = keeper.session
+        with anyio.move_on_after(pause_s * (1 - self._random.token(1)[0] / 512)):
+            while keeper.session in (before, None):
+                await keeper.moves()
 
     async def _has_session(self) -> None:
         """Wait for one, without asking for it: at night nobody logs in for prices that do not come."""
