@@ -33,7 +33,7 @@ class Mode(StrEnum):
     DEPTH = "depth"  # the levels of the book, too
 
 
-class Level(Struct, frozen=True):
+class Level(Struct, frozen=True, gc=False):
     """One level of the book: rupees, units, and how many orders stand there (None: the broker does not say)."""
 
     price: Decimal
@@ -66,7 +66,7 @@ class Quote(Struct, frozen=True, kw_only=True):
     depth: Depth | None = None
 
 
-class Tick(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Tick(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A pushed price. What the broker does not say, or not in this mode, is None, and left out when it is encoded.
 
     `at` is the exchange's time, `traded_at` that of the last trade; `close_price` the previous day's; quantities in units.
@@ -88,7 +88,7 @@ class Tick(Struct, frozen=True, kw_only=True, omit_defaults=True):
     oi: int | None = None
 
 
-class DepthTick(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DepthTick(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Pushed levels of the book, best first; empty levels are left out."""
 
     symbol: str

@@ -162,3 +162,15 @@ async def test_the_account_that_is_named_pushes() -> None:
 
         assert world.parts.hub.status("second").subscribed == 1
         assert world.parts.hub.status("paper").subscribed == 0
+
+
+async def test_the_status_tells_how_the_prices_stand() -> None:
+    async with running_world() as world:
+        await ticking(world, Connection(), symbols=["NSE:INFY", "NSE:TCS"])
+        await until(lambda: world.parts.hub.status("paper").subscribed == 2)
+
+        [feed] = (await client(world)("system.status"))["feeds"]
+
+        assert (feed["account"], feed["instruments"], feed["subscribed"]) == ("paper", 2, 2)
+        assert (feed["open"], feed["opened"], feed["unreadable"]) == (1, 1, 0)
+        assert feed["message"] == ""

@@ -52,7 +52,7 @@ __all__ = ["KiteStream"]
 PRICE_LIMIT = (
     1 << 31
 )  # above it is no price of any contract, but what a sign or a wrong place looks like
-PRICES_KEPT = 20_000
+PRICES_KEPT = 100_000  # some 15 MB; 3,000 instruments have about 20 prices each in their books
 
 _TWO = Layout(">H")
 _TOKEN = Layout(">I")
@@ -234,20 +234,19 @@ def _read_full(contract: _Contract, numbers: tuple[int, ...], pushed: list[Pushe
     if tick.last_price:
         pushed.append(tick)
     if size is not None:
-        buy, sell = (
-            tuple(
-                [
-                    Level(prices[numbers[i + 1]], numbers[i] * size, numbers[i + 2])
-                    for i in levels
-                    if numbers[i]
-                ]
-            )
-            for levels in (_BUY, _SELL)
-        )
+        buy, sell = (_levels(prices, size, numbers[start : start + 15]) for start in (15, 30))
         pushed.append(DepthTick(symbol=contract.symbol, buy=buy, sell=sell, at=at))
 
 
-_BUY, _SELL = range(15, 30, 3), range(30, 45, 3)
+def _levels(prices: _Prices, size: int, numbers: tuple[int, ...]) -> tuple[Level, ...]:
+    """Five times quantity, price, orders; empty levels are left out."""
+    quantities, orders = numbers[::3], numbers[2::3]
+    levels = map(Level, map(prices.__getitem__, numbers[1::3]), quantities, orders)
+    if size == 1 and 0 not in quantities:
+        return tuple(levels)
+    return tuple(
+        [Level(one.price, one.quantity * size, one.orders) for one in levels if one.quantity]
+    )
 
 
 def _tick(
