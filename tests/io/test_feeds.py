@@ -65,7 +65,7 @@ async def broker(far: Far, tls: ssl.SSLContext | None = None) -> AsyncIterator[F
 
 
 def settings(url: str, **more: str) -> LineSettings:
-    return LineSettings(account="acc", urls={"ws": url}, **more)  # type: ignore[arg-type]
+    return LineSettings(account="acc", urls={"ws": url}, **more)
 
 
 async def opened(far: Far, feeds: WebsocketFeeds | None = None) -> WebsocketFeed:
