@@ -20,12 +20,12 @@ from ordoctl.conversation import Garbled, Lost, Pause, Reply, Send, Silent, Unco
 from ordoctl.discovery import find_socket
 from ordoctl.errors import NoDaemon
 from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
-from ordoctl.models import Event
+from ordoctl.models import Event, Tick
 from ordoctl.namespaces import AsyncGroups
 from ordoctl.requests import Object, Request
 from ordoctl.wire import Answer, Lines, Notice, Unreadable, read, write
 
-__all__ = ["AsyncClient", "AsyncEvents"]
+__all__ = ["AsyncClient", "AsyncEvents", "AsyncTicks"]
 
 T = TypeVar("T")
 
@@ -86,6 +86,11 @@ class AsyncClient(AsyncGroups):
     ) -> "AsyncEvents":
         """As `Client.events`, for `async for`."""
         return AsyncEvents(self, wanted(topics, accounts, strategy, symbols, since, epoch))
+
+    def ticks(self, symbols: Sequence[str], *, account: str | None = None) -> "AsyncTicks":
+        """As `Client.ticks`, for `async for`."""
+        accounts = None if account is None else [account]
+        return AsyncTicks(self.events(["ticks"], symbols=symbols, accounts=accounts))
 
     async def aclose(self) -> None:
         """Close the connection; calls under way end in TryAgain or connect anew."""
@@ -329,3 +334,33 @@ class AsyncEvents(AsyncIterator[Event]):
             return made
         self._connection = made
         return None
+
+
+class AsyncTicks(AsyncIterator[Tick]):
+    """Prices, one after the other. `aclose()` ends it; `skipped`: how many were passed over so far."""
+
+    def __init__(self, events: AsyncEvents) -> None:
+        self._events = events
+        self._ready: deque[Tick] = deque()
+        self.skipped = 0
+
+    async def __anext__(self) -> Tick:
+        while not self._ready:
+            event = await anext(self._events)
+            self._ready.extend(event.ticks or ())
+            self.skipped += event.skipped or 0
+        return self._ready.popleft()
+
+    async def aclose(self) -> None:
+        await self._events.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._events.aclose()

@@ -240,6 +240,11 @@ def _market(grammar: _Grammar) -> None:
     quote = grammar.command("quote", "prices now", ("market", "quote"))
     quote.add_argument("symbols", nargs="+", metavar="SYMBOL")
     quote.add_argument("--depth", action="store_true", help="the levels of the book")
+    watch = grammar.command(
+        "watch", "prices as they move, a line each, until Ctrl-C", ("market", "watch")
+    )
+    watch.add_argument("symbols", nargs="+", metavar="SYMBOL")
+    watch.add_argument("--limit", "-n", type=_count, help="end after so many lines")
     candles = grammar.command("candles", "prices over time", ("market", "candles"))
     candles.add_argument("symbol")
     candles.add_argument("interval", choices=INTERVALS)

@@ -7,6 +7,7 @@ makes one, so a kill never waits behind somebody's order. Not to be carried over
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +21,11 @@ from ordoctl.conversation import Lost, Pause, Reply, Send, Unconnected, converse
 from ordoctl.discovery import find_socket
 from ordoctl.errors import NoDaemon
 from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
-from ordoctl.models import Event
+from ordoctl.models import Event, Tick
 from ordoctl.namespaces import Groups
 from ordoctl.requests import Object, Request
 
-__all__ = ["Client", "Events"]
+__all__ = ["Client", "Events", "Ticks"]
 
 T = TypeVar("T")
 
@@ -105,6 +106,17 @@ class Client(Groups):
             NoDaemon: at the first connection. Refused: the daemon does not take the subscription. NotAllowed.
         """
         return Events(self, wanted(topics, accounts, strategy, symbols, since, epoch))
+
+    def ticks(self, symbols: Sequence[str], *, account: str | None = None) -> "Ticks":
+        """Prices as they move: an endless iterator over a connection of its own, which reconnects by itself.
+
+        Whoever reads slower than prices move misses some, and always gets the newest of each symbol next (`Ticks.skipped`).
+        `account`: whose broker pushes them; without, one that can. The levels of the book: `events(["depth"], symbols=...)`.
+
+        Raises, while iterated: as `events`.
+        """
+        accounts = None if account is None else [account]
+        return Ticks(self.events(["ticks"], symbols=symbols, accounts=accounts))
 
     def close(self) -> None:
         """Close what is idle; calls under way end by themselves."""
@@ -244,3 +256,33 @@ class Events(Iterator[Event]):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+class Ticks(Iterator[Tick]):
+    """Prices, one after the other. `close()` ends it, also from another thread; `skipped`: how many were passed over so far."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._ready: deque[Tick] = deque()
+        self.skipped = 0
+
+    def __next__(self) -> Tick:
+        while not self._ready:
+            event = next(self._events)
+            self._ready.extend(event.ticks or ())
+            self.skipped += event.skipped or 0
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        self._events.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._events.__exit__(kind, error, trace)

@@ -31,6 +31,8 @@ from ordoctl.wire import Error, Notice
 
 __all__ = ["Connect", "Deliver", "Doing", "Follow", "Next", "Wanted", "follow", "wanted"]
 
+PRICES = ("ticks", "depth")  # they carry no seq: there is nothing to go on from
+
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """What to follow, and from where on."""
@@ -88,13 +90,14 @@ class _Place:
 
     def params(self) -> Object:
         wanted = self._wanted
+        goes_on = self._whole is not None and not set(wanted.topics) <= set(PRICES)
         params = {
             "topics": wanted.topics,
             "accounts": wanted.accounts,
             "strategy": wanted.strategy,
             "symbols": wanted.symbols,
-            "since": self._whole,
-            "epoch": self._epoch if self._whole is not None else None,
+            "since": self._whole if goes_on else None,
+            "epoch": self._epoch if goes_on else None,
         }
         return {name: value for name, value in params.items() if value is not None}
 

@@ -373,6 +373,34 @@ class Quotes(Struct, frozen=True, kw_only=True):
         return self.quotes[symbol]
 
 
+class Tick(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A pushed price; what the broker does not push is None. `traded_at`: of the last trade; `close_price`: the previous day's."""
+
+    symbol: str
+    last_price: Decimal
+    at: datetime | None = None
+    traded_at: datetime | None = None
+    last_quantity: int | None = None
+    average_price: Decimal | None = None
+    volume: int | None = None
+    buy_quantity: int | None = None
+    sell_quantity: int | None = None
+    open_price: Decimal | None = None
+    high_price: Decimal | None = None
+    low_price: Decimal | None = None
+    close_price: Decimal | None = None
+    oi: int | None = None
+
+
+class DepthTick(Struct, frozen=True, kw_only=True):
+    """Pushed levels of the book, best first."""
+
+    symbol: str
+    buy: tuple[Level, ...] = ()
+    sell: tuple[Level, ...] = ()
+    at: datetime | None = None
+
+
 class Candle(Struct, frozen=True, array_like=True):
     """`at` is the start of the candle."""
 
@@ -666,7 +694,8 @@ class Event(Struct, frozen=True, kw_only=True):
     """One thing that happened, with the whole object it happened to.
 
     `topic` says which member is set. `snapshot` comes first where no `since` was given, and again (`reset`) where the daemon no
-    longer has what happened meanwhile: what was known before is then to be forgotten. `seq` is None for ticks and depth.
+    longer has what happened meanwhile: what was known before is then to be forgotten. `seq` is None for ticks and depth, of which an event
+    holds all that came at once; `skipped` is how many were passed over because they were read too slowly: newer ones came.
     """
 
     topic: str
@@ -679,8 +708,8 @@ class Event(Struct, frozen=True, kw_only=True):
     account: Account | None = None
     kill: Any = None
     system: Any = None
-    ticks: Any = None
-    depth: Any = None
+    ticks: tuple[Tick, ...] | None = None
+    depth: tuple[DepthTick, ...] | None = None
     skipped: int | None = None
     snapshot: Snapshot | None = None
     reset: bool = False

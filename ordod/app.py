@@ -25,6 +25,7 @@ from ordod.core.events import Events
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
 from ordod.core.guard.windows import Windows, order_group
+from ordod.core.hub import Hub
 from ordod.core.masters import MasterKeeper
 from ordod.core.mornings import Mornings
 from ordod.core.orders.book import Book
@@ -156,6 +157,10 @@ async def _wire(
     sender = Sender(clock, gate)
     new_id = NewId(clock, ports.random)
     accounts: dict[str, Account] = {}
+    lines = {
+        name: _line_settings(each, adapters[each.broker])
+        for name, each in settings.accounts.items()
+    }
     readers: dict[str, Reader] = {}
     owners: dict[tuple[str, str], str] = {}  # broker and user -> account
 
@@ -173,6 +178,7 @@ async def _wire(
             ports,
             each,
             adapters[each.broker],
+            lines[name],
             ledger,
             partial(credentials_of, each),
             partial(welcome, each),
@@ -257,6 +263,16 @@ async def _wire(
         )
         for broker in {account.spec.id for account in accounts.values()}
     }
+    hub = Hub(
+        clock=clock,
+        random=ports.random,
+        feeds=ports.feeds,
+        accounts=accounts,
+        settings=lines,
+        mornings=mornings,
+        prices=prices,
+        tasks=tasks,
+    )
     stopping = anyio.Event()
     parts = Parts(
         version=__version__,
@@ -277,6 +293,7 @@ async def _wire(
         kill=kill,
         prices=prices,
         calendar=calendar,
+        hub=hub,
         tasks=tasks,
         shown_settings=settings.public(),
         shut_down=stopping.set,
@@ -286,10 +303,19 @@ async def _wire(
     return parts
 
 
+def _line_settings(settings: AccountSettings, adapter: Adapter) -> LineSettings:
+    urls = {
+        host: settings.urls.get(host) or settings.base_url or url
+        for host, url in adapter.spec.hosts.items()
+    }
+    return LineSettings(account=settings.name, urls=urls, source_address=settings.source_address)
+
+
 def _account(
     ports: Ports,
     settings: AccountSettings,
     adapter: Adapter,
+    line_settings: LineSettings,
     ledger: Ledger,
     credentials: Callable[[], Credentials],
     welcome: Callable[[str], str],
@@ -297,19 +323,8 @@ def _account(
     mornings: Mornings,
 ) -> Account:
     spec, clock = adapter.spec, ports.clock
-    urls = {
-        host: settings.urls.get(host) or settings.base_url or url
-        for host, url in spec.hosts.items()
-    }
     skew = Skew(clock)
-    line = MeasuringLine(
-        ports.brokers.line(
-            spec,
-            LineSettings(account=settings.name, urls=urls, source_address=settings.source_address),
-        ),
-        skew,
-        clock,
-    )
+    line = MeasuringLine(ports.brokers.line(spec, line_settings), skew, clock)
     keeper = SessionKeeper(
         settings.name,
         adapter=adapter,

@@ -18,7 +18,7 @@ import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
 
 from ordod import __version__
-from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret
+from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
 from ordod.app import running
 from ordod.config import AccountSettings, ConfigError, Settings, find, load
 from ordod.config import Grant as GrantSettings
@@ -26,14 +26,26 @@ from ordod.config.calendar import load_calendar
 from ordod.core.orders.opening import Mark, TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
-from ordod.core.ports import Brokers, Clock, Disk, DiskError, Line, LineSettings, Ports
+from ordod.core.ports import (
+    Brokers,
+    Clock,
+    Disk,
+    DiskError,
+    Feed,
+    Feeds,
+    Line,
+    LineSettings,
+    Ports,
+)
 from ordod.domain.calendar import Calendar, LoadedCalendar
 from ordod.io.clock import SystemClock, SystemRandom
+from ordod.io.feeds import WebsocketFeeds
 from ordod.io.files import Files, StateError
 from ordod.io.http import HttpBrokers
 from ordod.io.signals import Signals
 from ordod.io.tables import SqliteTables
 from ordod.logs import configure
+from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers
 from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
@@ -190,14 +202,16 @@ async def _serve(
             log.error("calendar refused", problem=calendar.problem, serves=calendar.source)
         tables = SqliteTables(settings.daemon.state_dir)
         stack.callback(tables.close)
+        brokers = await _brokers(settings, disk, clock, calendar.calendar)
         ports = Ports(
             clock=clock,
             random=SystemRandom(),
             disk=disk,
-            brokers=await _brokers(settings, disk, clock, calendar.calendar),
+            brokers=brokers,
             signals=signals,
             tables=tables,
             vault=StoreVault(store),
+            feeds=_Feeds(PaperFeeds(brokers.paper.broker, clock), WebsocketFeeds()),
         )
         try:
             async with running(
@@ -300,12 +314,24 @@ class _Brokers:
     """Paper within, everyone else over HTTP."""
 
     def __init__(self, paper: PaperBrokers, http: HttpBrokers) -> None:
-        self._paper = paper
+        self.paper = paper
         self._http = http
 
     def line(self, spec: BrokerSpec, settings: LineSettings) -> Line:
-        brokers: Brokers = self._paper if spec.id == "paper" else self._http
+        brokers: Brokers = self.paper if spec.id == "paper" else self._http
         return brokers.line(spec, settings)
+
+
+class _Feeds:
+    """Paper within, everyone else over websockets."""
+
+    def __init__(self, paper: PaperFeeds, websockets: WebsocketFeeds) -> None:
+        self._paper = paper
+        self._websockets = websockets
+
+    async def open(self, spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> Feed:
+        feeds: Feeds = self._paper if spec.id == "paper" else self._websockets
+        return await feeds.open(spec, settings, request)
 
 
 async def _brokers(settings: Settings, disk: Files, clock: Clock, calendar: Calendar) -> _Brokers:

@@ -5,7 +5,7 @@ What comes from outside is put in as plain text, never as markup, and without co
 
 from ordoctl.render.daemon import journal, killed, login, released, secrets, status
 from ordoctl.render.grid import console
-from ordoctl.render.market import candles, depth, holidays, instruments, markets, quotes
+from ordoctl.render.market import candles, depth, holidays, instruments, markets, quotes, tick
 from ordoctl.render.options import chain
 from ordoctl.render.orders import (
     cancelled,
@@ -48,6 +48,7 @@ __all__ = [
     "rupees",
     "secrets",
     "status",
+    "tick",
     "trades",
     "when",
 ]

@@ -1,15 +1,27 @@
 """Prices and instruments."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ordoctl.models import Candle, Holidays, Instrument, Level, MarketStatus, Quotes
+from ordoctl.models import Candle, Holidays, Instrument, Level, MarketStatus, Quote, Quotes, Tick
 from ordoctl.render.grid import Grid
-from ordoctl.render.words import NOTHING, day_and_minute, gain, grouped, rupees, text, when, word
+from ordoctl.render.words import (
+    NOTHING,
+    day_and_minute,
+    gain,
+    grouped,
+    plain,
+    rupees,
+    text,
+    when,
+    word,
+)
 
-__all__ = ["candles", "depth", "holidays", "instruments", "markets", "quotes"]
+__all__ = ["candles", "depth", "holidays", "instruments", "markets", "quotes", "tick"]
 
 
 def quotes(answer: Quotes) -> RenderableType:
@@ -26,8 +38,7 @@ def quotes(answer: Quotes) -> RenderableType:
         "time?",
     )
     for symbol, one in answer.quotes.items():
-        moved = one.last_price - one.close_price if one.last_price and one.close_price else None
-        percent = moved / one.close_price * 100 if moved is not None and one.close_price else None
+        moved, percent = _moved(one)
         table.row(
             symbol,
             Text(rupees(one.last_price), style="bold"),
@@ -41,6 +52,27 @@ def quotes(answer: Quotes) -> RenderableType:
             when(one.at),
         )
     return table
+
+
+def tick(one: Tick) -> Text:
+    """One line of 78 columns, which stay where they are as long as names and prices are of the usual length."""
+    moved, percent = _moved(one)
+    at = one.at or datetime.now(UTC)  # a broker that does not tell the time told it now
+    line = Text(f"{when(at):>8}  {plain(one.symbol):<23}", no_wrap=True, overflow="ignore")
+    line.append(f"{rupees(one.last_price):>12}", style="bold")
+    for amount, width, unit in ((moved, 10, ""), (percent, 8, "%")):
+        told = gain(amount)
+        line.append(" " * max(2, width - len(told.plain))).append_text(told)
+        line.append(unit if amount is not None else "")
+    return line.append(f"{grouped(one.volume):>14}") if one.volume is not None else line
+
+
+def _moved(one: Quote | Tick) -> tuple[Decimal | None, Decimal | None]:
+    """Since the close of the day before, in rupees and in percent."""
+    if not one.last_price or not one.close_price:
+        return None, None
+    moved = one.last_price - one.close_price
+    return moved, moved / one.close_price * 100
 
 
 def depth(answer: Quotes) -> RenderableType:

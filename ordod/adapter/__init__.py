@@ -38,9 +38,17 @@ from ordod.adapter.reading import (
     spans,
     units,
 )
+from ordod.adapter.streams import (
+    Frame,
+    Notice,
+    Pushed,
+    Stream,
+    StreamLimits,
+    StreamRequest,
+)
 from ordod.domain.gtt import BrokerGtt, GttLeg, GttStatus, NewGtt
 from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
-from ordod.domain.market import Candle, Depth, Interval, Level, Quote
+from ordod.domain.market import Candle, Depth, DepthTick, Interval, Level, Mode, Quote, Tick
 from ordod.domain.money import canonical
 from ordod.domain.orders import (
     BrokerOrder,
@@ -64,6 +72,7 @@ __all__ = [
     "DIGITS",
     "IST",
     "OPERATIONS",
+    "STREAMING",
     "Adapter",
     "Ask",
     "BadRow",
@@ -76,11 +85,13 @@ __all__ = [
     "Conversion",
     "Credentials",
     "Depth",
+    "DepthTick",
     "Dialogue",
     "Exchange",
     "Fault",
     "Faults",
     "Fill",
+    "Frame",
     "Funds",
     "GttLeg",
     "GttStatus",
@@ -94,21 +105,28 @@ __all__ = [
     "Level",
     "LoginDialogue",
     "Margin",
+    "Mode",
     "NewGtt",
     "NewOrder",
+    "Notice",
     "OrderChanges",
     "OrderTerms",
     "OrderType",
     "Placed",
     "Position",
     "Product",
+    "Pushed",
     "Quote",
     "Rows",
     "Secret",
     "Session",
     "Side",
     "Status",
+    "Stream",
+    "StreamLimits",
+    "StreamRequest",
     "Tag",
+    "Tick",
     "Validity",
     "Variety",
     "Window",
@@ -295,6 +313,7 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
         book_day: IST; the order book of a day is emptied at this time of the next.
         session_ends: IST; every session dies then. None: `Session.expires_at` alone tells.
         windows: rate limits, by group.
+        streams: what it allows of pushed prices; None: it pushes none, or not through Ordo.
         credentials: names a login cannot do without, by mode (`""` the official flow).
         options: keys an account may have besides WIRE 9's, with their meaning.
         logins: modes of `login` -> what they are (the first is the default).
@@ -308,6 +327,7 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
     book_day: time
     session_ends: time | None = None
     windows: tuple[Window, ...] = ()
+    streams: StreamLimits | None = None
     credentials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     logins: Mapping[str, str] = field(default_factory=dict)
@@ -325,7 +345,7 @@ class Instruments(Protocol):
 class Adapter:
     """One broker. Override what it can; the rest answers UNSUPPORTED.
 
-    Every method but `parse_master` is a generator function. Faults are raised as `BrokerError`.
+    Every method but `parse_master` and `stream` is a generator function. Faults are raised as `BrokerError`.
     """
 
     contract: ClassVar[int] = CONTRACT
@@ -451,9 +471,22 @@ class Adapter:
         """The contracts of `master()`, lazily; rows of no use to Ordo are left out. Runs in a worker."""
         raise _unsupported("parse_master")
 
+    # Streams; who has them has both, and `spec.streams`
 
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        """What opens a connection for pushed prices; requests before it where the broker wants any."""
+        raise _unsupported("connect_stream")
+
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        """The codec of a connection that was just opened. Runs in the loop: what it does, it does in microseconds."""
+        raise _unsupported("stream")
+
+
+STREAMING = ("connect_stream", "stream")
 OPERATIONS: tuple[str, ...] = tuple(
-    name for name, member in vars(Adapter).items() if callable(member) and not name.startswith("_")
+    name
+    for name, member in vars(Adapter).items()
+    if callable(member) and not name.startswith("_") and name not in STREAMING
 )
 
 

@@ -14,6 +14,13 @@ Samples are a folder: the broker's bytes as files, and `suite.json`, which says 
        {"operation": "place", "arguments": {"order": {...}, "instrument": "NSE:INFY"}, "answers": ["placed.json"]},
        {"operation": "orders", "answers": [{"status": 403, "json": {...}}], "fault": "AUTH_EXPIRED"}]}
 
+A stream is no operation. What proves it stands under `streams`: what one frame says of instruments that were subscribed.
+
+     "streams": [{"mode": "depth", "instruments": ["NSE:INFY"], "base64": "AAEA...", "pushed": [{"symbol": "NSE:INFY", ...}]}]
+
+A text frame is `text`; `unreadable` says how many parts of it cannot be read; what opens the connection is a conversation of
+`connect_stream`.
+
 An answer is a file's name (status 200), an object (`status`, `headers`, and one of `file`, `json`, `text`), or
 `{"say": "..."}` for what a person or the daemon answers to an `Ask`. Arguments have the contract's names; an instrument is
 named by its symbol. A conversation with a `fault` must end in it, and with `sure` as said; one without must end well.
@@ -21,6 +28,7 @@ named by its symbol. A conversation with a `fault` must end in it, and with `sur
 `python -m ordod.adapter.table` prints the brokers' table in Markdown, from the same samples.
 """
 
+import base64
 import inspect
 import json
 import sys
@@ -37,22 +45,28 @@ from msgspec import Struct, field, structs
 from ordod.adapter import (
     CONTRACT,
     OPERATIONS,
+    STREAMING,
     Adapter,
     Ask,
+    BadRow,
     BrokerError,
     Codes,
     Credentials,
     Exchange,
     Fault,
     Faults,
+    Frame,
     HttpRequest,
     HttpResponse,
     Instrument,
     Instruments,
+    Mode,
     Placed,
     Rows,
     Secret,
     Session,
+    Stream,
+    StreamRequest,
     supports,
 )
 
@@ -81,6 +95,7 @@ WRITES = frozenset(
 SESSIONS = frozenset({"login", "logout"})  # they pass the gate: a cancel needs a session
 READS = frozenset(OPERATIONS) - WRITES - SESSIONS - {"parse_master"}
 PURE = frozenset({"parse_master"})  # no dialogue
+CONNECT = "connect_stream"
 STEPS_MAX = 1000  # requests of one dialogue; more is a loop
 
 GARBAGE: Mapping[str, HttpResponse] = {
@@ -164,10 +179,28 @@ class SampleSession(Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, str] = field(default_factory=dict)
 
 
+class StreamSample(Struct, frozen=True, forbid_unknown_fields=True):
+    """One frame, after these instruments were subscribed in this mode. `pushed`: the good values in it, as JSON, in order."""
+
+    instruments: tuple[str, ...]
+    mode: Mode
+    pushed: tuple[dict[str, Any], ...]
+    base64: str | None = None
+    text: str | None = None
+    unreadable: int = 0
+    about: str = ""
+    source: str = "sample"
+
+    @property
+    def frame(self) -> Frame:
+        return base64.b64decode(self.base64) if self.base64 is not None else self.text or ""
+
+
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     session: SampleSession
     instruments: tuple[Instrument, ...] = ()
     conversations: tuple[Conversation, ...] = ()
+    streams: tuple[StreamSample, ...] = ()
 
 
 class Samples(Struct, frozen=True):
@@ -177,6 +210,7 @@ class Samples(Struct, frozen=True):
     session: Session
     instruments: Mapping[str, Instrument]
     conversations: tuple[Conversation, ...]
+    streams: tuple[StreamSample, ...] = ()
 
     def of(self, operation: str, *, ending_well: bool = False) -> tuple[Conversation, ...]:
         return tuple(
@@ -196,11 +230,11 @@ def load(folder: Path) -> Samples:
         extra={name: Secret(text) for name, text in file.session.extra.items()},
         options=file.session.options,
     )
-    unknown = {one.operation for one in file.conversations} - set(OPERATIONS)
+    unknown = {one.operation for one in file.conversations} - {*OPERATIONS, CONNECT}
     if unknown:
         raise ValueError(f"suite.json: no such operations: {', '.join(sorted(unknown))}")
     instruments = {one.symbol: one for one in file.instruments}
-    return Samples(folder, session, instruments, file.conversations)
+    return Samples(folder, session, instruments, file.conversations, file.streams)
 
 
 class Listed(Instruments):
@@ -322,6 +356,7 @@ class Bench:
         self.maybe_samples = samples
         self._why_none = why_none
         self.operations = tuple(name for name in OPERATIONS if supports(adapter, name))
+        self.streams = any(supports(adapter, name) for name in STREAMING)
 
     @property
     def samples(self) -> Samples:
@@ -394,7 +429,89 @@ def checks(adapter: Adapter, folder: Path | None = None) -> list[Check]:
         ]
     if "orders" in bench.operations:
         found.append(check("an unknown status spoils one row only", _unknown_status))
+    if bench.streams:
+        found += [
+            check("what opens its stream is of its hosts", _stream_request),
+            check("its stream reads its samples", _stream_samples),
+            check("its stream says what subscribes", _stream_frames),
+            check("its stream refuses a frame that was cut", _stream_cut),
+        ]
     return found
+
+
+def _stream_request(bench: Bench) -> None:
+    """All parts of it are there, and the secrets are where no log shows them: in headers or the query."""
+    adapter, spec = bench.adapter, bench.adapter.spec
+    _must(all(supports(adapter, name) for name in STREAMING), f"a stream is {STREAMING}")
+    _must(spec.streams is not None, "spec.streams says nothing of its limits")
+    for one in bench.conversations(CONNECT):
+        request = bench.play(one).value
+        _must(isinstance(request, StreamRequest), f"connect_stream gives {type(request).__name__}")
+        _must(request.host in spec.hosts, f"host {request.host!r} is not in the spec")
+        secrets = (bench.samples.session.access_token, *bench.samples.session.extra.values())
+        _must(not any(s.reveal() in request.path for s in secrets), "a token stands in the path")
+
+
+def _stream(bench: Bench, one: StreamSample) -> Stream:
+    samples = bench.samples
+    stream = bench.adapter.stream(samples.session, Listed(samples.instruments.values()))
+    list(stream.subscribe([samples.instruments[symbol] for symbol in one.instruments], one.mode))
+    return stream
+
+
+def _stream_samples(bench: Bench) -> None:
+    _must(bool(bench.samples.streams), "no frame in suite.json")
+    for one in bench.samples.streams:
+        pushed, where = _stream(bench, one).read(one.frame), one.about or one.mode
+        good = [value for value in pushed if not isinstance(value, BadRow)]
+        bad = [value.why for value in pushed if isinstance(value, BadRow)]
+        told = [json.loads(msgspec.json.encode(value), parse_float=Decimal) for value in good]
+        said = [_with_text_amounts(value) for value in told]
+        _must(
+            said == [_with_text_amounts(value) for value in one.pushed], f"{where}: it reads {said}"
+        )
+        _must(len(bad) == one.unreadable, f"{where}: unreadable are {bad}")
+
+
+def _with_text_amounts(value: Any) -> Any:
+    """Numbers and texts of one amount are one."""
+    match value:
+        case dict():
+            return {name: _with_text_amounts(each) for name, each in value.items()}
+        case list():
+            return [_with_text_amounts(each) for each in value]
+        case bool() | None:
+            return value
+        case int() | float() | Decimal():
+            return str(Decimal(str(value)).normalize())
+        case str() if value.replace(".", "", 1).isdigit():
+            return str(Decimal(value).normalize())
+        case _:
+            return value
+
+
+def _stream_frames(bench: Bench) -> None:
+    """Whatever mode, whatever is subscribed already, and for none at all."""
+    samples, every = bench.samples, list(bench.samples.instruments.values())
+    stream = bench.adapter.stream(samples.session, Listed(every))
+    for mode in (*Mode, Mode.LTP):
+        frames = [*stream.subscribe(every, mode)]
+        _must(bool(frames), f"nothing subscribes in mode {mode}")
+        _must(all(isinstance(frame, bytes | str) for frame in frames), "a frame is bytes or a text")
+    _must(bool([*stream.unsubscribe(every)]), "nothing unsubscribes")
+
+
+def _stream_cut(bench: Bench) -> None:
+    """A cut frame is refused by BrokerError, or read as far as it is good: never a value that the whole frame lacks."""
+    for one in bench.samples.streams:
+        whole, frame = _stream(bench, one).read(one.frame), one.frame
+        for length in range(len(frame)):
+            try:
+                pushed = _stream(bench, one).read(frame[:length])
+            except BrokerError:
+                continue
+            strange = [v for v in pushed if not isinstance(v, BadRow) and v not in whole]
+            _must(not strange, f"{one.about or one.mode}, cut at {length}: {strange}")
 
 
 def _must(holds: bool, otherwise: str) -> None:
@@ -414,7 +531,10 @@ def _spec(bench: Bench) -> None:
     _must(bool(spec.name), "the broker has no name")
     for name, url in spec.hosts.items() if spec.id != "paper" else ():
         parts = urlsplit(url)
-        _must(parts.scheme == "https" and bool(parts.netloc), f"host {name}: {url} is not https")
+        _must(
+            parts.scheme in ("https", "wss") and bool(parts.netloc),
+            f"host {name}: {url} is not https or wss",
+        )
         _must(
             not url.endswith("/"), f"host {name}: {url} ends in a slash, and paths begin with one"
         )

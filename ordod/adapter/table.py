@@ -40,6 +40,8 @@ def table(brokers: Mapping[Adapter, Path | None]) -> str:
     for operation in OPERATIONS:
         cells = (_proof(adapter, operation, samples[adapter]) for adapter in adapters)
         lines.append(_row(f"`{operation}`", *cells))
+    cells = (_stream_proof(adapter, samples[adapter]) for adapter in adapters)
+    lines.append(_row("`stream`", *cells))
     lines += ["", _row("broker", "login", "tag", "limits"), _row("---", "---", "---", "---")]
     lines += [_facts(adapter) for adapter in adapters]
     return "\n".join(lines) + "\n"
@@ -66,6 +68,15 @@ def _proof(adapter: Adapter, operation: str, samples: Samples | None) -> str:
     else:
         proof = "documentation"
     return f"{proof} {len(well)}" + (f"+{len(every) - len(well)}" if len(every) > len(well) else "")
+
+
+def _stream_proof(adapter: Adapter, samples: Samples | None) -> str:
+    if not supports(adapter, "stream"):
+        return "-"
+    if samples is None or not samples.streams:
+        return "not proved"
+    is_sample = any(one.source == "sample" for one in samples.streams)
+    return f"{'samples' if is_sample else 'documentation'} {len(samples.streams)}"
 
 
 def _telling(requests: list[HttpRequest]) -> list[HttpRequest]:

@@ -41,6 +41,8 @@ class Topic(StrEnum):
     ACCOUNTS = "accounts"
     KILL = "kill"
     SYSTEM = "system"
+    TICKS = "ticks"  # these two are the hub's, not the journal's
+    DEPTH = "depth"
 
 
 class AccountEvent(Struct, frozen=True, kw_only=True):

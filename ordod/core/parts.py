@@ -11,6 +11,7 @@ from ordod.core.account import Account
 from ordod.core.events import Events
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
+from ordod.core.hub import Hub
 from ordod.core.masters import MasterKeeper
 from ordod.core.orders.book import Book
 from ordod.core.orders.changes import Changes
@@ -48,6 +49,7 @@ class Parts(Struct, kw_only=True):
     kill: KillSwitch
     prices: Prices
     calendar: LoadedCalendar
+    hub: Hub
     tasks: Tasks
     shown_settings: Mapping[str, Any]
     shut_down: Callable[[], None]

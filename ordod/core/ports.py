@@ -10,7 +10,15 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ordod.adapter import Adapter, BrokerSpec, HttpRequest, HttpResponse, Instruments
+from ordod.adapter import (
+    Adapter,
+    BrokerSpec,
+    Frame,
+    HttpRequest,
+    HttpResponse,
+    Instruments,
+    StreamRequest,
+)
 from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
 
 __all__ = [
@@ -20,6 +28,9 @@ __all__ = [
     "Clock",
     "Disk",
     "DiskError",
+    "Feed",
+    "FeedLost",
+    "Feeds",
     "Identity",
     "Line",
     "LineSettings",
@@ -191,6 +202,36 @@ class Brokers(Protocol):
     def line(self, spec: BrokerSpec, settings: LineSettings) -> Line: ...
 
 
+class FeedLost(Exception):  # noqa: N818 - an outcome, not an error
+    """A feed ended, or could not be opened. `status`: what the broker answered instead of opening it."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Feed(Protocol):
+    """One open connection over which a broker pushes."""
+
+    async def send(self, frame: Frame) -> None:
+        """Raises FeedLost."""
+        ...
+
+    async def receive(self) -> Frame:
+        """The next frame, whole, whenever it comes; one caller at a time. Raises FeedLost."""
+        ...
+
+    async def aclose(self) -> None:
+        """Never raises, and takes a second at most."""
+        ...
+
+
+class Feeds(Protocol):
+    async def open(self, spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> Feed:
+        """A new connection, within 10 s. No proxies, no redirects, no second try. Raises FeedLost."""
+        ...
+
+
 # Signals, tables, sessions that are kept
 
 
@@ -252,7 +293,8 @@ class Vault(Protocol):
 
 
 class Ports(Struct, frozen=True):
-    """All of it, handed to `app.build`. Without a `vault` a session does not outlive the daemon."""
+    """All of it, handed to `app.build`. Without a `vault` a session does not outlive the daemon; without `feeds` no prices are
+    pushed."""
 
     clock: Clock
     random: Random
@@ -261,3 +303,4 @@ class Ports(Struct, frozen=True):
     signals: Signals
     tables: Tables
     vault: Vault | None = None
+    feeds: Feeds | None = None

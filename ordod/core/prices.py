@@ -1,10 +1,10 @@
-"""The last prices anybody asked for: what risk limits are held against when an order names none."""
+"""The last prices anybody asked for or was pushed: what risk limits are held against when an order names none."""
 
 from collections.abc import Iterable
 from decimal import Decimal
 
 from ordod.core.ports import Clock
-from ordod.domain.market import Quote
+from ordod.domain.market import Quote, Tick
 
 __all__ = ["Prices"]
 
@@ -17,7 +17,7 @@ class Prices:
         self._clock = clock
         self._last: dict[str, tuple[Decimal, float]] = {}
 
-    def learn(self, quotes: Iterable[Quote]) -> None:
+    def learn(self, quotes: Iterable[Quote | Tick]) -> None:
         now = self._clock.boot()
         for quote in quotes:
             self._last.pop(quote.symbol, None)

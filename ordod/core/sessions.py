@@ -231,6 +231,10 @@ class SessionKeeper:
                 await moved.wait()
         return self.session
 
+    async def moves(self) -> None:
+        """Wait for the next change of state, without asking for one."""
+        await self._moved.wait()
+
     def is_resting(self) -> bool:
         """Its session ended with the day, and nobody needed another one yet."""
         self._end_by_clock()

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-__all__ = ["Candle", "Depth", "Interval", "Level", "Quote"]
+__all__ = ["Candle", "Depth", "DepthTick", "Interval", "Level", "Mode", "Quote", "Tick"]
 
 
 class Interval(StrEnum):
@@ -25,7 +25,15 @@ class Interval(StrEnum):
         return timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[unit]: count})
 
 
-class Level(Struct, frozen=True):
+class Mode(StrEnum):
+    """How much is pushed of an instrument; each includes the ones before it."""
+
+    LTP = "ltp"  # the last price
+    QUOTE = "quote"  # what the day brought, too
+    DEPTH = "depth"  # the levels of the book, too
+
+
+class Level(Struct, frozen=True, gc=False):
     """One level of the book: rupees, units, and how many orders stand there (None: the broker does not say)."""
 
     price: Decimal
@@ -56,6 +64,37 @@ class Quote(Struct, frozen=True, kw_only=True):
     lower_circuit: Decimal | None = None
     upper_circuit: Decimal | None = None
     depth: Depth | None = None
+
+
+class Tick(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A pushed price. What the broker does not say, or not in this mode, is None, and left out when it is encoded.
+
+    `at` is the exchange's time, `traded_at` that of the last trade; `close_price` the previous day's; quantities in units.
+    """
+
+    symbol: str
+    last_price: Decimal
+    at: datetime | None = None
+    traded_at: datetime | None = None
+    last_quantity: int | None = None
+    average_price: Decimal | None = None
+    volume: int | None = None
+    buy_quantity: int | None = None
+    sell_quantity: int | None = None
+    open_price: Decimal | None = None
+    high_price: Decimal | None = None
+    low_price: Decimal | None = None
+    close_price: Decimal | None = None
+    oi: int | None = None
+
+
+class DepthTick(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Pushed levels of the book, best first; empty levels are left out."""
+
+    symbol: str
+    buy: tuple[Level, ...]
+    sell: tuple[Level, ...]
+    at: datetime | None = None
 
 
 class Candle(Struct, frozen=True):

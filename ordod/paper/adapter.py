@@ -22,10 +22,12 @@ from ordod.adapter import (
     Candle,
     Conversion,
     Credentials,
+    DepthTick,
     Dialogue,
     Fault,
     Faults,
     Fill,
+    Frame,
     Funds,
     Holding,
     HttpRequest,
@@ -35,17 +37,22 @@ from ordod.adapter import (
     Interval,
     LoginDialogue,
     Margin,
+    Mode,
     NewGtt,
     NewOrder,
     OrderChanges,
     OrderTerms,
     Placed,
     Position,
+    Pushed,
     Quote,
     Rows,
     Secret,
     Session,
+    StreamLimits,
+    StreamRequest,
     Tag,
+    Tick,
 )
 
 __all__ = ["PAPER", "Paper"]
@@ -56,6 +63,7 @@ SPEC = BrokerSpec(
     hosts={"rest": "paper://exchange"},
     tag=Tag(length=20, alphabet=BASE32),
     book_day=time(6, 0),  # IST; when `PaperBroker` begins a new book
+    streams=StreamLimits(instruments=3000, connections=1, frame_instruments=1000),
     credentials={"": ()},
     options={
         "cash": "what the account begins with, rupees; default 1000000",
@@ -244,6 +252,45 @@ class Paper(Adapter):
 
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
         return _instruments(content)
+
+    # Streams
+
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        yield from ()
+        return StreamRequest("rest", "/stream", _auth(session))
+
+    def stream(self, session: Session, instruments: Instruments) -> "PaperStream":
+        return PaperStream()
+
+
+class PaperStream:
+    """`{"mode": "quote", "symbols": [...]}` asks (mode null: no longer), `{"ticks": [...], "depth": [...]}` comes."""
+
+    def subscribe(self, instruments: Sequence[Instrument], mode: Mode) -> Iterable[Frame]:
+        return [_wish(instruments, mode)]
+
+    def unsubscribe(self, instruments: Sequence[Instrument]) -> Iterable[Frame]:
+        return [_wish(instruments, None)]
+
+    def read(self, frame: Frame) -> Sequence[Pushed]:
+        try:
+            pushed = _PUSHED.decode(frame)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise BrokerError(Fault.UNREADABLE, f"a frame of another shape: {error}") from None
+        return [*pushed.ticks, *pushed.depth]
+
+
+class _Pushed(Struct):
+    ticks: list[Tick] = []
+    depth: list[DepthTick] = []
+
+
+_PUSHED = msgspec.json.Decoder(_Pushed)
+
+
+def _wish(instruments: Sequence[Instrument], mode: Mode | None) -> str:
+    symbols = [instrument.symbol for instrument in instruments]
+    return msgspec.json.encode({"mode": mode, "symbols": symbols}).decode()
 
 
 def _instruments(content: bytes) -> list[Instrument]:

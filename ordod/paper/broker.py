@@ -5,7 +5,7 @@ each new day, and a restart under other settings, writes a new head with the who
 last head is read again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ordod.adapter import Fault, HttpRequest, HttpResponse
+from ordod.adapter import Fault, HttpRequest, HttpResponse, StreamRequest
 from ordod.core.ports import DiskError
 from ordod.domain.calendar import WEEKDAYS, Calendar
 from ordod.domain.gtt import NewGtt
@@ -121,6 +121,17 @@ class PaperBroker:
             return self._no(refusal.fault, refusal.message)
         except msgspec.ValidationError as error:
             return self._no(Fault.INVALID_INPUT, str(error))
+
+    def admits(self, user: str, request: StreamRequest) -> bool:
+        """Whether this opens a stream."""
+        return user not in self._logged_out and _is_authorized(request, user)
+
+    def pushed(self, user: str, symbols: Iterable[str], now: datetime) -> list[Quote] | None:
+        """What a stream shows of the listed ones of these; None: it ends, the session is dead."""
+        self._turn(now)
+        if user in self._logged_out:
+            return None
+        return [self.exchange.quote(s, now) for s in symbols if self.exchange.listing(s)]
 
     # Sessions
 
@@ -320,7 +331,7 @@ def _gtt(request: HttpRequest) -> NewGtt:
     return msgspec.convert(request.json, NewGtt)
 
 
-def _is_authorized(request: HttpRequest, user: str) -> bool:
+def _is_authorized(request: HttpRequest | StreamRequest, user: str) -> bool:
     return ("authorization", f"paper {_token(user)}") in request.headers
 
 

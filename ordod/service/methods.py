@@ -56,6 +56,15 @@ class Outbox(Protocol):
         """Queue one whole line, with or without its `\\n`. False: the queue was full and the connection is being closed."""
         ...
 
+    @property
+    def is_free(self) -> bool:
+        """What is pushed now is handed to the system at once; nothing waits before it."""
+        ...
+
+    def on_free(self, react: Callable[[], None]) -> None:
+        """`react` is called once, when it is free again; never where the connection ends before."""
+        ...
+
     def on_close(self, react: Callable[[], None]) -> None:
         """`react` is called once, when the connection is gone; at once if it is."""
         ...

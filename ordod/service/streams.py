@@ -1,6 +1,9 @@
-"""`events.*`: what happens, pushed. No gap and no repeat: each event names the one before it of its subscription."""
+"""`events.*`: what happens, pushed. No gap and no repeat: each event names the one before it of its subscription.
 
-from collections.abc import Iterable
+Prices (`ticks`, `depth`) are no events of the journal: they carry no `seq`, and a slow reader gets the newest (`pushing.py`).
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import anyio
@@ -8,8 +11,12 @@ import orjson
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from ordod.core.account import Account
 from ordod.core.events import Event, Topic
 from ordod.core.parts import Parts
+from ordod.core.sessions import SessionState
+from ordod.domain.instruments import Instrument
+from ordod.domain.market import Mode
 from ordod.domain.orders import Order
 from ordod.domain.portfolio import Position
 from ordod.errors import Kind, OrdoError
@@ -18,11 +25,14 @@ from ordod.service.encoding import plain
 from ordod.service.methods import Call, Example, Method, Outbox, Role
 from ordod.service.orders import Symbol
 from ordod.service.params import AccountName, Label
+from ordod.service.pushing import PricePusher
 
 __all__ = ["methods"]
 
 SUBSCRIPTIONS_MAX = 64  # of one connection
 POSITIONS_S = 5.0
+SESSION_S = 10.0
+PRICES = (Topic.TICKS, Topic.DEPTH)
 SUBJECT = {
     Topic.ORDERS: "order",
     Topic.TRADES: "trade",
@@ -33,7 +43,10 @@ SUBJECT = {
 
 
 class Subscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`since`: the `seq` of the last event that was seen, with the `epoch` it was of."""
+    """`since`: the `seq` of the last event that was seen, with the `epoch` it was of.
+
+    `ticks` and `depth` want `symbols`; they come from the first of `accounts` whose broker pushes prices, or from any.
+    """
 
     topics: Annotated[list[Topic], Meta(min_length=1, max_length=10)]
     accounts: Annotated[list[AccountName], Meta(min_length=1, max_length=64)] | None = None
@@ -68,6 +81,13 @@ class Subscribed(Struct, frozen=True, kw_only=True):
 
 class Unsubscribed(Struct, frozen=True):
     subscription: str
+
+
+class _Source(Struct, frozen=True):
+    """Whose broker pushes the prices, and of what."""
+
+    account: str
+    instruments: list[Instrument]
 
 
 class _Subscription:
@@ -127,7 +147,7 @@ class _Streams:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._count = 0
-        self._ends: dict[tuple[int, str], Any] = {}
+        self._ends: dict[tuple[int, str], tuple[Callable[[], object], ...]] = {}
         self._of: dict[int, int] = {}  # connection -> subscriptions
 
     async def subscribe(self, call: Call, params: Subscribe) -> Subscribed:
@@ -142,27 +162,34 @@ class _Streams:
             )
         for account in params.accounts or ():
             self._parts.desk.account(account)
+        source = await self._price_source(params)
         if params.symbols is not None:
             params = replace(params, symbols=list(self._parts.desk.names(params.symbols)))
+        is_of_prices_alone = all(topic in PRICES for topic in params.topics)
         missed = self._missed(params)
         is_reset = params.since is not None and missed is None
-        positions = await self._positions(params) if params.since is None or is_reset else {}
+        wants_snapshot = (params.since is None or is_reset) and not is_of_prices_alone
+        positions = await self._positions(params) if wants_snapshot else {}
         missed = self._missed(params) if params.since is not None and not is_reset else None
-        # From here to `listen` nothing awaits: snapshot and stream join without a gap.
+        # From here on nothing awaits: snapshot and stream join without a gap.
         self._count += 1
         seq = self._parts.journal.head[0]
         epoch = self._parts.journal.epoch
         begin = params.since if missed is not None and params.since is not None else seq
         subscription = _Subscription(f"s{self._count}", params, epoch, begin, outbox)
+        pusher = PricePusher(subscription.name, epoch, outbox, self._parts.clock)
+        end_prices = self._begin_prices(params, source, pusher)
         for event in missed or ():
             subscription.take(event)
-        end = self._parts.events.listen(subscription.take)
+        end_events = self._parts.events.listen(subscription.take)
         key = (id(outbox), subscription.name)
-        self._ends[key] = end
+        self._ends[key] = (end_events, *end_prices)
         self._of[id(outbox)] = self._of.get(id(outbox), 0) + 1
         outbox.on_close(lambda: self._gone(*key))
-        snapshot = None if missed is not None else self._snapshot(params, positions)
+        has_missed = missed is not None or is_of_prices_alone
+        snapshot = None if has_missed else self._snapshot(params, positions)
         call.on_answered(subscription.open)
+        call.on_answered(pusher.open)
         return Subscribed(
             subscription=subscription.name,
             epoch=epoch,
@@ -170,6 +197,43 @@ class _Streams:
             reset=is_reset,
             snapshot=snapshot,
         )
+
+    async def _price_source(self, params: Subscribe) -> "_Source | None":
+        """Where the prices come from; None: none are asked for. Waits for a session."""
+        if not any(topic in PRICES for topic in params.topics):
+            return None
+        if params.symbols is None:
+            raise OrdoError(
+                Kind.INVALID_PARAMS, "ticks and depth are of symbols; name them", field="symbols"
+            )
+        account = self._price_account(params.accounts)
+        await account.keeper.ensure(self._parts.clock.boot() + SESSION_S)
+        instruments = [self._parts.desk.instrument(account, symbol) for symbol in params.symbols]
+        return _Source(account.name, instruments)
+
+    def _price_account(self, names: list[str] | None) -> Account:
+        every = [self._parts.accounts[name] for name in names or self._parts.accounts]
+        able = [account for account in every if self._parts.hub.can(account.name)]
+        if not able:
+            brokers = ", ".join(dict.fromkeys(account.spec.name for account in every))
+            raise OrdoError(
+                Kind.UNSUPPORTED, f"no prices are pushed through Ordo by {brokers or 'any broker'}"
+            )
+        return next((a for a in able if a.keeper.state is SessionState.ACTIVE), able[0])
+
+    def _begin_prices(
+        self, params: Subscribe, source: "_Source | None", pusher: PricePusher
+    ) -> tuple[Callable[[], None], ...]:
+        """What ends them."""
+        if source is None:
+            return ()
+        modes = {Topic.TICKS: Mode.QUOTE, Topic.DEPTH: Mode.DEPTH}
+        ends = [
+            self._parts.hub.subscribe(source.account, source.instruments, modes[topic], pusher)
+            for topic in dict.fromkeys(params.topics)
+            if topic in PRICES
+        ]
+        return (*ends, pusher.end)
 
     def _missed(self, params: Subscribe) -> list[Event] | None:
         """The events after `since`; None: not asked for, or no longer kept."""
@@ -249,10 +313,11 @@ class _Streams:
         self._end(connection, name)
 
     def _end(self, connection: int, name: str) -> bool:
-        end = self._ends.pop((connection, name), None)
-        if end is None:
+        ends = self._ends.pop((connection, name), None)
+        if ends is None:
             return False
-        end()
+        for end in ends:
+            end()
         self._of[connection] -= 1
         if not self._of[connection]:
             del self._of[connection]
@@ -269,7 +334,14 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Subscribed,
         run=streams.subscribe,
         accounts=lambda params: tuple(params.accounts or (None,)),
-        errors=(Kind.UNKNOWN_ACCOUNT, Kind.INVALID_REQUEST),
+        errors=(
+            Kind.UNKNOWN_ACCOUNT,
+            Kind.INVALID_REQUEST,
+            Kind.SESSION_REQUIRED,
+            Kind.AUTH_DENIED,
+            Kind.UNSUPPORTED,
+            Kind.UNKNOWN_INSTRUMENT,
+        ),
         examples=(Example({"topics": ["orders", "trades"]}, {"reset": False}),),
     )
     yield Method(

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from ordod.core.hub import FeedStatus
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
@@ -62,7 +63,7 @@ class ChangeDoubt(Struct, frozen=True):
 
 
 class SystemStatus(Struct, frozen=True, kw_only=True):
-    """`todo`: the next thing a person should do; "" where there is none."""
+    """`todo`: the next thing a person should do; "" where there is none. `feeds`: of those accounts whose broker pushes prices."""
 
     state: str
     version: str
@@ -72,6 +73,7 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
     changes: list[ChangeDoubt]
     kill: KillState
     journal: JournalState
+    feeds: list[FeedStatus]
     todo: str
 
 
@@ -138,6 +140,9 @@ class _System:
                 failed=parts.journal.failed,
                 why=parts.journal.failure,
             ),
+            feeds=[
+                parts.hub.status(account.name) for account in seen if parts.hub.can(account.name)
+            ],
             todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged),
         )
 

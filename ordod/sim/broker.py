@@ -22,6 +22,7 @@ from ordod.paper.hours import Hours
 from ordod.paper.listed import listings
 from ordod.paper.market import Listing
 from ordod.sim.faults import Fault, FaultKind, Faults
+from ordod.sim.feeds import FeedFaults, SimFeed
 from ordod.sim.message import Answer, Ending, Headers, Reply, Request
 from ordod.sim.orders import PLAIN, Orders, Wish
 
@@ -87,6 +88,7 @@ class BrokerSim(ABC):
             options.seed, changes=[self.scopes[each] for each in ("place", "modify", "cancel")]
         )
         self.paper = Paper(self.listed, seed=options.seed, cash=options.cash, hours=options.hours)
+        self.feed_faults = FeedFaults()
         self.requests: list[Seen] = []
         self._late: list[_Late] = []
         self._copies: dict[tuple[str, str], Answer] = {}  # what each reader was last told
@@ -156,6 +158,10 @@ class BrokerSim(ABC):
         """Control requests that this broker alone has (`control.py`)."""
         return {}
 
+    def let_in(self, request: Request, now: datetime) -> SimFeed | Answer:
+        """A client that wants a stream: what it is told from now on, or why it is not let in."""
+        return Answer(404, (), b"")
+
     def reader(self, request: Request) -> str:
         """Who reads: one answer served before is served again to the same reader only."""
         return request.headers.get("authorization", "")
@@ -204,6 +210,13 @@ class BrokerSim(ABC):
             )
         )
         return reply
+
+    def open_feed(self, request: Request, now: datetime) -> SimFeed | Answer:
+        """A client that wants a stream, under the faults that wait for it."""
+        self.advance(now)
+        if self.feed_faults.refuses():
+            return Answer(403, (), b"")
+        return self.let_in(request, now)
 
     def advance(self, now: datetime) -> None:
         """Let the market move, and carry out what was held back until now."""

@@ -7,6 +7,7 @@
 | `GET`, `POST`, `DELETE /_sim/faults` | faults waiting; one more (a `Fault` object, or a list of them); none any more |
 | `POST /_sim/chance` `{"text": "lose=0.25"}` | faults by chance, as on the command line |
 | `GET`, `POST /_sim/clock` `{"step_s": 1}` or `{"at": "..."}` | the broker's time; moved |
+| `POST /_sim/feed_faults` | trouble with streams (a `FeedFault` object): cut, duplicate, reorder, silence, disconnect, refuse |
 | `POST /_sim/new_day` | the book of the day is emptied |
 | `GET /_sim/scopes` | which requests are which change: `{"place": ["POST", "/orders/"], ...}` |
 | `GET /_sim/config` | what an account's configuration says to be the first user here |
@@ -29,6 +30,7 @@ import orjson
 from ordod.sim.broker import BrokerSim, SimError
 from ordod.sim.clock import Clock
 from ordod.sim.faults import Fault
+from ordod.sim.feeds import FeedFault
 from ordod.sim.message import Answer
 
 __all__ = ["Control"]
@@ -48,6 +50,9 @@ class Control:
             ("GET", "faults"): lambda _: sim.faults.waiting,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): lambda _: sim.faults.clear(),
+            ("POST", "feed_faults"): lambda asked: sim.feed_faults.add(
+                msgspec.convert(asked, FeedFault), clock.now()
+            ),
             ("POST", "chance"): lambda asked: sim.faults.chance(asked["text"]),
             ("GET", "clock"): lambda _: {"at": clock.now()},
             ("POST", "clock"): self._move_clock,

@@ -43,6 +43,9 @@ class SimProcess:
         asked = {"kind": kind, "method": method, "prefix": prefix, **more}
         self.call("POST", "faults", asked)
 
+    def feed_fault(self, kind: str, **more: Any) -> None:
+        self.call("POST", "feed_faults", {"kind": kind, **more})
+
     def chance(self, text: str) -> None:
         self.call("POST", "chance", {"text": text})
 

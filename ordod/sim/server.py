@@ -1,4 +1,4 @@
-"""A simulated broker on a real socket: HTTP/1.1 over h11, kept alive, TLS where asked for.
+"""A simulated broker on a real socket: HTTP/1.1 over h11, kept alive, TLS where asked for; a stream's websocket on the same port.
 
 What the simulator decided about an answer happens here to bytes: late, cut, closed, reset. Requests below `/_sim/` go to the
 control side instead (`control.py`).
@@ -10,9 +10,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from email.utils import format_datetime
-from typing import Protocol
 
 import h11
 
@@ -20,34 +18,26 @@ from ordod.sim.broker import BrokerSim
 from ordod.sim.clock import Clock
 from ordod.sim.control import Control
 from ordod.sim.message import Answer, Ending, Headers, Reply
+from ordod.sim.websocket import WebsocketSide, asks_for_websocket
 
-__all__ = ["Served", "serving"]
+__all__ = ["Listening", "serving"]
 
 MARKET_STEP_S = 0.25  # how often the market moves and what was held back is looked at
 BODY_BYTES_MAX = 4 << 20
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER 0: close by reset
 
 
-class Served(Protocol):
-    """What the server needs of a simulator."""
-
-    def answer(
-        self, method: str, target: str, headers: Headers, body: bytes, now: datetime
-    ) -> Reply: ...
-
-    def advance(self, now: datetime) -> None: ...
-
-
 class Listening:
     """A running server. `requests` counts what was read whole, control requests apart."""
 
-    def __init__(self, sim: Served, control: Control, clock: Clock) -> None:
+    def __init__(self, sim: BrokerSim, control: Control, clock: Clock) -> None:
         self.sim = sim
         self.control = control
         self.clock = clock
         self.url = ""
         self.port = 0
         self.connections: set[asyncio.Transport] = set()
+        self.feeds: set[WebsocketSide] = set()
 
     def answer(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
         if target.startswith("/_sim/"):
@@ -64,6 +54,8 @@ class _Connection(asyncio.Protocol):
         self._request: h11.Request | None = None
         self._body = bytearray()
         self._timer: asyncio.TimerHandle | None = None
+        self._is_new = True
+        self._websocket: WebsocketSide | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -72,10 +64,21 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self._transport)
+        if self._websocket is not None:
+            self._server.feeds.discard(self._websocket)
         if self._timer is not None:
             self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_new and asks_for_websocket(data):
+            self._websocket = WebsocketSide(
+                self._transport, self._server.sim, self._server.clock.now
+            )
+            self._server.feeds.add(self._websocket)
+        self._is_new = False
+        if self._websocket is not None:
+            self._websocket.data_received(data)
+            return
         self._h11.receive_data(data)
         self._read()
 
@@ -184,3 +187,5 @@ async def _move(listening: Listening) -> None:
     while True:
         await asyncio.sleep(MARKET_STEP_S)
         listening.sim.advance(listening.clock.now())
+        for feed in tuple(listening.feeds):
+            feed.push()

@@ -99,6 +99,7 @@ class Connection(asyncio.Protocol):
         self._is_open = False
         self._is_reading = True
         self._reactions: list[Callable[[], None]] = []
+        self._when_free: deque[Callable[[], None]] = deque()
         self.caller: Caller | None = None
 
     @property
@@ -121,6 +122,13 @@ class Connection(asyncio.Protocol):
 
     def push(self, message: bytes) -> bool:
         return self.write(message if message.endswith(b"\n") else message + b"\n")
+
+    @property
+    def is_free(self) -> bool:
+        return self._is_open and not self._is_full
+
+    def on_free(self, react: Callable[[], None]) -> None:
+        self._when_free.append(react)
 
     def on_close(self, react: Callable[[], None]) -> None:
         if self._is_open:
@@ -212,6 +220,8 @@ class Connection(asyncio.Protocol):
             self._queued_bytes -= len(message)
             self._all_kept.bytes -= len(message)
             self.transport.write(message)
+        while self._when_free and self.is_free:
+            self._when_free.popleft()()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._is_open = False
@@ -220,6 +230,7 @@ class Connection(asyncio.Protocol):
             self._talk.stop()  # what waits is not carried out; what is under way goes on
         if self.caller is not None:
             self._gone(self)
+        self._when_free.clear()
         reactions, self._reactions = self._reactions, []
         for react in reactions:
             react()

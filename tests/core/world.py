@@ -34,12 +34,13 @@ from ordod.config.settings import DaemonSettings, RiskSettings
 from ordod.core.orders.desk import WantedOrder
 from ordod.core.orders.states import OrderState
 from ordod.core.parts import Parts
-from ordod.core.ports import Admit, Line, LineSettings, Lost, Master, Ports, Unsent
+from ordod.core.ports import Admit, Feeds, Line, LineSettings, Lost, Master, Ports, Unsent
 from ordod.core.sessions import SessionState
 from ordod.domain.instruments import InstrumentKind
 from ordod.domain.orders import OrderTerms, OrderType, Product, Side
 from ordod.paper import PAPER
 from ordod.paper.broker import PaperBroker
+from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperLine
 from tests.simulation.disk import TearingDisk
 from tests.simulation.ports import IST, SeededRandom
@@ -323,6 +324,7 @@ class World:
         self.brokers = ScriptedBrokers(self.exchange, self.clock)
         self.tables = MemoryTables()
         self.signals = HandSignals()
+        self.feeds: Feeds | None = PaperFeeds(self.exchange, self.clock)
         self.random = SeededRandom()
         self.lives = 0
 
@@ -335,6 +337,7 @@ class World:
             brokers=self.brokers,
             signals=self.signals,
             tables=self.tables,
+            feeds=self.feeds,
         )
 
     def line(self, account: str = "paper") -> ScriptedLine:

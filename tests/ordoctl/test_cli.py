@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ordoctl.cli import build_parser, main
 from ordoctl.completion import script
-from tests.ordoctl.scripted import HANG_UP, SILENCE, Fail, Line, ScriptedDaemon, Wait, order
+from tests.ordoctl.scripted import HANG_UP, SILENCE, Event, Fail, Line, ScriptedDaemon, Wait, order
 
 ACCOUNTS = {
     "accounts": [
@@ -633,3 +633,52 @@ def test_a_resolve_reads_as_the_daemon_tells_it() -> None:
     args = build_parser().parse_args(told.split())
 
     assert (args.account, args.key, args.outcome) == ("kite", "my-key", "not_placed")
+
+
+def ticking(daemon: ScriptedDaemon) -> None:
+    started = {"subscription": "s1", "epoch": "e1", "seq": 5, "reset": False, "snapshot": None}
+    tick = {"symbol": "NSE:INFY", "last_price": 1450.05, "close_price": 1400, "volume": 1234567}
+    told = Event(
+        subscription="s1", topic="ticks", epoch="e1", at=None, skipped=0, ticks=[tick, tick]
+    )
+    daemon.on("events.subscribe", [started, told])
+
+
+def test_watch_writes_a_line_for_each_price(
+    daemon: ScriptedDaemon, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ticking(daemon)
+
+    status = run("watch", "NSE:INFY", "--limit", "2")
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert status == 0
+    assert first.split()[1:] == ["NSE:INFY", "1,450.05", "+50.05", "+3.58%", "12,34,567"]
+    assert second[8:] == first[8:]  # behind the time
+
+
+def test_watch_writes_json_lines_for_programs(
+    daemon: ScriptedDaemon, run: Run, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    ticking(daemon)
+
+    status = run("--json", "watch", "NSE:INFY", "-n", "1")
+
+    assert status == 0
+    assert json.loads(capfdbinary.readouterr().out) == {
+        "symbol": "NSE:INFY",
+        "last_price": 1450.05,
+        "close_price": 1400,
+        "volume": 1234567,
+    }
+
+
+def test_watch_ends_with_ctrl_c_and_that_is_no_failure(daemon: ScriptedDaemon) -> None:
+    ticking(daemon)
+
+    with ordoctl(daemon, "watch", "NSE:INFY") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(10) == 0

@@ -282,3 +282,72 @@ def _received(event: Action) -> Notice:
     message = read(event.line)
     assert isinstance(message, Notice)
     return message
+
+
+# Prices
+
+
+def pushed(*ticks: dict[str, Any], skipped: int = 0) -> Event:
+    return Event(
+        subscription="s1",
+        topic="ticks",
+        epoch="e1",
+        at="2026-11-23T09:15:00+05:30",
+        skipped=skipped,
+        ticks=[{"symbol": "NSE:INFY", "last_price": 1450.05} | tick for tick in ticks],
+    )
+
+
+def test_ticks_come_one_by_one_and_those_skipped_are_counted(daemon: ScriptedDaemon) -> None:
+    daemon.on(
+        "events.subscribe",
+        [
+            started(5),
+            pushed({"volume": 1}, {"symbol": "NSE:TCS"}),
+            pushed({"volume": 2}, skipped=3),
+        ],
+    )
+
+    with Client(daemon.path) as client, client.ticks(["NSE:INFY", "NSE:TCS"]) as ticks:
+        told = [next(ticks) for _ in range(3)]
+
+        assert [(tick.symbol, tick.volume) for tick in told] == [
+            ("NSE:INFY", 1),
+            ("NSE:TCS", None),
+            ("NSE:INFY", 2),
+        ]
+        assert str(told[0].last_price) == "1450.05"
+        assert ticks.skipped == 3
+    [said] = daemon.calls("events.subscribe")
+    assert said == {"topics": ["ticks"], "symbols": ["NSE:INFY", "NSE:TCS"]}
+
+
+def test_ticks_go_on_over_another_connection_from_now_on(daemon: ScriptedDaemon) -> None:
+    daemon.on(
+        "events.subscribe",
+        [started(5), pushed({"volume": 1}), HANG_UP],
+        [started(9), pushed({"volume": 2})],
+    )
+
+    with Client(daemon.path) as client, client.ticks(["NSE:INFY"], account="main") as ticks:
+        told = [next(ticks).volume, next(ticks).volume]
+
+    assert told == [1, 2]
+    assert (
+        daemon.calls("events.subscribe")
+        == [{"topics": ["ticks"], "symbols": ["NSE:INFY"], "accounts": ["main"]}] * 2
+    )
+
+
+async def test_ticks_can_be_awaited(daemon: ScriptedDaemon) -> None:
+    daemon.on("events.subscribe", [started(5), pushed({"volume": 1}, {"volume": 2}, skipped=1)])
+
+    async with AsyncClient(daemon.path) as client, client.ticks(["NSE:INFY"]) as ticks:
+        told = []
+        async for tick in ticks:
+            told.append(tick.volume)
+            if len(told) == 2:
+                break
+
+        assert told == [1, 2]
+        assert ticks.skipped == 1

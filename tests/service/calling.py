@@ -22,10 +22,26 @@ class Connection:
     def __init__(self) -> None:
         self.pushed: list[dict[str, Any]] = []
         self._closes: list[Callable[[], None]] = []
+        self._frees: list[Callable[[], None]] = []
+        self.is_stuck = False
 
     def push(self, message: bytes) -> bool:
         self.pushed.append(json.loads(message)["params"])
         return True
+
+    @property
+    def is_free(self) -> bool:
+        return not self.is_stuck
+
+    def on_free(self, react: Callable[[], None]) -> None:
+        self._frees.append(react)
+
+    def free(self) -> None:
+        """It reads again."""
+        self.is_stuck = False
+        frees, self._frees = self._frees, []
+        for react in frees:
+            react()
 
     def on_close(self, react: Callable[[], None]) -> None:
         self._closes.append(react)

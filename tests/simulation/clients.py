@@ -248,6 +248,13 @@ class _Outbox:
         self.messages.append(message)
         return True
 
+    @property
+    def is_free(self) -> bool:
+        return not self.is_closed
+
+    def on_free(self, react: Callable[[], None]) -> None:
+        """It is always free."""
+
     def on_close(self, react: Callable[[], None]) -> None:
         self._reactions.append(react)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ordo_adapters.zerodha.login import login, profile_request, signed
+from ordo_adapters.zerodha.login import VERSION, login, profile_request, signed
 from ordo_adapters.zerodha.master import is_master, parse
 from ordo_adapters.zerodha.rows import (
     BasketMargin,
@@ -39,6 +39,7 @@ from ordo_adapters.zerodha.rows import (
     read_quote,
     read_trade,
 )
+from ordo_adapters.zerodha.stream import KiteStream
 from ordo_adapters.zerodha.tables import (
     AUTOMATIC_PROTECTION,
     CANDLES,
@@ -91,6 +92,8 @@ from ordod.adapter import (
     Quote,
     Rows,
     Session,
+    Stream,
+    StreamRequest,
     Validity,
     Variety,
     canonical,
@@ -344,6 +347,17 @@ class Zerodha(Adapter):
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
         """The file is today's, whatever `on` is."""
         return parse(content)
+
+    # Streams
+
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        """One socket for prices and orders; the tokens stand in the address (zerodha.md 9.1)."""
+        yield from ()
+        query = (("api_key", session.api_key), ("access_token", session.access_token.reveal()))
+        return StreamRequest("ws", "/", (VERSION,), query)
+
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        return KiteStream(instruments)
 
     # Shared by two operations
 

@@ -12,10 +12,12 @@ from ordod.adapter import (
     Faults,
     GttStatus,
     Interval,
+    Mode,
     OrderType,
     Product,
     Side,
     Status,
+    StreamLimits,
     Tag,
     Validity,
     Variety,
@@ -25,6 +27,7 @@ from ordod.adapter import (
 __all__ = [
     "AUTOMATIC_PROTECTION",
     "CANDLES",
+    "DIVISOR",
     "EXCHANGE",
     "FAULTS",
     "FOREIGN_PRODUCTS",
@@ -32,6 +35,7 @@ __all__ = [
     "GTT_STATUS",
     "ICEBERG_LEGS",
     "INDEX_NAMES",
+    "INDEX_SEGMENT",
     "INTERVAL",
     "INTERVAL_SPAN",
     "IN_LOTS",
@@ -43,10 +47,13 @@ __all__ = [
     "QUOTES",
     "QUOTES_MAX",
     "QUOTE_EXCHANGE",
+    "RUPEE_DIVISOR",
     "SIDE",
     "SPEC",
     "STATUS",
+    "STREAM_MODE",
     "TYPE",
+    "UPDATE",
     "VALIDITY",
     "VARIETY",
 ]
@@ -63,6 +70,7 @@ SPEC = BrokerSpec(
     hosts={
         "rest": "https://api.kite.trade",  # zerodha.md 1
         "web": "https://kite.zerodha.com",  # the login page, and the headless login (2.2)
+        "ws": "wss://ws.kite.trade",  # 9.1
     },
     tag=Tag(length=20, alphabet=BASE32),  # 4.2: alphanumeric, at most 20
     book_day=time(
@@ -79,6 +87,8 @@ SPEC = BrokerSpec(
         Window(CANDLES, count=3, seconds=1),
         Window(OTHERS, count=9, seconds=1),
     ),
+    # 9.1, 9.3: heartbeats come every couple of seconds, and Zerodha's own clients give up after five without a frame
+    streams=StreamLimits(instruments=3000, connections=3, frame_instruments=200, silence_s=6.0),
     credentials={
         "": ("api_key", "api_secret"),
         "headless": ("api_key", "api_secret", "user_id", "password"),
@@ -204,6 +214,13 @@ INTERVAL_SPAN = {
     Interval.H1: timedelta(days=400),
     Interval.D1: timedelta(days=2000),
 }  # zerodha.md 7.2: the most that one request covers
+
+# The stream (zerodha.md 9)
+STREAM_MODE = {Mode.LTP: "ltp", Mode.QUOTE: "quote", Mode.DEPTH: "full"}
+INDEX_SEGMENT = 9  # the last byte of a token
+DIVISOR = {3: 10_000_000, 6: 10_000, 12: 10_000}  # by segment: cds, bcd, nco
+RUPEE_DIVISOR = 100
+UPDATE = "UPDATE"  # a pushed order's status: something changed, not what it is
 
 INDEX_NAMES = {
     ("NSE", "NIFTY 50"): "NIFTY",

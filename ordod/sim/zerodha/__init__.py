@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ordod.paper.hours import Hours
 from ordod.paper.market import Listing
 from ordod.sim.broker import BrokerSim, Options, Scope, Seen
+from ordod.sim.feeds import SimFeed
 from ordod.sim.message import Answer, Request
 from ordod.sim.orders import PLAIN, Deed, Wish
 from ordod.sim.zerodha.accounts import Accounts, App, Client
@@ -25,6 +26,7 @@ from ordod.sim.zerodha.limits import Limits
 from ordod.sim.zerodha.market import Market
 from ordod.sim.zerodha.orders import Desk
 from ordod.sim.zerodha.portfolio import Portfolio
+from ordod.sim.zerodha.ticker import KiteFeed
 
 __all__ = ["App", "Client", "Deed", "Seen", "ZerodhaSim", "made"]
 
@@ -88,6 +90,19 @@ class ZerodhaSim(BrokerSim):
 
     def carry_out(self, request: Request, now: datetime, wish: Wish = PLAIN) -> Answer:
         return self.api.carry_out(request, now, wish)
+
+    def let_in(self, request: Request, now: datetime) -> SimFeed | Answer:
+        """Whatever the path. Prices and the orders of the session's user (zerodha.md 9)."""
+        login = self.accounts.living(request.one("api_key"), request.one("access_token"), now)
+        if login is None:
+            return KiteError.dead_session().answer()
+        return KiteFeed(
+            self.market,
+            self.paper,
+            rows=lambda at: self.desk.rows(login.user_id, at),
+            lives=lambda at: self.accounts.living(login.api_key, login.access_token, at) is login,
+            now=now,
+        )
 
     def advance(self, now: datetime) -> None:
         self.paper.advance(now)

@@ -101,12 +101,17 @@ class Accounts:
         """The session a request belongs to. Raises KiteError 403."""
         scheme, _, pair = request.headers.get("authorization", "").partition(" ")
         api_key, _, access_token = pair.partition(":")
+        login = self.living(api_key, access_token, now) if scheme == "token" else None
+        if login is None:
+            raise KiteError.dead_session()
+        return login
+
+    def living(self, api_key: str, access_token: str, now: datetime) -> Login | None:
+        """The session of these tokens; None: it does not live."""
         for login in self._live.values():
-            if scheme == "token" and (login.api_key, login.access_token) == (api_key, access_token):
-                if now >= login.expires_at:
-                    break
-                return login
-        raise KiteError.dead_session()
+            if (login.api_key, login.access_token) == (api_key, access_token):
+                return login if now < login.expires_at else None
+        return None
 
     def exchange(self, form: dict[str, str], now: datetime) -> Login:
         """`POST /session/token`: a request token, used once, becomes the one live access token of this app and user."""

@@ -95,6 +95,9 @@ class Market:
     def of(self, symbol: str) -> Contract:
         return self._by_symbol[symbol]
 
+    def of_token(self, token: int) -> Contract | None:
+        return self._by_token.get(token)
+
     def last_price(self, contract: Contract, now: datetime) -> Decimal:
         return self._paper.last_price(contract.symbol, now)
 
