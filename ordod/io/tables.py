@@ -46,6 +46,10 @@ NEIGHBOURS = 60  # names on each side that are compared one by one with a misspe
 SEARCH_MAX = 1000
 WORDS_MAX = 8  # of a search; each is a scan's condition
 
+TYPO_MIN = 4  # letters; shorter words are alike by chance
+WORD = re.compile(r"[A-Z]{3,}")
+SYMBOL, NAME, EXPIRY = 1, 7, 8  # in a row
+
 BROKER_ID = re.compile(r"[a-z0-9_-]+")
 
 COLUMNS = (
@@ -60,6 +64,7 @@ SETUP = (
     "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA temp_store = MEMORY",
     f"CREATE TABLE instruments ({COLUMNS})",
+    "CREATE TABLE words (word)",
     "BEGIN",
 )
 INDEXES = (
@@ -182,7 +187,8 @@ class SqliteMaster:
 
     async def search(self, text: str, limit: int = 20) -> list[Instrument]:
         """Contracts in whose symbol or name every word of `text` occurs: exact names first, then those that begin with
-        the first word, cash before derivatives, the nearest expiry first. Reads the whole table in a worker."""
+        the first word, cash before derivatives, the nearest expiry first. A word that nothing has is taken for the known one
+        most like it. Reads the whole table in a worker."""
         words = text.split()[:WORDS_MAX]
         if self._table is None or not words:
             return []
@@ -377,11 +383,14 @@ def _fill(path: Path, instruments: Iterable[Instrument], given_up: threading.Eve
         for statement in SETUP:
             connection.execute(statement)
         rows = 0
+        words: set[str] = set()
         for batch in _batches(map(_row, instruments)):
             if given_up.is_set():
                 raise _GivenUp
             connection.executemany(INSERT, batch)
+            words.update(_words(batch))
             rows += len(batch)
+        connection.executemany("INSERT INTO words VALUES (?)", [(word,) for word in sorted(words)])
         for statement in INDEXES:
             connection.execute(statement)
         return rows
@@ -453,8 +462,44 @@ def _amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
+def _words(rows: Iterable[Row]) -> Iterator[str]:
+    """What people search by: the names, and the symbols of what does not end."""
+    for row in rows:
+        yield from WORD.findall(row[NAME].upper())
+        if row[EXPIRY] is None:
+            yield from WORD.findall(row[SYMBOL].partition(":")[2].upper())
+
+
 def _search(path: Path, words: list[str], limit: int) -> list[Instrument]:
-    """In a worker, over a connection of its own."""
+    """In a worker, over a connection of its own. Where nothing has these words, those they may have been meant for."""
+    connection = _connect(path)
+    try:
+        rows = _having(connection, words, limit)
+        if not rows:
+            meant = [_meant(connection, word) for word in words]
+            rows = _having(connection, meant, limit) if meant != words else []
+    finally:
+        connection.close()
+    return [_instrument(row) for row in rows]
+
+
+def _meant(connection: sqlite3.Connection, word: str) -> str:
+    """The known word most like this one, of those that begin with the same letter; itself where none is."""
+    wanted = word.upper()[:64]
+    if len(wanted) < TYPO_MIN or not wanted.isalpha():
+        return word
+    alike = connection.execute(
+        "SELECT word FROM words WHERE word >= ? AND word < ? AND length(word) BETWEEN ? AND ?",
+        (wanted[0], chr(ord(wanted[0]) + 1), len(wanted) - 1, len(wanted) + 2),
+    )
+    known = [row[0] for row in alike]
+    if any(one.startswith(wanted) for one in known):
+        return word
+    near = difflib.get_close_matches(wanted, known, 1, 0.75)
+    return near[0] if near else word
+
+
+def _having(connection: sqlite3.Connection, words: list[str], limit: int) -> list[Row]:
     patterns = [f"%{_literally(word)}%" for word in words]
     every = " AND ".join(["(symbol LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!')"] * len(patterns))
     statement = f"""{SELECT} {every}
@@ -462,14 +507,9 @@ def _search(path: Path, words: list[str], limit: int) -> list[Instrument]:
                  expiry, length(symbol), symbol LIMIT ?"""
     first = words[0].rpartition(":")[2].upper()
     values = [pattern for pattern in patterns for _ in range(2)]
-    connection = _connect(path)
-    try:
-        rows = connection.execute(
-            statement, (*values, first, f"%:{_literally(first)}%", limit)
-        ).fetchall()
-    finally:
-        connection.close()
-    return [_instrument(row) for row in rows]
+    return connection.execute(
+        statement, (*values, first, f"%:{_literally(first)}%", limit)
+    ).fetchall()
 
 
 def _literally(word: str) -> str:

@@ -12,6 +12,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ordod.adapter import Adapter, BrokerError, Exchange, Fault, Instrument, InstrumentKind
 from ordod.core.ports import DiskError
@@ -384,6 +385,21 @@ async def test_rows_are_streamed_and_not_gathered(tmp_path: Path) -> None:
 
 def _files(tmp_path: Path) -> list[str]:
     return sorted(file.name for file in (tmp_path / "instruments").iterdir())
+
+
+@pytest.mark.parametrize("typed", ["infosis", "INFOSSYS", "infsoys limited"])
+async def test_a_misspelt_word_is_taken_for_the_known_one(tmp_path: Path, typed: str) -> None:
+    infosys = replace(INFY, name="INFOSYS LIMITED")
+    master = await loaded(tmp_path, infosys, TCS, NIFTY)
+
+    assert await master.search(typed) == [infosys]
+
+
+@pytest.mark.parametrize("typed", ["qwertz", "inf0sys", "xys", "infy nonsense"])
+async def test_a_word_that_is_like_none_finds_nothing(tmp_path: Path, typed: str) -> None:
+    master = await loaded(tmp_path, replace(INFY, name="INFOSYS LIMITED"), TCS)
+
+    assert await master.search(typed) == []
 
 
 # Contracts of an underlying
