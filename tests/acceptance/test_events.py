@@ -289,8 +289,11 @@ def test_an_unsubscribed_stream_is_silent_and_its_neighbour_is_not(
     key = new_key()
     client.ask("order.place", **RESTING, key=key)
     event = listener.event()
+    while event["order"]["key"] != key:  # an order of a test before may still be told
+        assert event["subscription"] == second
+        event = listener.event()
 
-    assert (event["subscription"], event["order"]["key"]) == (second, key)
+    assert event["subscription"] == second
     assert listener.refused("events.unsubscribe", subscription=first)["data"]["field"] == (
         "subscription"
     )
