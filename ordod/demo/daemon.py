@@ -29,6 +29,7 @@ socket = "{socket}"
 
 [accounts.paper]
 broker = "paper"
+cash = "100000000"
 doubt_horizon_s = 1
 """
 
