@@ -42,9 +42,12 @@ from ordod.adapter.streams import (
     Frame,
     Notice,
     Pushed,
+    Reply,
     Stream,
     StreamLimits,
     StreamRequest,
+    UpdateLimits,
+    UpdateStream,
 )
 from ordod.domain.gtt import BrokerGtt, GttLeg, GttStatus, NewGtt
 from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
@@ -72,7 +75,9 @@ __all__ = [
     "DIGITS",
     "IST",
     "OPERATIONS",
+    "PRICES",
     "STREAMING",
+    "UPDATES",
     "Adapter",
     "Ask",
     "BadRow",
@@ -117,6 +122,7 @@ __all__ = [
     "Product",
     "Pushed",
     "Quote",
+    "Reply",
     "Rows",
     "Secret",
     "Session",
@@ -127,6 +133,8 @@ __all__ = [
     "StreamRequest",
     "Tag",
     "Tick",
+    "UpdateLimits",
+    "UpdateStream",
     "Validity",
     "Variety",
     "Window",
@@ -314,6 +322,7 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
         session_ends: IST; every session dies then. None: `Session.expires_at` alone tells.
         windows: rate limits, by group.
         streams: what it allows of pushed prices; None: it pushes none, or not through Ordo.
+        updates: of a connection of its own that brings order updates; None: there is none.
         credentials: names a login cannot do without, by mode (`""` the official flow).
         options: keys an account may have besides WIRE 9's, with their meaning.
         logins: modes of `login` -> what they are (the first is the default).
@@ -328,6 +337,7 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
     session_ends: time | None = None
     windows: tuple[Window, ...] = ()
     streams: StreamLimits | None = None
+    updates: UpdateLimits | None = None
     credentials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     logins: Mapping[str, str] = field(default_factory=dict)
@@ -345,7 +355,7 @@ class Instruments(Protocol):
 class Adapter:
     """One broker. Override what it can; the rest answers UNSUPPORTED.
 
-    Every method but `parse_master` and `stream` is a generator function. Faults are raised as `BrokerError`.
+    Every method but `parse_master`, `stream` and `updates` is a generator function. Faults are raised as `BrokerError`.
     """
 
     contract: ClassVar[int] = CONTRACT
@@ -471,7 +481,7 @@ class Adapter:
         """The contracts of `master()`, lazily; rows of no use to Ordo are left out. Runs in a worker."""
         raise _unsupported("parse_master")
 
-    # Streams; who has them has both, and `spec.streams`
+    # Streams; who has prices has both, and `spec.streams`
 
     def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
         """What opens a connection for pushed prices; requests before it where the broker wants any."""
@@ -481,8 +491,19 @@ class Adapter:
         """The codec of a connection that was just opened. Runs in the loop: what it does, it does in microseconds."""
         raise _unsupported("stream")
 
+    # Order updates over a connection of their own; who has it has both, and `spec.updates`
 
-STREAMING = ("connect_stream", "stream")
+    def connect_updates(self, session: Session) -> Dialogue[StreamRequest]:
+        """What opens the connection that brings order updates."""
+        raise _unsupported("connect_updates")
+
+    def updates(self, session: Session, instruments: Instruments) -> UpdateStream:
+        """The codec of that connection, just opened."""
+        raise _unsupported("updates")
+
+
+PRICES, UPDATES = ("connect_stream", "stream"), ("connect_updates", "updates")
+STREAMING = (*PRICES, *UPDATES)
 OPERATIONS: tuple[str, ...] = tuple(
     name
     for name, member in vars(Adapter).items()

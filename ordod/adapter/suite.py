@@ -18,8 +18,8 @@ A stream is no operation. What proves it stands under `streams`: what one frame 
 
      "streams": [{"mode": "depth", "instruments": ["NSE:INFY"], "base64": "AAEA...", "pushed": [{"symbol": "NSE:INFY", ...}]}]
 
-A text frame is `text`; `unreadable` says how many parts of it cannot be read; what opens the connection is a conversation of
-`connect_stream`.
+A text frame is `text`; `before` are the frames (base64) that were read before it; `unreadable` says how many parts of it cannot be read; what opens the connection is a conversation of
+`connect_stream`. Frames of a connection that brings order updates alone stand under `updates`, without mode and instruments.
 
 An answer is a file's name (status 200), an object (`status`, `headers`, and one of `file`, `json`, `text`), or
 `{"say": "..."}` for what a person or the daemon answers to an `Ask`. Arguments have the contract's names; an instrument is
@@ -32,9 +32,10 @@ import base64
 import inspect
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -45,7 +46,8 @@ from msgspec import Struct, field, structs
 from ordod.adapter import (
     CONTRACT,
     OPERATIONS,
-    STREAMING,
+    PRICES,
+    UPDATES,
     Adapter,
     Ask,
     BadRow,
@@ -62,11 +64,13 @@ from ordod.adapter import (
     Instruments,
     Mode,
     Placed,
+    Pushed,
     Rows,
     Secret,
     Session,
     Stream,
     StreamRequest,
+    UpdateStream,
     supports,
 )
 
@@ -95,7 +99,7 @@ WRITES = frozenset(
 SESSIONS = frozenset({"login", "logout"})  # they pass the gate: a cancel needs a session
 READS = frozenset(OPERATIONS) - WRITES - SESSIONS - {"parse_master"}
 PURE = frozenset({"parse_master"})  # no dialogue
-CONNECT = "connect_stream"
+CONNECTS = (PRICES[0], UPDATES[0])
 STEPS_MAX = 1000  # requests of one dialogue; more is a loop
 
 GARBAGE: Mapping[str, HttpResponse] = {
@@ -180,11 +184,15 @@ class SampleSession(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StreamSample(Struct, frozen=True, forbid_unknown_fields=True):
-    """One frame, after these instruments were subscribed in this mode. `pushed`: the good values in it, as JSON, in order."""
+    """One frame, after these instruments were subscribed in this mode. `pushed`: the good values in it, as JSON, in order.
 
-    instruments: tuple[str, ...]
-    mode: Mode
+    `before`: frames that were read before it, as base64.
+    """
+
     pushed: tuple[dict[str, Any], ...]
+    instruments: tuple[str, ...] = ()
+    mode: Mode = Mode.QUOTE
+    before: tuple[str, ...] = ()
     base64: str | None = None
     text: str | None = None
     unreadable: int = 0
@@ -201,6 +209,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     instruments: tuple[Instrument, ...] = ()
     conversations: tuple[Conversation, ...] = ()
     streams: tuple[StreamSample, ...] = ()
+    updates: tuple[StreamSample, ...] = ()
 
 
 class Samples(Struct, frozen=True):
@@ -211,6 +220,7 @@ class Samples(Struct, frozen=True):
     instruments: Mapping[str, Instrument]
     conversations: tuple[Conversation, ...]
     streams: tuple[StreamSample, ...] = ()
+    updates: tuple[StreamSample, ...] = ()
 
     def of(self, operation: str, *, ending_well: bool = False) -> tuple[Conversation, ...]:
         return tuple(
@@ -230,11 +240,11 @@ def load(folder: Path) -> Samples:
         extra={name: Secret(text) for name, text in file.session.extra.items()},
         options=file.session.options,
     )
-    unknown = {one.operation for one in file.conversations} - {*OPERATIONS, CONNECT}
+    unknown = {one.operation for one in file.conversations} - {*OPERATIONS, *CONNECTS}
     if unknown:
         raise ValueError(f"suite.json: no such operations: {', '.join(sorted(unknown))}")
     instruments = {one.symbol: one for one in file.instruments}
-    return Samples(folder, session, instruments, file.conversations, file.streams)
+    return Samples(folder, session, instruments, file.conversations, file.streams, file.updates)
 
 
 class Listed(Instruments):
@@ -356,7 +366,8 @@ class Bench:
         self.maybe_samples = samples
         self._why_none = why_none
         self.operations = tuple(name for name in OPERATIONS if supports(adapter, name))
-        self.streams = any(supports(adapter, name) for name in STREAMING)
+        self.streams = any(supports(adapter, name) for name in PRICES)
+        self.updates = any(supports(adapter, name) for name in UPDATES)
 
     @property
     def samples(self) -> Samples:
@@ -436,18 +447,39 @@ def checks(adapter: Adapter, folder: Path | None = None) -> list[Check]:
             check("its stream says what subscribes", _stream_frames),
             check("its stream refuses a frame that was cut", _stream_cut),
         ]
+    if bench.updates:
+        found += [
+            check("what opens its updates is of its hosts", _updates_request),
+            check("its updates read their samples", _updates_samples),
+            check("its updates refuse a frame that was cut", _updates_cut),
+        ]
     return found
 
 
 def _stream_request(bench: Bench) -> None:
+    _must(bench.adapter.spec.streams is not None, "spec.streams says nothing of its limits")
+    _request(bench, PRICES)
+    if (limits := bench.adapter.spec.streams) and limits.keep_alive_s is not None:
+        stream = bench.adapter.stream(bench.samples.session, Listed(()))
+        _must(bool(stream.keep_alive()), "keep_alive makes no frame")
+
+
+def _updates_request(bench: Bench) -> None:
+    _must(bench.adapter.spec.updates is not None, "spec.updates says nothing of its limits")
+    _request(bench, UPDATES)
+    if (limits := bench.adapter.spec.updates) and limits.keep_alive_s is not None:
+        _must(bool(_updates(bench).keep_alive()), "keep_alive makes no frame")
+
+
+def _request(bench: Bench, parts: tuple[str, str]) -> None:
     """All parts of it are there, and the secrets are where no log shows them: in headers or the query."""
     adapter, spec = bench.adapter, bench.adapter.spec
-    _must(all(supports(adapter, name) for name in STREAMING), f"a stream is {STREAMING}")
-    _must(spec.streams is not None, "spec.streams says nothing of its limits")
-    for one in bench.conversations(CONNECT):
+    _must(all(supports(adapter, name) for name in parts), f"it takes {parts}")
+    for one in bench.conversations(parts[0]):
         request = bench.play(one).value
-        _must(isinstance(request, StreamRequest), f"connect_stream gives {type(request).__name__}")
-        _must(request.host in spec.hosts, f"host {request.host!r} is not in the spec")
+        _must(isinstance(request, StreamRequest), f"{parts[0]} gives {type(request).__name__}")
+        is_named = request.host.startswith(("wss://", "ws://"))
+        _must(is_named or request.host in spec.hosts, f"host {request.host!r} is not in the spec")
         secrets = (bench.samples.session.access_token, *bench.samples.session.extra.values())
         _must(not any(s.reveal() in request.path for s in secrets), "a token stands in the path")
 
@@ -455,22 +487,27 @@ def _stream_request(bench: Bench) -> None:
 def _stream(bench: Bench, one: StreamSample) -> Stream:
     samples = bench.samples
     stream = bench.adapter.stream(samples.session, Listed(samples.instruments.values()))
+    list(stream.greet())
     list(stream.subscribe([samples.instruments[symbol] for symbol in one.instruments], one.mode))
+    for frame in one.before:
+        stream.read(base64.b64decode(frame))
     return stream
 
 
 def _stream_samples(bench: Bench) -> None:
     _must(bool(bench.samples.streams), "no frame in suite.json")
     for one in bench.samples.streams:
-        pushed, where = _stream(bench, one).read(one.frame), one.about or one.mode
-        good = [value for value in pushed if not isinstance(value, BadRow)]
-        bad = [value.why for value in pushed if isinstance(value, BadRow)]
-        told = [json.loads(msgspec.json.encode(value), parse_float=Decimal) for value in good]
-        said = [_with_text_amounts(value) for value in told]
-        _must(
-            said == [_with_text_amounts(value) for value in one.pushed], f"{where}: it reads {said}"
-        )
-        _must(len(bad) == one.unreadable, f"{where}: unreadable are {bad}")
+        _reads(one, _stream(bench, one).read(one.frame))
+
+
+def _reads(one: StreamSample, pushed: Sequence[Pushed]) -> None:
+    where = one.about or one.mode
+    good = [value for value in pushed if not isinstance(value, BadRow)]
+    bad = [value.why for value in pushed if isinstance(value, BadRow)]
+    told = [json.loads(msgspec.json.encode(value), parse_float=Decimal) for value in good]
+    said = [_with_text_amounts(value) for value in told]
+    _must(said == [_with_text_amounts(value) for value in one.pushed], f"{where}: it reads {said}")
+    _must(len(bad) == one.unreadable, f"{where}: unreadable are {bad}")
 
 
 def _with_text_amounts(value: Any) -> Any:
@@ -504,14 +541,37 @@ def _stream_frames(bench: Bench) -> None:
 def _stream_cut(bench: Bench) -> None:
     """A cut frame is refused by BrokerError, or read as far as it is good: never a value that the whole frame lacks."""
     for one in bench.samples.streams:
-        whole, frame = _stream(bench, one).read(one.frame), one.frame
-        for length in range(len(frame)):
-            try:
-                pushed = _stream(bench, one).read(frame[:length])
-            except BrokerError:
-                continue
-            strange = [v for v in pushed if not isinstance(v, BadRow) and v not in whole]
-            _must(not strange, f"{one.about or one.mode}, cut at {length}: {strange}")
+        _cut(one, partial(_stream, bench, one))
+
+
+def _cut(one: StreamSample, codec: Callable[[], UpdateStream]) -> None:
+    whole, frame = codec().read(one.frame), one.frame
+    for length in range(len(frame)):
+        try:
+            pushed = codec().read(frame[:length])
+        except BrokerError:
+            continue
+        strange = [v for v in pushed if not isinstance(v, BadRow) and v not in whole]
+        _must(not strange, f"{one.about or one.mode}, cut at {length}: {strange}")
+
+
+def _updates(bench: Bench) -> UpdateStream:
+    stream = bench.adapter.updates(
+        bench.samples.session, Listed(bench.samples.instruments.values())
+    )
+    list(stream.greet())
+    return stream
+
+
+def _updates_samples(bench: Bench) -> None:
+    _must(bool(bench.samples.updates), "no update in suite.json")
+    for one in bench.samples.updates:
+        _reads(one, _updates(bench).read(one.frame))
+
+
+def _updates_cut(bench: Bench) -> None:
+    for one in bench.samples.updates:
+        _cut(one, lambda: _updates(bench))
 
 
 def _must(holds: bool, otherwise: str) -> None:

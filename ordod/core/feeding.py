@@ -22,12 +22,15 @@ from ordod.adapter import (
     BrokerOrder,
     DepthTick,
     Dialogue,
+    Fault,
+    Fill,
     Frame,
     Instrument,
     InstrumentKind,
     Mode,
     Notice,
     Pushed,
+    Reply,
     Session,
     Stream,
     StreamLimits,
@@ -102,6 +105,7 @@ class Connection:
         self._closed = closed
         self._wanted: dict[str, Mode] = {}
         self._sent: dict[str, _Sent] = {}
+        self._replies: list[Frame] = []
         self._changed = anyio.Event()
         self._heard_at = 0.0  # boot time of the last frame
         self._priced_at = 0.0  # of the last price, or of the subscription that waits for one
@@ -145,7 +149,7 @@ class Connection:
                     continue
             except (FeedLost, BrokerError, OrdoError) as error:
                 self._told(str(error))
-                if isinstance(error, FeedLost) and error.status in REFUSED:
+                if _is_of_session(error):
                     await self._look_at_session()
             else:
                 return  # nothing is wanted any more
@@ -193,8 +197,11 @@ class Connection:
         self.opened += 1
         self._heard_at = self._priced_at = self._clock.boot()
         ends: list[Exception] = []
+        self._replies.clear()
         try:
             codec = self._account.adapter.stream(session, self._account.master)
+            for frame in codec.greet():
+                await feed.send(frame)
             async with anyio.create_task_group() as group:
 
                 async def until_its_end(work: Callable[[], Awaitable[None]]) -> None:
@@ -206,6 +213,9 @@ class Connection:
 
                 group.start_soon(until_its_end, partial(self._write, feed, codec))
                 group.start_soon(until_its_end, partial(self._read, feed, codec))
+                if self._limits.keep_alive_s is not None:
+                    alive = partial(_keep_alive, feed, codec, self._limits.keep_alive_s)
+                    group.start_soon(until_its_end, alive)
                 group.start_soon(until_its_end, partial(self._watch, session, loaded_on))
         finally:
             self.is_open = False
@@ -232,7 +242,8 @@ class Connection:
         """Send the difference between what is wanted and what was sent, whenever there is one."""
         while True:
             self._changed = anyio.Event()
-            for frame in self._difference(codec):
+            replies, self._replies = self._replies, []
+            for frame in (*replies, *self._difference(codec)):
                 await feed.send(frame)
             await self._changed.wait()
 
@@ -267,6 +278,8 @@ class Connection:
             try:
                 pushed = codec.read(frame)
             except BrokerError as error:
+                if error.fault is not Fault.UNREADABLE:
+                    raise
                 self._count_unreadable(str(error))
                 continue
             if pushed:
@@ -282,7 +295,10 @@ class Connection:
                     self._count_unreadable(value.why)
                 case Notice():
                     log.info("notice", account=self._account.name, message=value.message[:200])
-                case DepthTick() | BrokerOrder():
+                case Reply():
+                    self._replies.append(value.frame)
+                    self._changed.set()
+                case DepthTick() | BrokerOrder() | Fill():
                     pass
         self._deliver(pushed)
 
@@ -317,3 +333,19 @@ class Connection:
         has_index = any(one.instrument.kind is InstrumentKind.INDEX for one in self._sent.values())
         shortest = QUIET_INDEX_S if has_index else QUIET_S
         return min(shortest * (1 << min(self._quiet_tries, 10)), QUIET_MAX_S)
+
+
+async def _keep_alive(feed: Feed, codec: Stream, every_s: float) -> None:
+    while True:
+        await anyio.sleep(every_s)
+        await feed.send(codec.keep_alive())
+
+
+def _is_of_session(error: Exception) -> bool:
+    match error:
+        case FeedLost(status=status):
+            return status in REFUSED
+        case BrokerError(fault=fault):
+            return fault in (Fault.AUTH_EXPIRED, Fault.AUTH_DENIED)
+        case _:
+            return False

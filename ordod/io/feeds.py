@@ -42,7 +42,7 @@ class WebsocketFeeds:
         self._tls = tls
 
     async def open(self, spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> Feed:
-        scheme, _, rest = settings.urls[request.host].partition("://")
+        scheme, _, rest = _root(spec, settings, request).partition("://")
         address = f"{SCHEMES[scheme]}://{rest.rstrip('/')}{_target(request)}"
         if SCHEMES[scheme] == "wss" and self._tls is None:
             self._tls = tls_context()
@@ -94,6 +94,16 @@ class WebsocketFeed(Feed):
     async def aclose(self) -> None:
         with anyio.move_on_after(CLOSE_S):
             await self._connection.close()
+
+
+def _root(spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> str:
+    """The host's address. One that the broker named is no less protected than the configured ones."""
+    if "://" not in request.host:
+        return settings.urls[request.host]
+    is_plain = any(url.startswith("http://") for url in settings.urls.values())
+    if not request.host.startswith("wss://") and not is_plain:
+        raise FeedLost(f"{spec.name} named an address for its stream that is not wss://")
+    return request.host
 
 
 def _target(request: StreamRequest) -> str:

@@ -49,6 +49,7 @@ from ordod.adapter import (
     Rows,
     Secret,
     Session,
+    Stream,
     StreamLimits,
     StreamRequest,
     Tag,
@@ -263,7 +264,7 @@ class Paper(Adapter):
         return PaperStream()
 
 
-class PaperStream:
+class PaperStream(Stream):
     """`{"mode": "quote", "symbols": [...]}` asks (mode null: no longer), `{"ticks": [...], "depth": [...]}` comes."""
 
     def subscribe(self, instruments: Sequence[Instrument], mode: Mode) -> Iterable[Frame]:

@@ -58,8 +58,8 @@ async def hall(
 ) -> AsyncIterator[Hall]:
     world, feeds = World(begins=begins), HandFeeds()
     world.feeds = feeds
-    allowed = {"instruments": 100, "connections": 1, "frame_instruments": 100} | limits
-    adapter = with_spec(streams=StreamLimits(**allowed, silence_s=silence_s))
+    allowed = StreamLimits(instruments=100, connections=1, frame_instruments=100)
+    adapter = with_spec(streams=replace(allowed, **limits, silence_s=silence_s))
     async with world.daemon(adapter=adapter):
         yield Hall(world, feeds)
 

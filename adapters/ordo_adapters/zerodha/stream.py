@@ -42,6 +42,7 @@ from ordod.adapter import (
     Notice,
     OrderType,
     Pushed,
+    Stream,
     Tick,
     from_json,
     shaped,
@@ -98,7 +99,7 @@ class _Text(Struct):
     data: Any = None
 
 
-class KiteStream:
+class KiteStream(Stream):
     """One connection's codec."""
 
     def __init__(self, instruments: Instruments) -> None:

@@ -88,7 +88,9 @@ SPEC = BrokerSpec(
         Window(OTHERS, count=9, seconds=1),
     ),
     # 9.1, 9.3: heartbeats come every couple of seconds, and Zerodha's own clients give up after five without a frame
-    streams=StreamLimits(instruments=3000, connections=3, frame_instruments=200, silence_s=6.0),
+    streams=StreamLimits(
+        instruments=3000, connections=3, frame_instruments=200, silence_s=6.0, has_orders=True
+    ),
     credentials={
         "": ("api_key", "api_secret"),
         "headless": ("api_key", "api_secret", "user_id", "password"),
