@@ -31,13 +31,15 @@ from ordod.core.mornings import Mornings
 from ordod.core.orders.book import Book
 from ordod.core.orders.changes import Changes
 from ordod.core.orders.desk import Desk, NewId
+from ordod.core.orders.hearing import Hearing
 from ordod.core.orders.journal import Journal, JournalFailed
 from ordod.core.orders.keyed import KeyedChanges
 from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.looking import Reader
 from ordod.core.orders.opening import Mark, open_journal
 from ordod.core.orders.records import Doubt, Record
 from ordod.core.orders.sending import Sender
-from ordod.core.orders.settling import Reader
+from ordod.core.orders.settling import Settler
 from ordod.core.parts import Parts
 from ordod.core.ports import Clock, DiskError, LineSettings, Ports
 from ordod.core.prices import Prices
@@ -246,13 +248,10 @@ async def _wire(
         tasks.start_soon(partial(kill.engage, caller="start", reason=why, cancel_open=False))
 
     for name, account in accounts.items():
+        settler = Settler(account, clock=clock, ledger=ledger, new_id=new_id, adopted=adopted)
+        hearing = Hearing(account, clock=clock, settler=settler, appeared=changes.send_waiting)
         readers[name] = Reader(
-            account,
-            clock=clock,
-            ledger=ledger,
-            new_id=new_id,
-            appeared=appeared,
-            adopted=adopted,
+            account, clock=clock, book=book, settler=settler, hearing=hearing, appeared=appeared
         )
     masters = {
         broker: MasterKeeper(
@@ -269,6 +268,7 @@ async def _wire(
         feeds=ports.feeds,
         accounts=accounts,
         settings=lines,
+        listeners={name: reader.hearing for name, reader in readers.items()},
         mornings=mornings,
         prices=prices,
         tasks=tasks,
@@ -396,6 +396,7 @@ async def _begin(parts: Parts, ports: Ports, tasks: Tasks) -> None:
             parts.keyed.count_from_now(change.id)
         tasks.keep_running(f"session {name}", account.keeper.run)
         tasks.keep_running(f"reader {name}", parts.readers[name].run)
+        tasks.keep_running(f"hearing {name}", parts.readers[name].hearing.run)
         tasks.keep_running(f"warm {name}", partial(_keep_warm, account))
     for broker, master in parts.masters.items():
         tasks.keep_running(f"master {broker}", master.run)

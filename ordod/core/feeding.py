@@ -1,16 +1,14 @@
-"""One connection over which a broker pushes prices, kept open and kept at what is wanted of it.
+"""One connection over which a broker pushes, kept open: opened, greeted, kept alive, watched, left and made anew.
 
-What is wanted and what was sent are two tables; the difference is what is sent next, and a new connection begins with an empty
-second one. So reconnecting, a session's renewal, the next day's tokens and a change of mind are one thing.
-
-A connection is left and made anew when it ends, when it brings nothing (no frame at all, or in market hours no price), when
-its session is no longer the account's, and when the day's instruments were loaded: a broker gives the token of an expired
-contract to another one, whose prices must not be told under the old name.
+A connection is left when it ends, when it brings nothing, when its session is no longer the account's, and when the day's
+instruments were loaded: a broker gives the token of an expired contract to another one, whose prices must not be told under
+the old name. As it stands here it brings order updates alone; `subscribing.py` has the one that carries prices.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
+from typing import Generic, TypeVar
 
 import anyio
 import structlog
@@ -19,48 +17,37 @@ from msgspec import Struct
 from ordod.adapter import (
     BadRow,
     BrokerError,
-    BrokerOrder,
-    DepthTick,
     Dialogue,
     Fault,
-    Fill,
     Frame,
-    Instrument,
-    InstrumentKind,
-    Mode,
     Notice,
     Pushed,
     Reply,
     Session,
-    Stream,
     StreamLimits,
     StreamRequest,
-    Tick,
+    UpdateLimits,
+    UpdateStream,
 )
 from ordod.core.account import Account
-from ordod.core.mornings import Mornings
 from ordod.core.ports import Clock, Feed, FeedLost, Feeds, LineSettings, Random
 from ordod.errors import OrdoError
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "ConnectionStatus", "Left", "Upstream"]
 
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the next try; each is shortened by up to half
 LIVED_S = 10.0  # a connection that lasted so long was a good one: the next pause is the first again
-EMPTY_S = 10.0  # with nothing wanted it stays open so long: a bot that starts anew finds it
 LOOK_S = 1.0
 REQUEST_S = 10.0
-# A price at least comes within this time in market hours: of an index every second, of one dull option perhaps never, so the
-# wait doubles each time that a new connection is silent too.
-QUIET_INDEX_S = 15.0
-QUIET_S = 60.0
-QUIET_MAX_S = 1800.0
 REFUSED = (401, 403)
 LOGGED_EVERY_S = 60.0  # of what may come with every frame
 
 log = structlog.get_logger("feed")
 
+S = TypeVar("S", bound=UpdateStream)
 
-class _Left(Exception):  # noqa: N818 - an outcome, not an error
+
+class Left(Exception):  # noqa: N818 - an outcome, not an error
     """We leave the connection; `at_once`: and open the next without a pause."""
 
     def __init__(self, why: str, *, at_once: bool = False) -> None:
@@ -68,49 +55,68 @@ class _Left(Exception):  # noqa: N818 - an outcome, not an error
         self.at_once = at_once
 
 
-class _Sent(Struct, frozen=True):
-    instrument: Instrument
-    mode: Mode
-
-
-class Connection:
-    """One of an account's connections.
+class Upstream(Generic[S]):
+    """What every connection of an account to one of its broker's streams needs.
 
     Args:
+        connect, codec: the adapter's, of this stream.
         deliver: takes what each frame brought, in the turn of the loop in which it came.
-        closed: told the symbols whose prices came over a connection that is gone.
+        opened, closed: told of every connection that was opened, and that is gone.
     """
 
     def __init__(
         self,
         account: Account,
         *,
-        limits: StreamLimits,
+        limits: StreamLimits | UpdateLimits,
+        connect: Callable[[Session], Dialogue[StreamRequest]],
+        codec: Callable[[Session], S],
         clock: Clock,
         random: Random,
         feeds: Feeds,
         settings: LineSettings,
-        mornings: Mornings,
-        deliver: Callable[[Iterable[Pushed]], None],
-        closed: Callable[[Iterable[str]], None],
+        deliver: Callable[[Sequence[Pushed]], None],
+        opened: Callable[[], None],
+        closed: Callable[[], None],
     ) -> None:
-        self._account = account
-        self._limits = limits
-        self._clock = clock
-        self._random = random
-        self._feeds = feeds
-        self._settings = settings
-        self._mornings = mornings
-        self._deliver = deliver
-        self._closed = closed
-        self._wanted: dict[str, Mode] = {}
-        self._sent: dict[str, _Sent] = {}
+        self.account = account
+        self.limits = limits
+        self.connect = connect
+        self.codec = codec
+        self.clock = clock
+        self.random = random
+        self.feeds = feeds
+        self.settings = settings
+        self.deliver = deliver
+        self.opened = opened
+        self.closed = closed
+
+
+class ConnectionStatus(Struct, frozen=True, kw_only=True):
+    """How a connection stands.
+
+    Args:
+        opened: how often it was, since the start.
+        unreadable: frames and parts of frames that could not be read.
+        message: why it was left last, while it is not open.
+    """
+
+    is_open: bool
+    opened: int
+    unreadable: int
+    message: str
+
+
+class Connection(Generic[S]):
+    """One of an account's connections, as it is where nothing is subscribed: it stays as long as the account has a session."""
+
+    def __init__(self, upstream: Upstream[S]) -> None:
+        self._upstream = upstream
+        self._account = upstream.account
+        self._clock = upstream.clock
         self._replies: list[Frame] = []
-        self._changed = anyio.Event()
+        self._changed = anyio.Event()  # there may be something to send
         self._heard_at = 0.0  # boot time of the last frame
-        self._priced_at = 0.0  # of the last price, or of the subscription that waits for one
-        self._empty_since = 0.0
-        self._quiet_tries = 0  # connections in turn that brought no price
         self._failures = 0
         self._logged_at = -LOGGED_EVERY_S
         self.is_open = False
@@ -118,32 +124,44 @@ class Connection:
         self.unreadable = 0
         self.message = ""
 
-    @property
-    def count(self) -> int:
-        return len(self._wanted)
+    def status(self) -> ConnectionStatus:
+        return ConnectionStatus(
+            is_open=self.is_open,
+            opened=self.opened,
+            unreadable=self.unreadable,
+            message=self.message,
+        )
+
+    # What a connection that carries prices does otherwise
 
     @property
-    def subscribed(self) -> int:
-        return len(self._sent)
+    def is_wanted(self) -> bool:
+        return True
 
-    def want(self, symbol: str, mode: Mode | None) -> None:
-        """Push this symbol in this mode from now on; None: no longer."""
-        if mode is None:
-            self._wanted.pop(symbol, None)
-            if not self._wanted:
-                self._empty_since = self._clock.boot()
-        else:
-            self._wanted[symbol] = mode
-        self._changed.set()
+    def _news(self, codec: S) -> Iterator[Frame]:
+        """What is to be said now, besides replies."""
+        yield from ()
+
+    def _noticed(self, pushed: Sequence[Pushed]) -> None:
+        """What a frame brought, before it is delivered."""
+
+    def _check(self) -> bool:
+        """Every second: whether it is still worth its place. Raises Left."""
+        return True
+
+    def _lost(self) -> None:
+        """It is gone, and what it was told with it."""
+
+    # One life after another
 
     async def run(self) -> None:
-        """Until nothing has been wanted for a while."""
-        while self._wanted:
+        """Until it is no longer wanted."""
+        while self.is_wanted:
             began = self._clock.boot()
             try:
                 await self._has_session()
                 await self._live()
-            except _Left as left:
+            except Left as left:
                 self._told(str(left), at_once=left.at_once)
                 if left.at_once:
                     continue
@@ -152,7 +170,7 @@ class Connection:
                 if _is_of_session(error):
                     await self._look_at_session()
             else:
-                return  # nothing is wanted any more
+                continue
             if self._clock.boot() - began >= LIVED_S:
                 self._failures = 0
             await self._pause()
@@ -167,18 +185,20 @@ class Connection:
         self._failures += 1
         keeper = self._account.keeper
         before = keeper.session
-        with anyio.move_on_after(pause_s * (1 - self._random.token(1)[0] / 512)):
+        with anyio.move_on_after(pause_s * (1 - self._upstream.random.token(1)[0] / 512)):
             while keeper.session in (before, None):
                 await keeper.moves()
 
     async def _has_session(self) -> None:
-        """Wait for one, without asking for it: at night nobody logs in for prices that do not come."""
-        keeper = self._account.keeper
+        """Wait for one, without asking for it: at night nobody logs in for what does not come. And for the instruments' names."""
+        keeper, master = self._account.keeper, self._account.master
         while keeper.session is None:
             await keeper.moves()
+        while master.loaded_on is None and self._account.can("master"):  # noqa: ASYNC110 - no event tells of a load
+            await anyio.sleep(LOOK_S)
 
     async def _look_at_session(self) -> None:
-        """The broker would not open a connection: where the session is dead, that is what finds out and renews it."""
+        """The broker would not have us: where the session is dead, that is what finds out and renews it."""
         account = self._account
         if account.can("user") and account.keeper.session is not None:
             try:
@@ -186,20 +206,22 @@ class Connection:
             except OrdoError as error:
                 self.message = str(error)
 
-    # One life of it
+    # One life
 
     async def _live(self) -> None:
-        """Open it and keep it until nothing is wanted. Raises FeedLost, BrokerError, OrdoError, _Left."""
+        """Open it and keep it until it is no longer wanted. Raises FeedLost, BrokerError, OrdoError, Left."""
+        upstream = self._upstream
         session, request = await self._request()
         loaded_on = self._account.master.loaded_on
-        feed = await self._feeds.open(self._account.spec, self._settings, request)
+        feed = await upstream.feeds.open(self._account.spec, upstream.settings, request)
         self.is_open, self.message = True, ""
         self.opened += 1
-        self._heard_at = self._priced_at = self._clock.boot()
-        ends: list[Exception] = []
+        self._heard_at = self._clock.boot()
         self._replies.clear()
+        ends: list[Exception] = []
+        upstream.opened()
         try:
-            codec = self._account.adapter.stream(session, self._account.master)
+            codec = upstream.codec(session)
             for frame in codec.greet():
                 await feed.send(frame)
             async with anyio.create_task_group() as group:
@@ -207,20 +229,20 @@ class Connection:
                 async def until_its_end(work: Callable[[], Awaitable[None]]) -> None:
                     try:
                         await work()
-                    except (FeedLost, BrokerError, OrdoError, _Left) as end:
+                    except (FeedLost, BrokerError, OrdoError, Left) as end:
                         ends.append(end)
                     group.cancel_scope.cancel()
 
                 group.start_soon(until_its_end, partial(self._write, feed, codec))
                 group.start_soon(until_its_end, partial(self._read, feed, codec))
-                if self._limits.keep_alive_s is not None:
-                    alive = partial(_keep_alive, feed, codec, self._limits.keep_alive_s)
+                if upstream.limits.keep_alive_s is not None:
+                    alive = partial(_keep_alive, feed, codec, upstream.limits.keep_alive_s)
                     group.start_soon(until_its_end, alive)
                 group.start_soon(until_its_end, partial(self._watch, session, loaded_on))
         finally:
             self.is_open = False
-            sent, self._sent = self._sent, {}
-            self._closed(sent)
+            self._lost()
+            upstream.closed()
             with anyio.CancelScope(shield=True):
                 await feed.aclose()
         if ends:
@@ -233,45 +255,21 @@ class Connection:
 
         def connect(session: Session) -> Dialogue[StreamRequest]:
             used.append(session)
-            return account.adapter.connect_stream(session)
+            return self._upstream.connect(session)
 
         request = await account.read(connect, deadline=self._clock.boot() + REQUEST_S)
         return used[-1], request
 
-    async def _write(self, feed: Feed, codec: Stream) -> None:
-        """Send the difference between what is wanted and what was sent, whenever there is one."""
+    async def _write(self, feed: Feed, codec: S) -> None:
+        """Send what there is to say, whenever there is something."""
         while True:
             self._changed = anyio.Event()
             replies, self._replies = self._replies, []
-            for frame in (*replies, *self._difference(codec)):
+            for frame in (*replies, *self._news(codec)):
                 await feed.send(frame)
             await self._changed.wait()
 
-    def _difference(self, codec: Stream) -> Iterator[Frame]:
-        gone = [self._sent.pop(s).instrument for s in list(self._sent) if s not in self._wanted]
-        for some in self._in_frames(gone):
-            yield from codec.unsubscribe(some)
-        news: dict[Mode, list[Instrument]] = {}
-        for symbol, mode in self._wanted.items():
-            sent = self._sent.get(symbol)
-            if sent is not None and sent.mode is mode:
-                continue
-            # Looked up anew for each connection: tokens are of a day.
-            instrument = sent.instrument if sent else self._account.master.find(symbol)
-            if instrument is not None:
-                self._sent[symbol] = _Sent(instrument, mode)
-                news.setdefault(mode, []).append(instrument)
-        for mode, instruments in news.items():
-            for some in self._in_frames(instruments):
-                yield from codec.subscribe(some, mode)
-        if news:
-            self._priced_at = self._clock.boot()
-
-    def _in_frames(self, instruments: Sequence[Instrument]) -> Iterator[Sequence[Instrument]]:
-        size = self._limits.frame_instruments
-        return (instruments[at : at + size] for at in range(0, len(instruments), size))
-
-    async def _read(self, feed: Feed, codec: Stream) -> None:
+    async def _read(self, feed: Feed, codec: S) -> None:
         while True:
             frame = await feed.receive()
             self._heard_at = self._clock.boot()
@@ -286,11 +284,9 @@ class Connection:
                 self._take(pushed)
 
     def _take(self, pushed: Sequence[Pushed]) -> None:
+        self._noticed(pushed)
         for value in pushed:
             match value:
-                case Tick():
-                    self._priced_at = self._heard_at
-                    self._quiet_tries = 0
                 case BadRow():
                     self._count_unreadable(value.why)
                 case Notice():
@@ -298,44 +294,33 @@ class Connection:
                 case Reply():
                     self._replies.append(value.frame)
                     self._changed.set()
-                case DepthTick() | BrokerOrder() | Fill():
+                case _:
                     pass
-        self._deliver(pushed)
+        self._upstream.deliver(pushed)
 
     def _count_unreadable(self, why: str) -> None:
-        """The frames around it are good: a broker that adds a kind of message must not cost the prices."""
+        """The frames around it are good: a broker that adds a kind of message must not cost the rest."""
         self.unreadable += 1
         if self._heard_at - self._logged_at >= LOGGED_EVERY_S:
             self._logged_at = self._heard_at
             log.warning("unreadable", account=self._account.name, why=why, count=self.unreadable)
 
     async def _watch(self, session: Session, loaded_on: date | None) -> None:
-        """Returns when nothing has been wanted for a while. Raises _Left."""
-        account, silence_s = self._account, self._limits.silence_s
+        """Returns when it is no longer worth its place. Raises Left."""
+        account, silence_s = self._account, self._upstream.limits.silence_s
         while True:
             await anyio.sleep(LOOK_S)
-            now = self._clock.boot()
-            if not self._wanted and now - self._empty_since >= EMPTY_S:
-                return
             if account.keeper.session is not session:
-                raise _Left("its session ended", at_once=True)
+                raise Left("its session ended", at_once=True)
             if account.master.loaded_on != loaded_on:
-                raise _Left("the instruments of another day were loaded", at_once=True)
-            if silence_s is not None and now - self._heard_at > silence_s:
-                raise _Left(f"nothing came for {silence_s:.0f} s")
-            quiet_s = self._quiet_s()
-            is_busy = self._mornings.is_busy(self._clock.now())
-            if is_busy and self._sent and now - self._priced_at > quiet_s:
-                self._quiet_tries += 1
-                raise _Left(f"no price came for {quiet_s:.0f} s in market hours")
-
-    def _quiet_s(self) -> float:
-        has_index = any(one.instrument.kind is InstrumentKind.INDEX for one in self._sent.values())
-        shortest = QUIET_INDEX_S if has_index else QUIET_S
-        return min(shortest * (1 << min(self._quiet_tries, 10)), QUIET_MAX_S)
+                raise Left("the instruments of another day were loaded", at_once=True)
+            if silence_s is not None and self._clock.boot() - self._heard_at > silence_s:
+                raise Left(f"nothing came for {silence_s:.0f} s")
+            if not self._check():
+                return
 
 
-async def _keep_alive(feed: Feed, codec: Stream, every_s: float) -> None:
+async def _keep_alive(feed: Feed, codec: UpdateStream, every_s: float) -> None:
     while True:
         await anyio.sleep(every_s)
         await feed.send(codec.keep_alive())

@@ -1,30 +1,49 @@
-"""Pushed prices: what readers want, kept subscribed at the brokers whatever becomes of sessions and connections.
+"""What brokers push: prices to whoever reads them, order updates to whoever keeps the account's book.
 
-What is wanted is counted by (symbol, mode) here; `feeding.py` keeps each connection at it. A price is delivered in the turn of
-the loop in which it came, to each of its readers, as one object that all of them share: whoever encodes it first encodes it
-for all. A reader must not wait: what it cannot hand on at once is its own affair (`service/streams.py`).
+What is wanted of prices is counted by (symbol, mode) here; `subscribing.py` keeps each connection at it, whatever becomes of
+sessions and connections. A price is delivered in the turn of the loop in which it came, to each of its readers, as one object
+that all of them share: whoever encodes it first encodes it for all. A reader must not wait: what it cannot hand on at once is
+its own affair (`service/streams.py`).
+
+Order updates come over the connections for prices, or over one of their own; either is open as long as there is a session.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import anyio
 from msgspec import Struct
 
-from ordod.adapter import DepthTick, Instrument, Mode, Pushed, StreamLimits, Tick, supports
+from ordod.adapter import (
+    BadRow,
+    BrokerOrder,
+    DepthTick,
+    Fill,
+    Instrument,
+    Mode,
+    Pushed,
+    Stream,
+    StreamLimits,
+    Tick,
+    UpdateStream,
+    supports,
+)
 from ordod.core.account import Account
-from ordod.core.feeding import Connection
+from ordod.core.feeding import Connection, ConnectionStatus, Upstream
 from ordod.core.mornings import Mornings
 from ordod.core.ports import Clock, Feeds, LineSettings, Random
 from ordod.core.prices import Prices
+from ordod.core.subscribing import PriceConnection
 from ordod.core.tasks import Tasks
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["FeedStatus", "Hub", "PriceReader", "Shared"]
+__all__ = ["FeedStatus", "Hub", "PriceReader", "Shared", "UpdateListener"]
 
 MODES = tuple(Mode)  # the lesser first
+
+_MakeUpstream: TypeAlias = Callable[..., Upstream[Any]]
 
 
 class Shared:
@@ -45,6 +64,24 @@ class PriceReader(Protocol):
     def flush(self) -> None:
         """No more of this moment: hand on what was taken."""
         ...
+
+
+class UpdateListener(Protocol):
+    """Who keeps an account's order book. None of it waits or raises."""
+
+    def heard(self, rows: Sequence[BrokerOrder], fills: Sequence[Fill]) -> None:
+        """The broker said this of orders, now."""
+        ...
+
+    def unclear(self) -> None:
+        """It said something that does not tell how an order stands."""
+        ...
+
+    def channel_opened(self) -> None:
+        """Updates come from now on; what happened before was not told."""
+        ...
+
+    def channel_closed(self) -> None: ...
 
 
 class FeedStatus(Struct, frozen=True, kw_only=True):
@@ -70,7 +107,7 @@ class FeedStatus(Struct, frozen=True, kw_only=True):
 class _Wanted:
     """One instrument: who reads it, and what came last over the connection that lives."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PriceConnection) -> None:
         self.connection = connection
         self.readers: dict[Mode, dict[PriceReader, int]] = {}
         self.of_ticks: tuple[PriceReader, ...] = ()
@@ -104,11 +141,12 @@ class _Wanted:
 
 
 class Hub:
-    """All accounts' pushed prices.
+    """All accounts' streams.
 
     Args:
-        feeds: opens connections; None: no prices are pushed.
+        feeds: opens connections; None: nothing is pushed.
         settings: where each account's connections go.
+        listeners: by account, who is told of its orders.
     """
 
     def __init__(
@@ -119,24 +157,36 @@ class Hub:
         feeds: Feeds | None,
         accounts: Mapping[str, Account],
         settings: Mapping[str, LineSettings],
+        listeners: Mapping[str, UpdateListener],
         mornings: Mornings,
         prices: Prices,
         tasks: Tasks,
     ) -> None:
-        self._upstreams: dict[str, _Upstream] = {}
+        self._feeds: dict[str, _AccountFeed] = {}
+        self._updates: dict[str, Connection[UpdateStream]] = {}
+        if feeds is None:
+            return
         for name, account in accounts.items():
-            limits = account.spec.streams
-            if feeds is None or limits is None or not supports(account.adapter, "stream"):
-                continue
-            upstream = _Upstream(
-                account, limits, clock, random, feeds, settings[name], mornings, prices
+            limits, listener = account.spec.streams, listeners[name]
+            make = partial(
+                Upstream,
+                account,
+                clock=clock,
+                random=random,
+                feeds=feeds,
+                settings=settings[name],
             )
-            self._upstreams[name] = upstream
-            tasks.keep_running(f"feed {name}", upstream.run)
+            if limits is not None and supports(account.adapter, "stream"):
+                feed = _AccountFeed(account, limits, make, listener, clock, mornings, prices)
+                self._feeds[name] = feed
+                tasks.keep_running(f"feed {name}", feed.run)
+            if account.spec.updates is not None and supports(account.adapter, "updates"):
+                self._updates[name] = Connection(_updates(account, make, listener))
+                tasks.keep_running(f"updates {name}", self._updates[name].run)
 
     def can(self, account: str) -> bool:
         """Whether this account's broker pushes prices through Ordo."""
-        return account in self._upstreams
+        return account in self._feeds
 
     def subscribe(
         self, account: str, instruments: Iterable[Instrument], mode: Mode, reader: PriceReader
@@ -148,52 +198,89 @@ class Hub:
         Raises:
             OrdoError: OVERLOADED, more instruments than the broker pushes.
         """
-        return self._upstreams[account].subscribe(list(instruments), mode, reader)
+        return self._feeds[account].subscribe(list(instruments), mode, reader)
 
     def status(self, account: str) -> FeedStatus:
-        return self._upstreams[account].status()
+        return self._feeds[account].status()
+
+    def updates_status(self, account: str) -> ConnectionStatus | None:
+        """None: this broker pushes none through Ordo."""
+        feed = self._feeds.get(account)
+        if account in self._updates:
+            return self._updates[account].status()
+        return feed.updates_status() if feed is not None and feed.has_orders else None
 
 
-class _Upstream:
-    """One account: what is wanted of it, spread over its connections."""
+def _updates(
+    account: Account, make: _MakeUpstream, listener: UpdateListener
+) -> Upstream[UpdateStream]:
+    assert account.spec.updates is not None
+    return make(
+        limits=account.spec.updates,
+        connect=account.adapter.connect_updates,
+        codec=lambda session: account.adapter.updates(session, account.master),
+        deliver=partial(_tell, listener),
+        opened=listener.channel_opened,
+        closed=listener.channel_closed,
+    )
+
+
+def _tell(listener: UpdateListener, pushed: Iterable[Pushed]) -> None:
+    """Hand on what a frame says of orders."""
+    rows = [value for value in pushed if isinstance(value, BrokerOrder)]
+    fills = [value for value in pushed if isinstance(value, Fill)]
+    if rows or fills:
+        listener.heard(rows, fills)
+    if any(isinstance(value, BadRow) for value in pushed):
+        listener.unclear()
+
+
+def _nothing() -> None: ...
+
+
+class _AccountFeed:
+    """One account's prices: what is wanted of them, spread over its connections."""
 
     def __init__(
         self,
         account: Account,
         limits: StreamLimits,
+        make: _MakeUpstream,
+        listener: UpdateListener,
         clock: Clock,
-        random: Random,
-        feeds: Feeds,
-        settings: LineSettings,
         mornings: Mornings,
         prices: Prices,
     ) -> None:
         self._account = account
         self._limits = limits
+        self._listener = listener
         self._clock = clock
+        self._mornings = mornings
         self._prices = prices
         self._wanted: dict[str, _Wanted] = {}
-        self._connections: list[Connection] = []
+        self._connections: list[PriceConnection] = []
         self._more = anyio.Event()  # a connection was added
         self._last_at: datetime | None = None
         self._opened_before = 0  # by connections that are gone
         self._unreadable_before = 0
-        self._make = partial(
-            Connection,
-            account,
+        self._upstream: Upstream[Stream] = make(
             limits=limits,
-            clock=clock,
-            random=random,
-            feeds=feeds,
-            settings=settings,
-            mornings=mornings,
+            connect=account.adapter.connect_stream,
+            codec=lambda session: account.adapter.stream(session, account.master),
             deliver=self._deliver,
-            closed=self._forget_latest,
+            opened=listener.channel_opened if limits.has_orders else _nothing,
+            closed=listener.channel_closed if limits.has_orders else _nothing,
         )
+        if limits.has_orders:
+            self._add(is_kept=True)
+
+    @property
+    def has_orders(self) -> bool:
+        return self._limits.has_orders
 
     async def run(self) -> None:
         """Until cancelled. Begun again after a bug, it goes on with what is wanted."""
-        kept: set[Connection] = set()
+        kept: set[PriceConnection] = set()
         async with anyio.create_task_group() as group:
             while True:
                 self._more = anyio.Event()
@@ -203,7 +290,7 @@ class _Upstream:
                         group.start_soon(self._keep, connection, kept)
                 await self._more.wait()
 
-    async def _keep(self, connection: Connection, kept: set[Connection]) -> None:
+    async def _keep(self, connection: PriceConnection, kept: set[PriceConnection]) -> None:
         await connection.run()
         # No await since it found itself unwanted: nobody was added to it meanwhile.
         kept.discard(connection)
@@ -248,11 +335,20 @@ class _Upstream:
                 limit=room,
             )
 
-    def _with_room(self) -> Connection:
+    def _with_room(self) -> PriceConnection:
         for connection in self._connections:
             if connection.count < self._limits.instruments:
                 return connection
-        connection = self._make()
+        return self._add(is_kept=False)
+
+    def _add(self, *, is_kept: bool) -> PriceConnection:
+        connection = PriceConnection(
+            self._upstream,
+            limits=self._limits,
+            mornings=self._mornings,
+            is_kept=is_kept,
+            closed=self._forget_latest,
+        )
         self._connections.append(connection)
         self._more.set()
         return connection
@@ -261,6 +357,7 @@ class _Upstream:
         """Hand what one frame brought to whoever reads it."""
         touched: dict[PriceReader, None] = {}
         ticks: list[Tick] = []
+        others: list[Pushed] = []
         for value in pushed:
             if isinstance(value, Tick):
                 wanted = self._wanted.get(value.symbol)
@@ -276,6 +373,7 @@ class _Upstream:
                 shared = wanted.depth = Shared(value)
                 readers = wanted.of_depth
             else:
+                others.append(value)
                 continue
             for reader in readers:
                 reader.take(shared)
@@ -285,6 +383,8 @@ class _Upstream:
             self._prices.learn(ticks)
         for reader in touched:
             reader.flush()
+        if others and self._limits.has_orders:
+            _tell(self._listener, others)
 
     def _forget_latest(self, symbols: Iterable[str]) -> None:
         """Their connection is gone: what came last over it grows old."""
@@ -305,3 +405,8 @@ class _Upstream:
             last_at=self._last_at,
             message="; ".join(dict.fromkeys(one.message for one in missing if one.message)),
         )
+
+    def updates_status(self) -> ConnectionStatus:
+        """Of order updates: they come over any of the connections."""
+        every = [one.status() for one in self._connections]
+        return next((one for one in every if one.is_open), every[0])

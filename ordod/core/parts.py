@@ -19,7 +19,7 @@ from ordod.core.orders.desk import Desk
 from ordod.core.orders.journal import Journal
 from ordod.core.orders.keyed import KeyedChanges
 from ordod.core.orders.ledger import Ledger
-from ordod.core.orders.settling import Reader
+from ordod.core.orders.looking import Reader
 from ordod.core.ports import Clock, Disk
 from ordod.core.prices import Prices
 from ordod.core.tasks import Tasks

@@ -64,7 +64,7 @@ SPEC = BrokerSpec(
     hosts={"rest": "paper://exchange"},
     tag=Tag(length=20, alphabet=BASE32),
     book_day=time(6, 0),  # IST; when `PaperBroker` begins a new book
-    streams=StreamLimits(instruments=3000, connections=1, frame_instruments=1000),
+    streams=StreamLimits(instruments=3000, connections=1, frame_instruments=1000, has_orders=True),
     credentials={"": ()},
     options={
         "cash": "what the account begins with, rupees; default 1000000",
@@ -265,7 +265,8 @@ class Paper(Adapter):
 
 
 class PaperStream(Stream):
-    """`{"mode": "quote", "symbols": [...]}` asks (mode null: no longer), `{"ticks": [...], "depth": [...]}` comes."""
+    """`{"mode": "quote", "symbols": [...]}` asks (mode null: no longer), `{"ticks": [...], "depth": [...]}` comes, and `orders`
+    and `fills` as they happen."""
 
     def subscribe(self, instruments: Sequence[Instrument], mode: Mode) -> Iterable[Frame]:
         return [_wish(instruments, mode)]
@@ -278,12 +279,14 @@ class PaperStream(Stream):
             pushed = _PUSHED.decode(frame)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise BrokerError(Fault.UNREADABLE, f"a frame of another shape: {error}") from None
-        return [*pushed.ticks, *pushed.depth]
+        return [*pushed.ticks, *pushed.depth, *pushed.orders, *pushed.fills]
 
 
 class _Pushed(Struct):
     ticks: list[Tick] = []
     depth: list[DepthTick] = []
+    orders: list[BrokerOrder] = []
+    fills: list[Fill] = []
 
 
 _PUSHED = msgspec.json.Decoder(_Pushed)

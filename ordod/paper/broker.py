@@ -73,6 +73,7 @@ class PaperBroker:
         self._head = _Head(_book_day(now), seed, calendar is not None, calendar)
         self._before = b""  # goes before the next line that is saved
         self._logged_out: set[str] = set()
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._encode = msgspec.json.Encoder().encode
         self.exchange = self._made(self._head)
         self._restore(saved)
@@ -121,6 +122,9 @@ class PaperBroker:
             return self._no(refusal.fault, refusal.message)
         except msgspec.ValidationError as error:
             return self._no(Fault.INVALID_INPUT, str(error))
+        finally:
+            for wake in self._listeners.get(user, ()) if request.writes else ():
+                wake()
 
     def admits(self, user: str, request: StreamRequest) -> bool:
         """Whether this opens a stream."""
@@ -131,7 +135,13 @@ class PaperBroker:
         self._turn(now)
         if user in self._logged_out:
             return None
+        self.exchange.advance(now)
         return [self.exchange.quote(s, now) for s in symbols if self.exchange.listing(s)]
+
+    def listen(self, user: str, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` after every request of this user that may have changed an order; the answer ends it."""
+        self._listeners.setdefault(user, []).append(wake)
+        return lambda: self._listeners[user].remove(wake)
 
     # Sessions
 

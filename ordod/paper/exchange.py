@@ -8,9 +8,10 @@ Simple on purpose: trades of users do not move the price; a user's two orders ma
 settlement of shares. Without `hours` it is always open, and its day ends only with `new_day`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -113,6 +114,13 @@ class Exchange:
     def order(self, user: str, order_id: str) -> PaperOrder:
         """Raises Refusal: NOT_FOUND."""
         return self._floor.order(user, order_id)
+
+    def orders_count(self, user: str) -> int:
+        return len(self._floor.orders.get(user, {}))
+
+    def orders_from(self, user: str, index: int) -> Iterator[PaperOrder]:
+        """The day's from this place on, oldest first."""
+        return islice(self._floor.orders.get(user, {}).values(), index, None)
 
     def trades(self, user: str) -> list[Fill]:
         """The day's executions, oldest first."""

@@ -4,7 +4,7 @@ Prices (`ticks`, `depth`) are no events of the journal: they carry no `seq`, and
 """
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 import orjson
@@ -46,12 +46,14 @@ class Subscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`since`: the `seq` of the last event that was seen, with the `epoch` it was of.
 
     `ticks` and `depth` want `symbols`; they come from the first of `accounts` whose broker pushes prices, or from any.
+    `mode`: of the ticks: `ltp`, the last price alone, where that is all that is wanted; `quote` (default): the day's figures too.
     """
 
     topics: Annotated[list[Topic], Meta(min_length=1, max_length=10)]
     accounts: Annotated[list[AccountName], Meta(min_length=1, max_length=64)] | None = None
     strategy: Label | None = None
     symbols: Annotated[list[Symbol], Meta(min_length=1, max_length=1000)] | None = None
+    mode: Literal["ltp", "quote"] | None = None
     since: Annotated[int, Meta(ge=0)] | None = None
     epoch: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
@@ -227,7 +229,7 @@ class _Streams:
         """What ends them."""
         if source is None:
             return ()
-        modes = {Topic.TICKS: Mode.QUOTE, Topic.DEPTH: Mode.DEPTH}
+        modes = {Topic.TICKS: Mode(params.mode or Mode.QUOTE), Topic.DEPTH: Mode.DEPTH}
         ends = [
             self._parts.hub.subscribe(source.account, source.instruments, modes[topic], pusher)
             for topic in dict.fromkeys(params.topics)

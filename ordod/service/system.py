@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from ordod.core.feeding import ConnectionStatus
 from ordod.core.hub import FeedStatus
+from ordod.core.orders.hearing import Lag
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
@@ -62,8 +64,20 @@ class ChangeDoubt(Struct, frozen=True):
     symbol: str
 
 
+class UpdatesStatus(Struct, frozen=True):
+    """`heard`: updates since the start. `lag`: how late they were told."""
+
+    account: str
+    channel: ConnectionStatus
+    heard: int
+    lag: Lag
+
+
 class SystemStatus(Struct, frozen=True, kw_only=True):
-    """`todo`: the next thing a person should do; "" where there is none. `feeds`: of those accounts whose broker pushes prices."""
+    """`todo`: the next thing a person should do; "" where there is none.
+
+    `feeds`, `updates`: of those accounts whose broker pushes prices, and what becomes of orders.
+    """
 
     state: str
     version: str
@@ -74,6 +88,7 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
     kill: KillState
     journal: JournalState
     feeds: list[FeedStatus]
+    updates: list[UpdatesStatus]
     todo: str
 
 
@@ -143,6 +158,11 @@ class _System:
             feeds=[
                 parts.hub.status(account.name) for account in seen if parts.hub.can(account.name)
             ],
+            updates=[
+                _updates(parts, account.name, channel)
+                for account in seen
+                if (channel := parts.hub.updates_status(account.name)) is not None
+            ],
             todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged),
         )
 
@@ -195,6 +215,11 @@ class _System:
                 raise OrdoError(Kind.JOURNAL_FAILED, str(error)) from error
         self._parts.shut_down()
         return Done("stopping: requests under way are answered first")
+
+
+def _updates(parts: Parts, account: str, channel: ConnectionStatus) -> UpdatesStatus:
+    hearing = parts.readers[account].hearing
+    return UpdatesStatus(account, channel, hearing.heard_count, hearing.lag)
 
 
 def methods(parts: Parts) -> Iterable[Method]:

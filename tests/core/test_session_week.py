@@ -20,7 +20,7 @@ from ordod.config.settings import DaemonSettings
 from ordod.core import masters
 from ordod.core.account import Account
 from ordod.core.guard import kill
-from ordod.core.orders import settling
+from ordod.core.orders import looking
 from ordod.core.orders.desk import WantedOrder
 from ordod.core.parts import Parts
 from ordod.core.ports import Admit, Line, LineSettings, Ports, Unsent
@@ -190,7 +190,7 @@ class Week:
 async def test_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
     # What looks around all the time is made to look less often: a week has 600,000 seconds.
     monkeypatch.setattr(kill, "WATCH_S", 60.0)
-    monkeypatch.setattr(settling, "IDLE_PAUSE_S", 120.0)
+    monkeypatch.setattr(looking, "IDLE_PAUSE_S", 120.0)
     monkeypatch.setattr(masters, "PATIENT_S", 60.0)
     week = Week()
     async with week.lives():

@@ -11,6 +11,7 @@ import asyncio
 import selectors
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -313,7 +314,7 @@ class HandSignals:
 
 
 class World:
-    """What a daemon runs in; outlives it."""
+    """What a daemon runs in; outlives it. `pushes_orders`: the broker does; else what its book shows is all there is."""
 
     parts: Parts
 
@@ -327,6 +328,7 @@ class World:
         self.feeds: Feeds | None = PaperFeeds(self.exchange, self.clock)
         self.random = SeededRandom()
         self.lives = 0
+        self.pushes_orders = False
 
     @property
     def ports(self) -> Ports:
@@ -392,6 +394,8 @@ class World:
         def credentials_of(each: AccountSettings) -> Credentials:
             return Credentials(user_id=each.user_id, **(credentials or {}))
 
+        if not self.pushes_orders:
+            adapter = _without_updates(adapter)
         async with running(
             self.ports, settings, {"paper": adapter}, credentials_of=credentials_of
         ) as self.parts:
@@ -452,6 +456,15 @@ def with_spec(**changed: Any) -> Adapter:
         spec = replace(PAPER.spec, **changed)
 
     return Changed()
+
+
+def _without_updates(adapter: Adapter) -> Adapter:
+    if adapter is PAPER:
+        adapter = copy(adapter)
+    limits = adapter.spec.streams
+    spec = replace(adapter.spec, streams=limits and replace(limits, has_orders=False))
+    vars(adapter)["spec"] = spec  # of this one; tests hold on to theirs
+    return adapter
 
 
 def request_is(method: str, resource: str) -> Callable[[HttpRequest], bool]:

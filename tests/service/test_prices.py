@@ -44,6 +44,16 @@ async def test_prices_come_as_they_move() -> None:
         assert "depth" not in event
 
 
+async def test_the_last_price_alone_comes_where_no_more_is_wanted() -> None:
+    async with running_world() as world:
+        connection = Connection()
+        await ticking(world, connection, mode="ltp")
+
+        await until(lambda: told(connection))
+
+        assert set(told(connection)[0]) == {"symbol", "last_price", "at"}
+
+
 async def test_depth_is_a_topic_of_its_own() -> None:
     async with running_world() as world:
         connection = Connection()

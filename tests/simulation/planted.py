@@ -24,10 +24,10 @@ from ordod.core.orders.book import Book
 from ordod.core.orders.desk import Desk, PlaceResult, WantedOrder
 from ordod.core.orders.journal import Journal, Pending
 from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.looking import Reader
 from ordod.core.orders.reconcile import Reading
 from ordod.core.orders.records import Filled, Kill, Seal, Settled
 from ordod.core.orders.sending import Outcome, Sender, _Hand, _unsent
-from ordod.core.orders.settling import Reader
 from ordod.core.ports import Lost
 from ordod.domain.orders import LIVE, OrderTerms
 from ordod.errors import Kind

@@ -1,4 +1,7 @@
-"""How a doubt ends, and when it may not: late, hidden, unclaimed, stale, unreadable, emptied."""
+"""How a doubt ends, and when it may not: late, hidden, unclaimed, stale, unreadable, emptied.
+
+By the book, that is: nobody is let in to the stream, which would tell of the order at once. What it does is the last test.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ from tests.zerodha_day.harness import ACCOUNT, Ordo, Trouble, eventually, ordo, 
 def sim() -> Iterator[SimProcess]:
     """A broker for each test: what one leaves in the book would speak against the next one's absence."""
     with running("--no-limits") as started:
+        started.feed_fault("refuse", times=100_000)
         yield started
 
 
@@ -226,3 +230,15 @@ def test_another_users_session_says_nothing_and_places_nothing(
         eventually(lambda: "another user" in again.call("system.status")["doubts"][0]["why"])
 
     assert [d["order"]["key"] for d in doubts] == [order["key"]]
+
+
+def test_the_stream_ends_a_doubt_while_the_book_is_an_old_copy(folder: Path) -> None:
+    with running("--no-limits") as sim, ordo(folder, sim, access_token=session_of(sim)) as daemon:
+        trouble = Trouble(sim)
+        eventually(lambda: daemon.call("system.status")["updates"][0]["channel"]["is_open"])
+        trouble.befall("stale", "GET", "/orders", times=None)
+
+        order = doubt(daemon, trouble, "lose_after")
+        daemon.comes_to(order["key"], "OPEN", within_s=5)
+
+        assert [each.get("source") for each in evidence(daemon, order)] == ["push", None]

@@ -24,8 +24,8 @@ from ordod.core.guard.gate import Gate, Scope
 from ordod.core.orders.changes import Changes
 from ordod.core.orders.journal import JournalFailed, Pending
 from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.looking import Reader
 from ordod.core.orders.records import Kill, Record, Release
-from ordod.core.orders.settling import Reader
 from ordod.core.orders.states import KillNote, OrderState
 from ordod.core.ports import Clock, Disk, DiskError
 from ordod.core.tasks import Tasks

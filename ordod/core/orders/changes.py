@@ -22,6 +22,7 @@ from ordod.core.orders.desk import Desk, NewId
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import fingerprint_of
 from ordod.core.orders.ledger import Ledger
+from ordod.core.orders.looking import Reader
 from ordod.core.orders.records import (
     Admin,
     Cancel,
@@ -30,7 +31,6 @@ from ordod.core.orders.records import (
     Settled,
 )
 from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
-from ordod.core.orders.settling import Reader
 from ordod.core.orders.states import ChangeState, OrderState, row_of
 from ordod.core.orders.validate import check_changes
 from ordod.core.ports import Clock
@@ -42,6 +42,7 @@ __all__ = ["ChangeResult", "Changes"]
 
 SYNC_S = 2.0
 SEEN_S = 2.0  # how long an acknowledged change is waited for in the order's row before the answer says in_doubt
+TOLD_S = 0.7  # of it, how long the broker's own word is waited for, where it pushes what happens
 SEEN_PAUSE_S = 0.3  # between looks for it: the order book's own rate limit is everybody's
 CANCEL_S = 10.0
 NEAR_KEYS = 200  # the newest of an account that are looked at for one that was meant: a millisecond
@@ -468,6 +469,11 @@ class Changes:
         reader.count_from_now(change_id)
         until = min(deadline, self._clock.boot() + SEEN_S)
         change = self._book.changes.get(change_id)
+        told_until = min(until, self._clock.boot() + TOLD_S)
+        while change is not None and change.is_open and reader.hearing.is_open:
+            if (left := told_until - self._clock.boot()) <= 0:
+                break
+            await reader.hearing.told(within_s=left)
         while change is not None and change.is_open and self._clock.boot() < until:
             now = self._clock.boot()
             if not await reader.seen_since(now, within_s=until - now):

@@ -28,6 +28,7 @@ __all__ = [
     "found",
     "fresh_fills",
     "lacks_seen_orders",
+    "wants_fills",
     "why_not_absent",
 ]
 
@@ -43,6 +44,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     `skew_s`: the broker's clock less ours, as far as it was measured.
     `is_whole`: every row was read; only then can it speak for absence. `shows_ours`: no row that could not be read carries a
     tag of ours; then at least nothing of ours is hidden, and orders may go on.
+    `is_pushed`: no look, but what the broker said by itself, of some orders.
     """
 
     user: str
@@ -53,6 +55,11 @@ class Reading(Struct, frozen=True, kw_only=True):
     shows_ours: bool = True
     skew_s: float = 0.0
     fills: tuple[Fill, ...] | None = None
+    is_pushed: bool = False
+
+    @property
+    def source(self) -> str:
+        return "push" if self.is_pushed else "book"
 
 
 def found(
@@ -88,13 +95,18 @@ def found(
         if order.sent != "placed" and order.id not in bound:
             yield Evidence(
                 id=order.id,
-                source="book",
+                source=reading.source,
                 begun_at=reading.begun_at,
                 complete=reading.is_whole,
                 found=True,
                 broker_id=row.broker_order_id,
             )
-            yield Settled(id=order.id, outcome="placed", by="book", broker_id=row.broker_order_id)
+            yield Settled(
+                id=order.id,
+                outcome="placed",
+                by=reading.source,
+                broker_id=row.broker_order_id,
+            )
         bound.add(order.id)
         if advances(order, row):
             yield Update(id=order.id, row=row, status=row.status)

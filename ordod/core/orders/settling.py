@@ -1,26 +1,26 @@
-"""Looks at an account's order book until nothing is unclear, and keeps up with it afterwards.
+"""What readings of an account's book, and what the broker pushes, mean for what is in doubt.
 
-One reader an account. A doubt ends by evidence only: a row (at once, always), or two whole readings without one, begun a
-horizon after the send and 5 s apart. There is no count of tries and no timer that ends it; a doubt that no reading can end
-waits for a person, and says so. Nothing is ever sent again.
+A doubt ends by evidence only: a row (at once, always), or two whole readings without one, begun a horizon after the send and
+5 s apart. There is no count of tries and no timer that ends it; a doubt that no reading can end waits for a person, and says
+so. Nothing is ever sent again.
+
+One reading is taken in at a time, so that none is judged by a book which the one before is about to change. A pushed row is
+newer than a reading that was begun before it came: for the orders that were heard of since, that reading is an old copy.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import structlog
+from msgspec.structs import replace
 
-from ordod.adapter import BrokerOrder, Dialogue, Fill, Rows, Session, supports
+from ordod.adapter import BrokerOrder, supports
 from ordod.core.account import Account
-from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import tag_prefix
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.reconcile import (
     Reading,
-    appeared_doubts,
     change_shows,
     found,
     fresh_fills,
@@ -31,33 +31,21 @@ from ordod.core.orders.reconcile import (
 from ordod.core.orders.records import Evidence, Record, Settled, Update
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.ports import Clock
-from ordod.core.waiting import Once
 from ordod.domain.orders import Variety
-from ordod.errors import Kind, OrdoError
 
-__all__ = ["Reader"]
+__all__ = ["Settler"]
 
-DOUBT_PAUSES_S = (0.3, 0.7, 1.0, 2.0, 4.0)  # looks at 0.3, 1, 2, 4, 8 s, then every DOUBT_PAUSE_S
-DOUBT_PAUSE_S = 7.0
-LIVE_PAUSES_S = (0.1, 0.2, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
-LIVE_PAUSE_S = 3.0
-IDLE_PAUSE_S = 15.0  # orders placed elsewhere are listed too
+HEARD_MAX = 50_000  # orders of one day
 APART_S = 5.0  # between the two readings that speak for absence
-READ_S = 8.0
-TAGS_MAX = 5  # look-ups by tag of one turn: one order in doubt is the rule, and books come first
 LAPSED = "its day's book is gone before its end was seen: this is how it last stood; trades and positions tell the rest"
-REST = 9.0  # times what a reading took, before the next: a book of thousands must not keep the loop from orders
-REST_S_MAX = 1.0
-FAILED_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
 
 log = structlog.get_logger("settling")
 
 
-class Reader:
-    """Reads one account's book, again and again.
+class Settler:
+    """Takes in readings of one account.
 
     Args:
-        appeared: called after a reading, for what waits for orders to appear (cancels of doubtful ones, the kill sweep).
         adopted: called with orders in the book that carry our tag while the journal lacks them.
     """
 
@@ -68,7 +56,6 @@ class Reader:
         clock: Clock,
         ledger: Ledger,
         new_id: Callable[[str], str],
-        appeared: Callable[[str], Awaitable[None]],
         adopted: Callable[[str, list[str]], None],
     ) -> None:
         self._account = account
@@ -76,232 +63,58 @@ class Reader:
         self._ledger = ledger
         self._book = ledger.book
         self._new_id = new_id
-        self._appeared = appeared
         self._adopted = adopted
-        self._nudged = Once()
-        self._is_wanted = False  # somebody waits for a reading begun now
-        self._ended = float("-inf")  # boot time of the end of the last turn
-        self._read = anyio.Event()  # set and replaced after every reading
-        self._looks = 0  # since something last moved or was asked for
-        self._failures = 0
-        self._took_s = 0.0  # the last turn
-        self._begun = float("-inf")  # of the last whole reading
+        self._one_at_a_time = anyio.Lock()
+        self._heard_at: dict[str, float] = {}  # broker order id -> boot time of the last pushed row
         self._counted_from: dict[str, float] = {}  # doubt -> boot time its horizon counts from
-        self._absent_since: dict[
-            str, float
-        ] = {}  # order or change in doubt -> boot time of the first reading that speaks against it
+        # order or change in doubt -> boot time of the first reading that speaks against it
+        self._absent_since: dict[str, float] = {}
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
-        self.unstored: list[
-            tuple[OrderState, BrokerOrder]
-        ] = []  # on a dead disk: doubts that appeared, for the kill sweep
 
-    def look(self) -> None:
-        """Something may have moved: look soon."""
-        if self._looks or not self._nudged.is_set:
-            self._say_next_check(0.0)
-        self._looks = 0
-        self._nudged.set()
+    async def take_in(self, reading: Reading) -> bool:
+        """What the reading shows, on disk and in the book; then what it lets us conclude. Whether it showed anything new.
 
-    async def seen_since(self, boot: float, *, within_s: float) -> bool:
-        """Wait for a whole reading begun at or after this boot time. False: there was none in time."""
-        self._looks = 0
-        with anyio.move_on_after(within_s):
-            while self._begun < boot:
-                read = self._read
-                self._is_wanted = True
-                self._nudged.set()
-                await read.wait()
-            return True
-        return False
+        Raises JournalFailed.
+        """
+        async with self._one_at_a_time:
+            has_news = await self._take_in(reading)
+            self._forget_ended()
+            return has_news
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self._due()
-            is_wanted, self._is_wanted = self._is_wanted, False
-            await self._turn(is_wanted)
-            self._ended = self._clock.boot()
+    async def hear(self, reading: Reading) -> bool:
+        """The same for what the broker pushed. Whether the book must be asked about some of it.
 
-    async def _due(self) -> None:
-        """Until it is time for the next reading, reckoned from the end of the last: a stream of orders does not put it off."""
-        while not self._is_wanted:
-            left = self._ended + self._pause_s() - self._clock.boot()
-            if left <= 0:
-                return
-            self._say_next_check(left)
-            self._nudged = Once()
-            await self._nudged.wait(left)
+        An order that was sent just now may be pushed before its answer is here, by an id that nobody knows yet: rows of unknown
+        orders without a tag of ours are left to the book.
+        """
+        async with self._one_at_a_time:
+            rows = tuple(row for row in reading.rows if self._is_known(row, reading.user))
+            self._heard_at |= {row.broker_order_id: reading.begun for row in rows}
+            await self._take_in(replace(reading, rows=rows))
+            has_strangers = len(rows) < len(reading.rows)
+            return has_strangers or self._lacks_fills(reading.user, rows)
 
-    def _say_next_check(self, pause_s: float) -> None:
-        at = self._clock.now() + timedelta(seconds=pause_s)
-        for order in self._book.doubts(self._account.name):
-            order.next_check = at
+    def _lacks_fills(self, user: str, rows: tuple[BrokerOrder, ...]) -> bool:
+        return supports(self._account.adapter, "trades") and wants_fills(self._book, user, rows)
 
-    def _pause_s(self) -> float:
-        return max(self._wanted_pause_s(), min(self._took_s * REST, REST_S_MAX))
+    def _is_known(self, row: BrokerOrder, user: str) -> bool:
+        is_listed = self._book.by_broker_id(user, row.broker_order_id) is not None
+        return is_listed or any(map(self.is_ours, row.tags))
 
-    def _wanted_pause_s(self) -> float:
-        name = self._account.name
-        if self._failures:
-            return FAILED_PAUSES_S[min(self._failures, len(FAILED_PAUSES_S)) - 1]
-        is_read = self._account.is_read
-        if not is_read and not self._looks:
-            return 0.0
-        if self._book.doubts(name):
-            return (
-                DOUBT_PAUSES_S[self._looks] if self._looks < len(DOUBT_PAUSES_S) else DOUBT_PAUSE_S
-            )
-        if not is_read or self._book.has_live(name) or self._book.open_changes(name):
-            return LIVE_PAUSES_S[self._looks] if self._looks < len(LIVE_PAUSES_S) else LIVE_PAUSE_S
-        return IDLE_PAUSE_S
-
-    def _is_anything_open(self) -> bool:
-        name, book = self._account.name, self._book
-        return bool(book.doubts(name) or book.has_live(name) or book.open_changes(name))
-
-    async def _turn(self, is_wanted: bool) -> None:
-        self._looks += 1
-        is_idle = not is_wanted and not self._is_anything_open()
-        if is_idle and self._account.keeper.is_resting():
-            return  # the session ended with the day; a look at a book where nothing is open does not wake it
-        began = self._clock.boot()
-        try:
-            reading = await self._look()
-        except OrdoError as error:
-            self._failures += 1
-            log.info("book_not_read", account=self._account.name, why=error.message)
-            return
-        try:
-            await self._take_in(reading)
-        except JournalFailed:
-            self._failures += 1
-            log.warning("reading_not_stored", account=self._account.name)
-            self.unstored = appeared_doubts(self._book, reading)
-        else:
-            self._failures = 0
-        if reading.is_whole:
-            self._begun = reading.begun
-        if reading.shows_ours:
-            self._account.is_read = True
-        read, self._read = self._read, anyio.Event()
-        read.set()
-        self._took_s = self._clock.boot() - began
-        self._forget_ended()
-        await self._appeared(self._account.name)
-
-    async def _look(self) -> Reading:
-        """Book, and trades where rows show fills we do not know. Raises OrdoError."""
-        account = self._account
-        deadline = self._clock.boot() + READ_S
-        await account.keeper.ensure(deadline)
-        begun, begun_at, user = self._clock.boot(), self._clock.now(), account.user
-        assert user is not None
-
-        rows = await account.read(
-            lambda session: account.adapter.orders(session, account.master), deadline=deadline
-        )
-        if account.user != user:
-            raise OrdoError(
-                Kind.SESSION_REQUIRED, f"the session was {user}'s, now {account.user}'s"
-            )
-        for bad in rows.bad:
-            log.warning("row_unreadable", account=account.name, why=bad.why)
-        shows_ours = not any(self._may_be_ours(bad.row) for bad in rows.bad)
-        hidden = await self._by_tag(rows.good, deadline)
-        fills: tuple[Fill, ...] | None = None
-        if supports(account.adapter, "trades") and wants_fills(
-            self._book, user, rows.good + hidden
-        ):
-            fills = await self._fills(user)
-        return Reading(
-            user=user,
-            begun=begun,
-            begun_at=begun_at,
-            rows=rows.good + hidden,
-            is_whole=rows.is_whole
-            and not hidden,  # a book that lacks what the broker has is no proof of absence
-            shows_ours=shows_ours,
-            skew_s=account.keeper.skew.seconds or 0.0,
-            fills=fills,
-        )
-
-    async def _by_tag(
-        self, rows: tuple[BrokerOrder, ...], deadline: float
-    ) -> tuple[BrokerOrder, ...]:
-        """Orders in doubt that the book does not show and a look-up by their tag does. Finding nothing says nothing."""
-        account = self._account
-        if not supports(account.adapter, "by_tag"):
-            return ()
-        shown = {tag for row in rows for tag in row.tags}
-        seen = {row.broker_order_id for row in rows}
-        wanted = [
-            order.tag
-            for order in self._book.doubts(account.name)
-            if order.tag is not None
-            and order.tag not in shown
-            and order.user == account.user
-            and (order.sent != "intent" or order.id in self._counted_from)  # not under way
-        ]
-        found: dict[str, BrokerOrder] = {}
-        for tag in wanted[:TAGS_MAX]:
-            try:
-                answer = await account.read(partial(_orders_of, account, tag), deadline=deadline)
-            except OrdoError as error:
-                log.info("tag_not_looked_up", account=account.name, why=error.message)
-                break
-            found |= {
-                row.broker_order_id: row
-                for row in answer.good
-                if tag in row.tags and row.broker_order_id not in seen
-            }
-        return tuple(found.values())
-
-    async def _fills(self, user: str) -> tuple[Fill, ...] | None:
-        """Today's executions; None where they cannot be had now: the order book counts without them."""
-        account = self._account
-        try:
-            trades = await account.read(
-                lambda session: account.adapter.trades(session, account.master),
-                deadline=self._clock.boot() + READ_S,
-            )
-        except OrdoError as error:
-            log.warning("trades_not_read", account=account.name, why=error.message)
-            return None
-        return trades.good if account.user == user else None
-
-    def _is_ours(self, text: str) -> bool:
-        tag = self._account.spec.tag
-        if tag is None or len(text) != tag.length:
-            return False
-        return text.startswith(tag_prefix(self._ledger.journal.installation, tag))
-
-    def _may_be_ours(self, row: Any) -> bool:
-        """Whether a row we cannot read holds a tag of this installation anywhere."""
-        match row:
-            case str():
-                return self._is_ours(row)
-            case dict():
-                return any(map(self._may_be_ours, row.values()))
-            case list():
-                return any(map(self._may_be_ours, row))
-            case _:
-                return False
-
-    async def _take_in(self, reading: Reading) -> None:
-        """What the reading shows, on disk and in the book; then what it lets us conclude."""
+    async def _take_in(self, reading: Reading) -> bool:
+        news = replace(reading, rows=tuple(r for r in reading.rows if not self._is_old(r, reading)))
         shown = list(
             found(
                 self._book,
                 self._account.name,
-                reading,
-                is_ours=self._is_ours,
+                news,
+                is_ours=self.is_ours,
                 new_id=self._new_id,
             )
         )
         unknown = {r.id for r in shown if isinstance(r, Update) and self._is_strange(reading, r)}
         self._warn_of_contradictions(shown)
         if shown:
-            self._looks = 0
             await self._ledger.record(*shown)
         strangers = [r.id for r in shown if isinstance(r, Update) and r.id in unknown]
         if strangers:
@@ -312,6 +125,10 @@ class Reader:
         conclusions = [*self._absences(reading), *self._lapsed(reading), *self._changes(reading)]
         if conclusions:
             await self._ledger.record(*conclusions)
+        return bool(shown or fills)
+
+    def _is_old(self, row: BrokerOrder, reading: Reading) -> bool:
+        return self._heard_at.get(row.broker_order_id, float("-inf")) > reading.begun
 
     def _is_strange(self, reading: Reading, update: Update) -> bool:
         """Whether a row has a tag of ours that no order explains. The legs of an order repeat its tag."""
@@ -334,13 +151,15 @@ class Reader:
 
     def _absences(self, reading: Reading) -> list[Record]:
         """Doubts that this reading does not hold, by the rules of absence."""
+        if reading.is_pushed:
+            return []
         records: list[Record] = []
         doubts = self._book.doubts(self._account.name)
         day = self._account.book_day(reading.begun_at)
         misses_seen = bool(doubts) and lacks_seen_orders(self._book, reading, day)
         for order in doubts:
-            if order.sent == "intent" and order.id not in self._counted_from:
-                continue  # still under way
+            if self.is_under_way(order):
+                continue
             why = why_not_absent(
                 self._book,
                 order,
@@ -377,8 +196,10 @@ class Reader:
         return records
 
     def _forget_ended(self) -> None:
-        """What is settled needs no reckoning any more."""
+        """What is settled needs no reckoning any more; what was heard of long ago no reading is older than."""
         name = self._account.name
+        if len(self._heard_at) > HEARD_MAX:
+            self._heard_at.clear()
         is_open = {o.id for o in self._book.open_orders(name)}
         is_open |= {c.id for c in self._book.open_changes(name)}
         for reckoning in (self._counted_from, self._absent_since, self.why_open):
@@ -406,6 +227,10 @@ class Reader:
                 del self._absent_since[order.id]
                 records.append(Settled(id=order.id, outcome="lapsed", by="book", reason=LAPSED))
         return records
+
+    def is_under_way(self, order: OrderState) -> bool:
+        """Whether its send has not ended yet."""
+        return order.sent == "intent" and order.id not in self._counted_from
 
     def _count_from(self, item: OrderState | ChangeState) -> float:
         return self._counted_from.setdefault(item.id, self._clock.boot())
@@ -435,13 +260,33 @@ class Reader:
                 continue
             outcome = change_shows(change, order)
             is_over = waited_s >= self._account.rules.doubt_horizon_s
-            if not outcome and order.is_live and is_over and order.broker_order_id in shown:
+            if (
+                not outcome
+                and not reading.is_pushed
+                and order.is_live
+                and is_over
+                and order.broker_order_id in shown
+            ):
                 first = self._absent_since.setdefault(change.id, reading.begun)
                 outcome = "not_done" if reading.begun - first >= APART_S else ""
             if outcome:
                 records.append(Settled(id=change.id, outcome=outcome, by="book"))
         return records
 
+    def is_ours(self, text: str) -> bool:
+        tag = self._account.spec.tag
+        if tag is None or len(text) != tag.length:
+            return False
+        return text.startswith(tag_prefix(self._ledger.journal.installation, tag))
 
-def _orders_of(account: Account, tag: str, session: Session) -> Dialogue[Rows[BrokerOrder]]:
-    return account.adapter.by_tag(session, tag, account.master)
+    def may_be_ours(self, row: Any) -> bool:
+        """Whether a row we cannot read holds a tag of this installation anywhere."""
+        match row:
+            case str():
+                return self.is_ours(row)
+            case dict():
+                return any(map(self.may_be_ours, row.values()))
+            case list():
+                return any(map(self.may_be_ours, row))
+            case _:
+                return False
