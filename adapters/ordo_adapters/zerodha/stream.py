@@ -4,15 +4,16 @@ A binary frame is a count of packets and the packets, each behind its length; a 
 frame is read only where counts and lengths fill it exactly: one that was cut, or whose length is wrong, is refused whole,
 because from the first wrong length on everything would be read from a wrong place.
 
-Speed matters here, thousands of packets a second: a packet is unpacked in one step, and the Decimal of a price is made once.
+Speed matters here, thousands of packets a second: packets of one length are unpacked in one sweep, and the Decimal of a price
+is made once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from itertools import groupby
 from struct import Struct as Layout
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -53,24 +54,27 @@ __all__ = ["KiteStream"]
 PRICE_LIMIT = (
     1 << 31
 )  # above it is no price of any contract, but what a sign or a wrong place looks like
+TIMES_KEPT, DAYS_KEPT = 1000, 20_000
 PRICES_KEPT = 100_000  # some 15 MB; 3,000 instruments have about 20 prices each in their books
 
+LTP, INDEX, INDEX_FULL, QUOTE, FULL = 8, 28, 32, 44, 184  # bytes (9.3)
 _TWO = Layout(">H")
 _TOKEN = Layout(">I")
 _LTP = Layout(">4xI")
 _INDEX = Layout(">4xI4I4x")  # last, high, low, open, close; the change is left out
 _INDEX_FULL = Layout(">4xI4I4xI")  # and the exchange's time
-_QUOTE = Layout(">4x10I")
-_FULL = Layout(">4x15I" + "IIHxx" * 10)
+_DAY = Layout(">4I")  # open, high, low, close
+_QUOTES = Layout(">2x7I16s")  # with the length before it, and the day in one
+_FULLS = Layout(">2x7I16s5I" + "IIHxx" * 10)
 
 _JSON = msgspec.json.Encoder()
 
 
-class _Prices(dict[int, Decimal]):
-    """What a packet's numbers mean in rupees; made once each, they repeat all day."""
+class _Prices(dict[int, Any]):
+    """What a packet's numbers mean in rupees, 0: None; made once each, they repeat all day."""
 
     def __init__(self, divisor: int) -> None:
-        super().__init__()
+        super().__init__({0: None})
         self._divisor = Decimal(divisor)
 
     def __missing__(self, number: int) -> Decimal:
@@ -78,8 +82,36 @@ class _Prices(dict[int, Decimal]):
             raise BrokerError(Fault.UNREADABLE, f"{number} is no price")
         if len(self) >= PRICES_KEPT:
             self.clear()
+            self[0] = None
         price = self[number] = round(number / self._divisor, 4).normalize() + 0
         return price
+
+
+class _Days(dict[bytes, tuple[Any, ...]]):
+    """The day's four prices as packed, in rupees: most packets repeat them."""
+
+    def __init__(self, prices: _Prices) -> None:
+        super().__init__()
+        self._prices = prices
+
+    def __missing__(self, packed: bytes) -> tuple[Any, ...]:
+        if len(self) >= DAYS_KEPT:
+            self.clear()
+        day = self[packed] = tuple(self._prices[number] for number in _DAY.unpack(packed))
+        return day
+
+
+class _Times(dict[int, datetime | None]):
+    """UTC epoch seconds, as the fixtures show (9.3); 0: none."""
+
+    def __missing__(self, seconds: int) -> datetime | None:
+        if len(self) >= TIMES_KEPT:
+            self.clear()
+        at = self[seconds] = datetime.fromtimestamp(seconds, IST) if seconds else None
+        return at
+
+
+_TIMES = _Times()
 
 
 class _Contract(Struct, frozen=True):
@@ -87,9 +119,18 @@ class _Contract(Struct, frozen=True):
 
     symbol: str
     prices: _Prices
+    days: _Days
     size: int | None
     has_oi: bool
     is_index: bool
+
+    @property
+    def plain(self) -> tuple[str, _Prices, _Days, bool]:
+        return self.symbol, self.prices, self.days, self.has_oi
+
+
+# By instrument token: symbol, prices, whether it has open interest.
+_Plain: TypeAlias = dict[int, tuple[str, _Prices, _Days, bool]]
 
 
 class _Text(Struct):
@@ -105,7 +146,8 @@ class KiteStream(Stream):
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
         self._contracts: dict[int, _Contract] = {}
-        self._prices: dict[int, _Prices] = {}
+        self._prices: dict[int, tuple[_Prices, _Days]] = {}
+        self._plain: _Plain = {}  # of these, what counts in units and is no index
 
     # What we say (9.2)
 
@@ -114,7 +156,9 @@ class KiteStream(Stream):
         tokens = [int(instrument.instrument_token) for instrument in instruments]
         news = [token for token in tokens if token not in self._contracts]
         for token, instrument in zip(tokens, instruments, strict=True):
-            self._contracts[token] = self._contract(token, instrument)
+            contract = self._contracts[token] = self._contract(token, instrument)
+            if contract.size == 1 and not contract.is_index:
+                self._plain[token] = contract.plain
         if news:
             yield _say("subscribe", news)
         yield _say("mode", [STREAM_MODE[mode], tokens])
@@ -123,13 +167,19 @@ class KiteStream(Stream):
         tokens = [int(instrument.instrument_token) for instrument in instruments]
         for token in tokens:
             self._contracts.pop(token, None)
+            self._plain.pop(token, None)
         yield _say("unsubscribe", tokens)
 
     def _contract(self, token: int, instrument: Instrument) -> _Contract:
         divisor = DIVISOR.get(token & 0xFF, RUPEE_DIVISOR)
+        if divisor not in self._prices:
+            made = _Prices(divisor)
+            self._prices[divisor] = (made, _Days(made))
+        prices, days = self._prices[divisor]
         return _Contract(
             symbol=instrument.symbol,
-            prices=self._prices.setdefault(divisor, _Prices(divisor)),
+            prices=prices,
+            days=days,
             size=instrument.lot_size if instrument.exchange in IN_LOTS else 1,
             has_oi=instrument.expiry is not None,
             is_index=token & 0xFF == INDEX_SEGMENT,
@@ -143,36 +193,155 @@ class KiteStream(Stream):
         if len(frame) == 1:  # a heartbeat
             return ()
         pushed: list[Pushed] = []
-        for start, end in _packets(frame):
-            if end - start < 4:
-                raise BrokerError(Fault.UNREADABLE, f"a packet of {end - start} bytes")
-            contract = self._contracts.get(_TOKEN.unpack_from(frame, start)[0])
-            if contract is None:
-                continue  # it crossed our unsubscribing
-            try:
-                self._read_packet(frame, start, end - start, contract, pushed)
-            except BrokerError as error:
-                pushed.append(BadRow(f"{contract.symbol}: {error.message}", frame[start:end]))
+        for length, run in _runs(frame):
+            if length == QUOTE:
+                self._read_quotes(run, self._plain, pushed)
+            elif length == FULL:
+                self._read_fulls(run, self._plain, pushed)
+            else:
+                for at in range(0, len(run), 2 + length):
+                    self._read_other(run[at + 2 : at + 2 + length], pushed)
         return pushed
 
+    # The two kinds that come by the thousand are read in one sweep each, and in place: a call a packet would cost as much.
+
+    def _read_quotes(self, run: memoryview, plain: _Plain, pushed: list[Pushed]) -> None:
+        add = pushed.append
+        # fmt: off
+        for (
+            token, last, quantity, average, volume, buys, sells, day,
+        ) in _QUOTES.iter_unpack(run):
+            # fmt: on
+            try:
+                symbol, rupees, days, _ = plain[token]
+                first, high, low, close = days[day]
+                tick = Tick(
+                    symbol=symbol,
+                    last_price=rupees[last],
+                    last_quantity=quantity,
+                    average_price=rupees[average],
+                    volume=volume,
+                    buy_quantity=buys,
+                    sell_quantity=sells,
+                    open_price=first,
+                    high_price=high,
+                    low_price=low,
+                    close_price=close,
+                )
+            except (KeyError, BrokerError) as error:
+                rest = (quantity, average, volume, buys, sells, day)
+                self._read_odd(error, token, _QUOTES.pack(token, last, *rest)[2:], pushed)
+                continue
+            if last:  # 0: never traded
+                add(tick)
+
+    def _read_fulls(self, run: memoryview, plain: _Plain, pushed: list[Pushed]) -> None:
+        add = pushed.append
+        for numbers in _FULLS.iter_unpack(run):
+            # fmt: off
+            (
+                token, last, quantity, average, volume, buys, sells, day, traded, oi, _, _, at,
+                q1, p1, o1, q2, p2, o2, q3, p3, o3, q4, p4, o4, q5, p5, o5,
+                q6, p6, o6, q7, p7, o7, q8, p8, o8, q9, p9, o9, q10, p10, o10,
+            ) = numbers
+            # fmt: on
+            try:
+                symbol, rupees, days, has_oi = plain[token]
+                first, high, low, close = days[day]
+                tick = Tick(
+                    symbol=symbol,
+                    last_price=rupees[last],
+                    at=_TIMES[at],
+                    traded_at=_TIMES[traded],
+                    last_quantity=quantity,
+                    average_price=rupees[average],
+                    volume=volume,
+                    buy_quantity=buys,
+                    sell_quantity=sells,
+                    open_price=first,
+                    high_price=high,
+                    low_price=low,
+                    close_price=close,
+                    oi=oi if has_oi else None,
+                )
+                buy: tuple[Level, ...] = (
+                    Level(rupees[p1], q1, o1),
+                    Level(rupees[p2], q2, o2),
+                    Level(rupees[p3], q3, o3),
+                    Level(rupees[p4], q4, o4),
+                    Level(rupees[p5], q5, o5),
+                )
+                sell: tuple[Level, ...] = (
+                    Level(rupees[p6], q6, o6),
+                    Level(rupees[p7], q7, o7),
+                    Level(rupees[p8], q8, o8),
+                    Level(rupees[p9], q9, o9),
+                    Level(rupees[p10], q10, o10),
+                )
+            except (KeyError, BrokerError) as error:
+                self._read_odd(error, token, _FULLS.pack(*numbers)[2:], pushed)
+                continue
+            if not (q1 and q2 and q3 and q4 and q5 and q6 and q7 and q8 and q9 and q10):
+                buy, sell = _without_empty(buy), _without_empty(sell)
+            if last:
+                add(tick)
+            add(DepthTick(symbol=symbol, buy=buy, sell=sell, at=_TIMES[at]))
+
+    def _read_odd(self, error: Exception, token: int, packet: bytes, pushed: list[Pushed]) -> None:
+        """One that is not plain, or that says what cannot be."""
+        if isinstance(error, BrokerError):
+            pushed.append(_bad(self._contracts[token].symbol, error, packet))
+        else:
+            self._read_other(packet, pushed)
+
+    def _read_other(self, packet: bytes | memoryview, pushed: list[Pushed]) -> None:
+        """One packet: an index', a last price alone, one that counts in lots, or one that is none."""
+        if len(packet) < 4:
+            raise BrokerError(Fault.UNREADABLE, f"a packet of {len(packet)} bytes")
+        contract = self._contracts.get(_TOKEN.unpack_from(packet)[0])
+        if contract is None:
+            return  # it crossed our unsubscribing
+        try:
+            self._read_packet(packet, contract, pushed)
+        except BrokerError as error:
+            pushed.append(_bad(contract.symbol, error, packet))
+
     def _read_packet(
-        self, frame: bytes, at: int, length: int, contract: _Contract, pushed: list[Pushed]
+        self, packet: bytes | memoryview, contract: _Contract, pushed: list[Pushed]
     ) -> None:
         """Raises BrokerError: UNREADABLE."""
-        if length == 8:
-            last = contract.prices[_LTP.unpack_from(frame, at)[0]]
+        length = len(packet)
+        if length == LTP:
+            last = contract.prices[_LTP.unpack(packet)[0]]
             if last:  # 0: never traded
                 pushed.append(Tick(symbol=contract.symbol, last_price=last))
-        elif contract.is_index and length == 28:
-            pushed.append(_index_tick(contract, *_INDEX.unpack_from(frame, at)))
-        elif contract.is_index and length == 32:
-            pushed.append(_index_tick(contract, *_INDEX_FULL.unpack_from(frame, at)))
-        elif length == 44 and not contract.is_index:
-            _read_quote(contract, _QUOTE.unpack_from(frame, at), pushed)
-        elif length == 184 and not contract.is_index:
-            _read_full(contract, _FULL.unpack_from(frame, at), pushed)
+        elif contract.is_index and length == INDEX:
+            _add_index(contract, pushed, *_INDEX.unpack(packet))
+        elif contract.is_index and length == INDEX_FULL:
+            _add_index(contract, pushed, *_INDEX_FULL.unpack(packet))
+        elif length in (QUOTE, FULL) and not contract.is_index:
+            self._read_lots(packet, contract, pushed)
         else:
             raise BrokerError(Fault.UNREADABLE, f"a packet of {length} bytes")
+
+    def _read_lots(
+        self, packet: bytes | memoryview, contract: _Contract, pushed: list[Pushed]
+    ) -> None:
+        """A contract whose quantities are in lots: read as any other, and put into units, as far as we know them."""
+        found: list[Pushed] = []
+        row = memoryview(len(packet).to_bytes(2, "big") + bytes(packet))
+        plain = {_TOKEN.unpack_from(packet)[0]: contract.plain}
+        read = self._read_quotes if len(packet) == QUOTE else self._read_fulls
+        read(row, plain, found)
+        size = contract.size
+        for value in found:
+            if isinstance(value, Tick):
+                pushed.append(replace(value, **_in_units(value, size)))
+            elif not isinstance(value, DepthTick):
+                pushed.append(value)
+            elif size is not None:
+                buy, sell = (_levels_in_units(side, size) for side in (value.buy, value.sell))
+                pushed.append(replace(value, buy=buy, sell=sell))
 
     def _read_text(self, frame: str) -> Sequence[Pushed]:
         """Texts of a kind that is not documented are left alone."""
@@ -204,98 +373,83 @@ def _settled(row: OrderRow) -> OrderRow:
     return replace(row, status="OPEN")
 
 
-def _packets(frame: bytes) -> list[tuple[int, int]]:
-    """Where each packet begins and ends. Raises BrokerError: UNREADABLE, where they do not fill the frame."""
-    size = len(frame)
+def _runs(frame: bytes) -> Iterator[tuple[int, memoryview]]:
+    """Packets of one length in a row, each behind its length. Raises BrokerError: UNREADABLE, where they do not fill the frame."""
+    size, view = len(frame), memoryview(frame)
     if size < 2:
         raise BrokerError(Fault.UNREADABLE, "an empty frame")
-    found: list[tuple[int, int]] = []
+    count = _TWO.unpack_from(frame)[0]
+    lengths = []
     at = 2
-    for _ in range(_TWO.unpack_from(frame)[0]):
+    for _ in range(count):
         if at + 2 > size:
             raise BrokerError(Fault.UNREADABLE, f"a frame of {size} bytes was cut")
-        start = at + 2
-        at = start + _TWO.unpack_from(frame, at)[0]
-        found.append((start, at))
+        lengths.append(length := _TWO.unpack_from(frame, at)[0])
+        at += 2 + length
+        if len(lengths) == 1 and _are_all(frame, length, count):
+            yield length, view[2:]
+            return
     if at != size:
         raise BrokerError(Fault.UNREADABLE, f"a frame of {size} bytes whose packets end at {at}")
-    return found
+    at = 2
+    for length, run in groupby(lengths):
+        end = at + (2 + length) * len(list(run))
+        yield length, view[at:end]
+        at = end
 
 
-def _read_quote(contract: _Contract, numbers: tuple[int, ...], pushed: list[Pushed]) -> None:
-    tick = _tick(contract, numbers, None, None, None)
-    if tick.last_price:
-        pushed.append(tick)
+def _are_all(frame: bytes, length: int, count: int) -> bool:
+    """Whether this many packets of this length fill the frame."""
+    step = 2 + length
+    if len(frame) != 2 + count * step:
+        return False
+    high, low = length.to_bytes(2, "big")
+    return frame[2::step] == bytes([high]) * count and frame[3::step] == bytes([low]) * count
 
 
-def _read_full(contract: _Contract, numbers: tuple[int, ...], pushed: list[Pushed]) -> None:
-    at, size, prices = _time(numbers[14]), contract.size, contract.prices
-    oi = numbers[11] if contract.has_oi else None
-    tick = _tick(contract, numbers, at, _time(numbers[10]), oi)
-    if tick.last_price:
-        pushed.append(tick)
-    if size is not None:
-        buy, sell = (_levels(prices, size, numbers[start : start + 15]) for start in (15, 30))
-        pushed.append(DepthTick(symbol=contract.symbol, buy=buy, sell=sell, at=at))
+def _without_empty(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    return tuple(level for level in levels if level.quantity)
 
 
-def _levels(prices: _Prices, size: int, numbers: tuple[int, ...]) -> tuple[Level, ...]:
-    """Five times quantity, price, orders; empty levels are left out."""
-    quantities, orders = numbers[::3], numbers[2::3]
-    levels = map(Level, map(prices.__getitem__, numbers[1::3]), quantities, orders)
-    if size == 1 and 0 not in quantities:
-        return tuple(levels)
-    return tuple(
-        [Level(one.price, one.quantity * size, one.orders) for one in levels if one.quantity]
-    )
+def _bad(symbol: str, error: BrokerError, packet: bytes | memoryview) -> BadRow:
+    return BadRow(f"{symbol}: {error.message}", bytes(packet))
 
 
-def _tick(
+def _in_units(tick: Tick, size: int | None) -> dict[str, int | None]:
+    counted = ("last_quantity", "volume", "buy_quantity", "sell_quantity", "oi")
+    lots: dict[str, int | None] = {name: getattr(tick, name) for name in counted}
+    return {
+        name: None if count is None or size is None else count * size
+        for name, count in lots.items()
+    }
+
+
+def _levels_in_units(levels: tuple[Level, ...], size: int) -> tuple[Level, ...]:
+    return tuple(Level(one.price, one.quantity * size, one.orders) for one in levels)
+
+
+def _add_index(
     contract: _Contract,
-    numbers: tuple[int, ...],
-    at: datetime | None,
-    traded_at: datetime | None,
-    oi: int | None,
-) -> Tick:
-    prices, size = contract.prices, contract.size
-    last, quantity, average, volume, buys, sells, first, high, low, close = numbers[:10]
-    return Tick(
+    pushed: list[Pushed],
+    last: int,
+    high: int,
+    low: int,
+    first: int,
+    close: int,
+    at: int = 0,
+) -> None:
+    rupees = contract.prices
+    tick = Tick(
         symbol=contract.symbol,
-        last_price=prices[last],
-        at=at,
-        traded_at=traded_at,
-        last_quantity=None if size is None else quantity * size,
-        average_price=prices[average] if average else None,
-        volume=None if size is None else volume * size,
-        buy_quantity=None if size is None else buys * size,
-        sell_quantity=None if size is None else sells * size,
-        open_price=prices[first] if first else None,
-        high_price=prices[high] if high else None,
-        low_price=prices[low] if low else None,
-        close_price=prices[close] if close else None,
-        oi=None if oi is None or size is None else oi * size,
+        last_price=rupees[last],
+        at=_TIMES[at],
+        open_price=rupees[first],
+        high_price=rupees[high],
+        low_price=rupees[low],
+        close_price=rupees[close],
     )
-
-
-def _index_tick(
-    contract: _Contract, last: int, high: int, low: int, first: int, close: int, at: int = 0
-) -> Tick:
-    prices = contract.prices
-    return Tick(
-        symbol=contract.symbol,
-        last_price=prices[last],
-        at=_time(at),
-        open_price=prices[first] if first else None,
-        high_price=prices[high] if high else None,
-        low_price=prices[low] if low else None,
-        close_price=prices[close] if close else None,
-    )
-
-
-@lru_cache(maxsize=256)
-def _time(seconds: int) -> datetime | None:
-    """UTC epoch seconds, as the fixtures show (9.3); 0: none."""
-    return datetime.fromtimestamp(seconds, IST) if seconds else None
+    if last:
+        pushed.append(tick)
 
 
 def _say(action: str, value: Any) -> str:

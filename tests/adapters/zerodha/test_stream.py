@@ -125,6 +125,31 @@ def test_an_instrument_that_never_traded_has_no_price() -> None:
     assert list(stream().read(framed(struct.pack(">2I", 408065, 0)))) == []
 
 
+def test_an_index_that_has_no_price_yet_says_nothing() -> None:
+    index = struct.pack(">7I", 256265, 0, 0, 0, 0, 0, 0)
+    assert list(stream("NSE_INDEX:NIFTY").read(framed(index))) == []
+
+
+KINDS = {
+    "full": packet("ticker_full"),
+    "quote": packet("ticker_quote"),
+    "ltp": struct.pack(">2I", 408065, 157315),
+    "index": struct.pack(
+        ">7I", 256265, 2_400_000, 2_410_000, 2_390_000, 2_395_000, 2_398_000, 2000
+    ),
+    "unknown": struct.pack(">2I", 1, 157315),
+    "bad": struct.pack(">2I", 408065, 1 << 31) + bytes(36),
+}
+
+
+@given(st.lists(st.sampled_from(sorted(KINDS)), max_size=12))
+def test_a_frame_says_what_its_packets_say_one_by_one(kinds: list[str]) -> None:
+    made = stream("NSE:INFY", "NSE_INDEX:NIFTY")
+    one_by_one = [value for kind in kinds for value in made.read(framed(KINDS[kind]))]
+
+    assert list(made.read(framed(*(KINDS[kind] for kind in kinds)))) == one_by_one
+
+
 @pytest.mark.parametrize(
     "packet",
     [
