@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from benchmarks import command, memory, order_path, paper, startup, sweep
+from benchmarks import command, memory, order_path, paper, prices, startup, sweep
 from benchmarks.figures import Part
 from benchmarks.report import show
 
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[..., Part]] = {
     "memory": memory.measure,
     "sweep": sweep.measure,
     "command": command.measure,
+    "prices": prices.measure,
 }
 
 

@@ -11,7 +11,7 @@ from benchmarks.paper import ACCOUNT, last_price, order_line, pipeline, warm_up
 from benchmarks.processes import Daemon, running
 from benchmarks.zerodha import simulated
 
-__all__ = ["measure"]
+__all__ = ["measure", "wait_for_master"]
 
 IDLE_MIB = 64
 INSTRUMENTS_MIB = 150  # the budget has 3,000 live subscriptions too
@@ -34,7 +34,7 @@ def measure(scratch: Path, *, quick: bool) -> Part:
         simulated() as broker,
         running(scratch / "crowded", broker.account("zerodha", "crowded-zerodha")) as daemon,
     ):
-        _wait_for_master(daemon)
+        wait_for_master(daemon)
         crowded, peak = daemon.rss_mib(), daemon.peak_mib()
     return Part(
         name="memory",
@@ -50,7 +50,7 @@ def measure(scratch: Path, *, quick: bool) -> Part:
     )
 
 
-def _wait_for_master(daemon: Daemon) -> None:
+def wait_for_master(daemon: Daemon) -> None:
     """Until its log says that the instruments are there."""
     end = time.monotonic() + LOAD_S
     while "master_loaded" not in daemon.log.read_text(encoding="utf-8"):
