@@ -1,5 +1,7 @@
 """The hub: what is wanted stays subscribed, whatever becomes of sessions and connections."""
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -7,14 +9,18 @@ from itertools import pairwise
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from ordod.adapter import Mode, StreamLimits
+from ordod.core.events import Event
+from ordod.core.hub import Shared
 from ordod.core.ports import FeedLost
+from ordod.domain.orders import Order, Status, Trade
 from ordod.errors import Kind, OrdoError
 from tests.core.feeds import HandFeeds, Listener
-from tests.core.world import BEGINS, VIRTUAL, World, until, with_spec
+from tests.core.world import BEGINS, VIRTUAL, World, market, until, wanted, with_spec
 from tests.simulation.ports import IST
 
 INFY, TCS, SBIN, NIFTY = "NSE:INFY", "NSE:TCS", "NSE:SBIN", "NSE_INDEX:NIFTY"
@@ -42,6 +48,13 @@ class Hall:
         assert len(instruments) == len(symbols)
         return reader, self.world.parts.hub.subscribe("paper", instruments, mode, reader)
 
+    def push_order(self, key: str) -> None:
+        """The broker's row of an order."""
+        tag = self.world.order(key).tag
+        orders = self.world.exchange.exchange.orders("paper")
+        row = next(order.row() for order in orders if order.terms.tag == tag)
+        self.feeds.last.push(msgspec.json.encode({"orders": [row]}).decode())
+
     @property
     def modes(self) -> dict[str, str]:
         """What the broker pushes now, over all connections."""
@@ -54,12 +67,18 @@ class Hall:
 
 @asynccontextmanager
 async def hall(
-    begins: datetime = BEGINS, *, silence_s: float | None = None, **limits: int
+    begins: datetime = BEGINS,
+    *,
+    silence_s: float | None = None,
+    has_orders: bool = False,
+    **limits: int,
 ) -> AsyncIterator[Hall]:
     world, feeds = World(begins=begins), HandFeeds()
-    world.feeds = feeds
+    world.feeds, world.pushes_orders = feeds, has_orders
     allowed = StreamLimits(instruments=100, connections=1, frame_instruments=100)
-    adapter = with_spec(streams=replace(allowed, **limits, silence_s=silence_s))
+    adapter = with_spec(
+        streams=replace(allowed, **limits, silence_s=silence_s, has_orders=has_orders)
+    )
     async with world.daemon(adapter=adapter):
         yield Hall(world, feeds)
 
@@ -327,20 +346,57 @@ async def test_the_days_instruments_are_looked_up_anew() -> None:
 
 
 async def test_a_day_with_a_break_a_minute_and_the_next_days_login() -> None:
-    async with hall() as here:
+    """Every subscription is alive at the end, no order event is lost or told twice, and nothing has grown."""
+    async with hall(has_orders=True) as here:
         reader, _ = here.want(INFY, TCS, NIFTY)
-        keeper = here.world.parts.accounts["paper"].keeper
+        parts = here.world.parts
+        keeper = parts.accounts["paper"].keeper
+        told: list[Event] = []
+        parts.events.listen(told.append)
+        early = 0
         for minute in range(24 * 60):
             await until(lambda: len(here.modes) == 3)
             here.feeds.last.tick(INFY, minute + 1)
+            if minute % 10 == 0:
+                await parts.desk.place(wanted(f"m{minute}", market()))
+                if minute % 20 == 0:  # the others' updates are lost in the breaks
+                    here.push_order(f"m{minute}")
             await anyio.sleep(59)
+            if minute == 2 * 60:
+                early = things_of_streams()
             if minute == 12 * 60:
                 assert keeper.session is not None
                 keeper.died(keeper.session, "the broker ends all sessions at this hour")
             else:
                 here.feeds.last.breaks()
             await anyio.sleep(1)
+        late = things_of_streams()
 
         assert reader.prices == [(INFY, minute + 1) for minute in range(24 * 60)]
         assert len(here.feeds.opened) >= 24 * 60
         assert len(here.feeds.open_now) <= 1
+        orders = [parts.book.view(here.world.order(f"m{m}")) for m in range(0, 24 * 60, 10)]
+        subjects = [event.subject for event in told]
+        filled = [
+            subject.order_id
+            for subject in subjects
+            if isinstance(subject, Order) and subject.status is Status.FILLED
+        ]
+        assert sorted(filled) == sorted(order.order_id for order in orders)
+        trades = [subject for subject in subjects if isinstance(subject, Trade)]
+        assert len({trade.trade_id for trade in trades}) == len(trades)
+        assert sum(trade.quantity for trade in trades) == sum(o.quantity for o in orders)
+        assert [e.seq for e in told] == sorted({e.seq for e in told})
+        assert late <= early + 5
+
+
+def things_of_streams() -> int:
+    """How many things the streams keep, tasks among them; not the prices, which the test's listener keeps."""
+    parts = ("core.hub", "core.feeding", "core.subscribing", "core.orders.hearing")
+    modules = {f"ordod.{part}" for part in parts}
+    gc.collect()
+    kept = sum(
+        type(each).__module__ in modules and not isinstance(each, Shared)
+        for each in gc.get_objects()
+    )
+    return kept + len(asyncio.all_tasks())
