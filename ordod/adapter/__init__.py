@@ -202,7 +202,7 @@ class HttpRequest(Struct, frozen=True):
         group: what rate windows count it as (`Window`).
         query: pairs, in order; a name may repeat.
         form: pairs or a mapping, sent form-encoded. `json`: a value sent as JSON, a Decimal as a
-            number. At most one of the two.
+            number. `content`: content type and bytes of a body that is neither. At most one of the three.
         writes: it may change something at the broker. At most one request of a dialogue does.
     """
 
@@ -214,6 +214,7 @@ class HttpRequest(Struct, frozen=True):
     query: tuple[tuple[str, str], ...] = ()
     form: Mapping[str, str] | None = None
     json: Any = None
+    content: tuple[str, bytes] | None = None
     writes: bool = False
 
     def target(self) -> str:
@@ -223,6 +224,8 @@ class HttpRequest(Struct, frozen=True):
 
     def body(self) -> tuple[str, bytes]:
         """Content type and bytes; ("", b"") where there is no body."""
+        if self.content is not None:
+            return self.content
         if self.form is not None:
             return "application/x-www-form-urlencoded", urlencode(dict(self.form)).encode()
         if self.json is not None:
