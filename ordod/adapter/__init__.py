@@ -279,7 +279,8 @@ class Session(Struct, frozen=True, kw_only=True):
 class Credentials(Struct, frozen=True, kw_only=True):
     """What the configuration gives a login. Fields that a broker needs and are missing are AUTH_DENIED, by name.
 
-    `mode` is the account's `login` key (`""`: the broker's official flow); `options` what a broker needs besides.
+    `mode` is the account's `login` key (`""`: the broker's official flow); `options` and `secrets` what a broker needs besides
+    (`spec.options`, `spec.secrets`).
     """
 
     user_id: str = ""
@@ -291,6 +292,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
     access_token: Secret | None = None
     mode: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 class Tag(Struct, frozen=True):
@@ -327,7 +329,8 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
         streams: what it allows of pushed prices; None: it pushes none, or not through Ordo.
         updates: of a connection of its own that brings order updates; None: there is none.
         credentials: names a login cannot do without, by mode (`""` the official flow).
-        options: keys an account may have besides WIRE 9's, with their meaning.
+        options: keys an account may have besides WIRE 9's, with their meaning. `secrets`: those of them that are
+            secrets: the configuration refers to them as to any secret, and they are in `Credentials.secrets`.
         logins: modes of `login` -> what they are (the first is the default).
         duplicate_tag: the broker refuses a tag it has; such a refusal is evidence of presence.
     """
@@ -343,6 +346,7 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
     updates: UpdateLimits | None = None
     credentials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     logins: Mapping[str, str] = field(default_factory=dict)
     duplicate_tag: bool = False
 

@@ -647,8 +647,13 @@ def _spec(bench: Bench) -> None:
         _must(window.count > 0 and window.seconds > 0, f"window {window}")
     _must(bool(spec.windows) or spec.id == "paper", "no rate windows: every broker has limits")
     known = set(Credentials.__struct_fields__)
+    twice = known & {*spec.options, *spec.secrets} | spec.options.keys() & spec.secrets.keys()
+    _must(not twice, f"options or secrets of names that are taken: {twice}")
     for mode, names in spec.credentials.items():
-        _must(set(names) <= known | set(spec.options), f"login {mode!r} needs unknown {names}")
+        _must(
+            set(names) <= known | {*spec.options, *spec.secrets},
+            f"login {mode!r} needs unknown {names}",
+        )
         _must(mode in spec.logins, f"login {mode!r} is not described in spec.logins")
 
 
@@ -771,6 +776,7 @@ def _secrets_of(bench: Bench, one: Conversation) -> Iterator[str]:
                 secret = getattr(value, name)
                 if isinstance(secret, Secret):
                     yield secret.reveal()
+            yield from (secret.reveal() for secret in value.secrets.values())
 
 
 def _place_fields(bench: Bench) -> None:
