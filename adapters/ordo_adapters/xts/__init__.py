@@ -174,13 +174,13 @@ class Xts(Adapter):
             "modifiedLimitPrice": (changes.price or row.price or 0) if priced else 0,
             "modifiedStopPrice": (changes.trigger_price or row.trigger_price or 0) if stops else 0,
             "modifiedTimeInForce": VALIDITY.write(changes.validity or row.validity or Validity.DAY),
-            "orderUniqueIdentifier": row.tags[0] if row.tags else "",
+            "orderUniqueIdentifier": _tag(row),
         }
         result((yield _call("PUT", "/orders", session, f"{ORDERS}.modify", body)))
 
     def cancel(self, session: Session, row: BrokerOrder) -> Dialogue[None]:
-        """DELETE /orders, the id in the query (xts.md 4)."""
-        query = (("appOrderID", row.broker_order_id),)
+        """DELETE /orders, id and tag in the query (xts.md 4)."""
+        query = (("appOrderID", row.broker_order_id), ("orderUniqueIdentifier", _tag(row)))
         result((yield _call("DELETE", "/orders", session, f"{ORDERS}.cancel", query=query)))
 
     def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
@@ -482,6 +482,10 @@ def _margined(order: OrderTerms, instrument: Instrument) -> dict[str, Any]:
         "stopPrice": order.trigger_price or 0,
         "orderSessionType": 1,
     }
+
+
+def _tag(row: BrokerOrder) -> str:
+    return row.tags[0] if row.tags else ""
 
 
 def _pair(instrument: Instrument) -> tuple[int, int]:
