@@ -67,7 +67,8 @@ class UserRow(Struct):
 
 def whose(member: Member, session: Session) -> Dialogue[UserRow]:
     """Whose session it is, by the cheapest call: the session's user is the one it was asked for, or it is refused."""
-    response = yield call(member, session, "UserDetails", OTHERS, {})
+    request = call(member, session, "UserDetails", OTHERS, {})
+    response = yield msgspec.structs.replace(request, looks=True)
     row = shaped(answered(response), UserRow)
     if not row.actid or row.uid not in {"", session.user_id}:
         raise BrokerError(Fault.UNREADABLE, "a session of another user, or of none")
