@@ -22,11 +22,15 @@ FILE = Path("/etc/ordod/ordod.conf")
 OPTIONS = {
     "angelone": ("client_local_ip", "client_public_ip", "mac_address"),
     "dhan": (),
+    "flattrade": (),
     "fyers": ("redirect_uri",),
     "iifl": ("redirect_uri",),
     "motilal": ("vendor_code", "redirect_uri"),
     "paper": (),
+    "shoonya": (),
+    "tradesmart": (),
     "upstox": ("redirect_uri",),
+    "zebu": (),
     "zerodha": (),
 }
 OWN_SECRETS = {"iifl": ("market_api_key", "market_api_secret")}

@@ -204,6 +204,8 @@ class HttpRequest(Struct, frozen=True):
         form: pairs or a mapping, sent form-encoded. `json`: a value sent as JSON, a Decimal as a
             number. `content`: content type and bytes of a body that is neither. At most one of the three.
         writes: it may change something at the broker. At most one request of a dialogue does.
+        looks: a login's request that sends no credentials, at a broker where even that is no GET: it costs nothing of the
+            login budget.
     """
 
     method: str
@@ -216,6 +218,7 @@ class HttpRequest(Struct, frozen=True):
     json: Any = None
     content: tuple[str, bytes] | None = None
     writes: bool = False
+    looks: bool = False
 
     def target(self) -> str:
         """Path and query as they stand in the request line."""

@@ -21,10 +21,21 @@ from ordod.sim.server import serving
 
 __all__ = ["main"]
 
-BROKERS = ("zerodha", "angelone", "dhan", "upstox", "fyers", "iifl")  # one of each family
-FAMILIES = dict.fromkeys(
-    ("iifl", "fivepaisaxts", "jainamxts", "compositedge", "ibulls", "wisdom", "rmoney"), "xts"
-)
+BROKERS = (
+    "zerodha",
+    "angelone",
+    "dhan",
+    "upstox",
+    "fyers",
+    "shoonya",
+    "iifl",
+)  # one of each family
+FAMILIES = {
+    **dict.fromkeys(("shoonya", "flattrade", "zebu", "tradesmart"), "noren"),
+    **dict.fromkeys(
+        ("iifl", "fivepaisaxts", "jainamxts", "compositedge", "ibulls", "wisdom", "rmoney"), "xts"
+    ),
+}
 EVERY = tuple(dict.fromkeys((*BROKERS, *FAMILIES)))
 
 

@@ -29,6 +29,9 @@ SDKS = {  # broker -> what is installed; the SDK itself first
     "zerodha": ("kiteconnect==5.2.2", "setuptools<81"),
     "dhan": ("dhanhq==2.3.0",),
     "fyers": ("fyers-apiv3==3.2.0",),
+    # Kambala's, who makes the order system: with OAuth, and the older one, whose token goes in the body.
+    "shoonya": ("norenrestapioauth==0.0.41",),
+    "flattrade": ("norenrestapipy==0.0.22", "requests", "websocket-client"),
 }
 
 
