@@ -81,7 +81,6 @@ from ordod.adapter import (
     Quote,
     Rows,
     Session,
-    Validity,
     Variety,
     decimal,
     read_rows,
@@ -158,6 +157,9 @@ class Xts(Adapter):
             raise BrokerError(
                 Fault.UNSUPPORTED, "a cover or bracket order; change it at the broker"
             )
+        validity = changes.validity or row.validity
+        if validity is None:
+            raise BrokerError(Fault.UNSUPPORTED, "its validity is none of Ordo's; name one as well")
         _counted(instrument)
         kind = changes.type or row.type
         priced = kind in {OrderType.LIMIT, OrderType.SL}
@@ -173,7 +175,7 @@ class Xts(Adapter):
             else disclosed,
             "modifiedLimitPrice": (changes.price or row.price or 0) if priced else 0,
             "modifiedStopPrice": (changes.trigger_price or row.trigger_price or 0) if stops else 0,
-            "modifiedTimeInForce": VALIDITY.write(changes.validity or row.validity or Validity.DAY),
+            "modifiedTimeInForce": VALIDITY.write(validity),
             "orderUniqueIdentifier": _tag(row),
         }
         result((yield _call("PUT", "/orders", session, f"{ORDERS}.modify", body)))

@@ -65,7 +65,12 @@ def login(member: Member, spec: BrokerSpec, credentials: Credentials) -> LoginDi
         need(credentials, MARKET_KEYS)
         session = Session(user_id="", access_token=token)
         session = named(session, (yield from profile(session)))
-        opened = yield from _opened("market", "/auth/login", _market_body(credentials))
+        try:
+            opened = yield from _opened("market", "/auth/login", _market_body(credentials))
+        except BrokerError as error:
+            raise BrokerError(
+                error.fault, f"market data: {error.message}", code=error.code
+            ) from None
         return structs.replace(session, extra={MARKET: opened})
 
     def by_keys() -> LoginDialogue:

@@ -43,6 +43,7 @@ from ordod.adapter import (
     Quote,
     Rows,
     Status,
+    Validity,
     Variety,
     amount,
     decimal,
@@ -183,7 +184,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
         quantity=units(row.order_quantity),
         type=kind,
         product=_product(row.product_type),
-        validity=VALIDITY.read(row.time_in_force),
+        validity=_validity(row.time_in_force),
         variety=None if row.product_type in FOREIGN_PRODUCTS else Variety.REGULAR,
         price=amount(row.order_price),
         trigger_price=amount(row.order_stop_price),
@@ -448,6 +449,11 @@ def _counted(exchange: Exchange) -> None:
         raise BrokerError(
             Fault.UNREADABLE, f"a quantity on {exchange}, and no source tells what it counts"
         )
+
+
+def _validity(word: str) -> Validity | None:
+    """None for those that only other apps use: which there are differs by broker, and a kill must see these orders too."""
+    return VALIDITY.read(word) if word in VALIDITY.readable else None
 
 
 def _product(word: str) -> Product | None:

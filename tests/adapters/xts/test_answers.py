@@ -13,6 +13,7 @@ from ordod.adapter import (
     Ask,
     BrokerOrder,
     Credentials,
+    Fault,
     HttpResponse,
     Instrument,
     Interval,
@@ -95,7 +96,8 @@ def test_every_status() -> None:
     assert orders[3].placed_at == at(10, 0)  # another form of a time
     assert orders[3].updated_at == at(10, 0, 1)
     assert "Margin Exceeds" in str(orders[12].status_message)
-    assert (orders[13].product, orders[13].variety) == (None, None)  # a bracket order
+    # A bracket order of another validity, placed elsewhere: a kill must see it.
+    assert (orders[13].product, orders[13].variety, orders[13].validity) == (None, None, None)
 
 
 def test_a_trade_has_its_own_quantity_and_not_the_orders() -> None:
@@ -220,6 +222,20 @@ def test_the_keys_go_with_what_the_member_wants(adapter: Xts, more: dict[str, st
     (request,) = play(adapter.login(KEYS, at(8, 45)), ()).requests
 
     assert request.json == {"appKey": "app-key", "secretKey": "app-secret", **more}
+
+
+def test_a_refusal_tells_which_keys_it_means() -> None:
+    body = b'{"type":"error","code":"e-user-0001","description":"Invalid key","result":{}}'
+    names = ("login.json", "profile.json")
+    answers = [HttpResponse(200, (), (SAMPLES / name).read_bytes()) for name in names]
+
+    played = play(IIFL.login(KEYS, at(8, 45)), [*answers, HttpResponse(400, (), body)])
+
+    assert played.error is not None
+    assert (played.error.fault, played.error.message) == (
+        Fault.AUTH_DENIED,
+        "market data: Invalid key",
+    )
 
 
 def test_a_page_gives_an_access_token_here_and_the_session_itself_there() -> None:
