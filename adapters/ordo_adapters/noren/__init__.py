@@ -429,21 +429,29 @@ class MarginRow(Struct):
 
 
 class Shoonya(NorenGtt):
+    """Finvasia's."""
+
     member = members.SHOONYA
     spec = members.SHOONYA.spec
 
 
 class Flattrade(NorenGtt):
+    """The token in the body, a token service of its own."""
+
     member = members.FLATTRADE
     spec = members.FLATTRADE.spec
 
 
 class Zebu(NorenGtt):
+    """MYNT."""
+
     member = members.ZEBU
     spec = members.ZEBU.spec
 
 
 class TradeSmart(Noren):
+    """No document of it tells of GTT."""
+
     member = members.TRADESMART
     spec = members.TRADESMART.spec
 

@@ -1,6 +1,7 @@
 """The instrument files: one an exchange, comma separated, with a header of names whose order varies (noren.md 8)."""
 
 import csv
+import zlib
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -40,7 +41,7 @@ def unpacked(content: bytes) -> bytes:
         try:
             with ZipFile(BytesIO(content)) as archive, archive.open(archive.namelist()[0]) as file:
                 content = file.read(FILE_BYTES_MAX)
-        except (BadZipFile, LookupError, OSError, EOFError, NotImplementedError, ValueError):
+        except (BadZipFile, zlib.error, LookupError, OSError, EOFError, RuntimeError, ValueError):
             raise BrokerError(Fault.UNREADABLE, "a zip that cannot be read") from None
     content = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
     if not content.startswith(HEADER):

@@ -105,7 +105,11 @@ def answered(
         ):
             return dict(said)
         case {"emsg": str(words)} if words:
-            raise faults.error(response.status, "", _TOKEN.sub("***", words))
+            error = faults.error(response.status, "", _TOKEN.sub("***", words))
+            error.sure = (
+                error.sure and "norenordno" not in said
+            )  # the book has it, and says how it stands
+            raise error
         case _:
             row = faults.find(response.status, "", "") if response.status != 200 else None
             raise BrokerError(

@@ -116,7 +116,7 @@ def span_of(interval: Interval) -> timedelta:
 
 
 # What refusals mean (noren.md 11): there are texts only. Sure are those that the sheet lists with that meaning.
-FAULTS = Faults(
+NOT_NOW = (
     (None, "", "server timeout", Fault.BROKER_UNAVAILABLE, ""),
     (None, "", "unknown request", Fault.BROKER_UNAVAILABLE, ""),
     (500, "", "", Fault.BROKER_UNAVAILABLE, ""),
@@ -125,6 +125,9 @@ FAULTS = Faults(
     (504, "", "", Fault.BROKER_UNAVAILABLE, ""),
     (429, "", "", Fault.RATE_LIMITED, "noren.md 10"),
     (None, "", "exceeds limit", Fault.RATE_LIMITED, "noren.md 10"),
+)
+FAULTS = Faults(
+    *NOT_NOW,
     (None, "", "session expired", Fault.AUTH_EXPIRED, "noren.md 2d"),
     (None, "", "invalid user", Fault.AUTH_DENIED, "noren.md 11"),
     (None, "", "user not enabled", Fault.AUTH_DENIED, "noren.md 11"),
@@ -144,13 +147,6 @@ FAULTS = Faults(
 
 # The same answers where a code is exchanged: what is no outage is the credentials' or the address's (noren.md 2b, 13.7).
 LOGIN_FAULTS = Faults(
-    (None, "", "server timeout", Fault.BROKER_UNAVAILABLE, ""),
-    (None, "", "unknown request", Fault.BROKER_UNAVAILABLE, ""),
-    (500, "", "", Fault.BROKER_UNAVAILABLE, ""),
-    (502, "", "", Fault.BROKER_UNAVAILABLE, ""),
-    (503, "", "", Fault.BROKER_UNAVAILABLE, ""),
-    (504, "", "", Fault.BROKER_UNAVAILABLE, ""),
-    (429, "", "", Fault.RATE_LIMITED, "noren.md 10"),
-    (None, "", "exceeds limit", Fault.RATE_LIMITED, "noren.md 10"),
+    *NOT_NOW,
     (None, "", " ", Fault.AUTH_DENIED, "noren.md 2b"),  # any words
 )

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from ordod.domain.gtt import BrokerGtt, GttStatus
-from ordod.domain.orders import NewOrder, OrderTerms
+from ordod.domain.orders import NewOrder
 from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.exchange import Refusal
 from ordod.sim.desk import Desk
@@ -207,8 +207,9 @@ class Api:
                 raise NorenError('Error Occurred : 1 "unknown request"', 404)
 
     def _margin(self, user: str, body: dict[str, Any], now: datetime) -> Answer:
-        items = [body, *body.get("basketlists", [])]
-        terms: list[OrderTerms] = [read_terms(dict(item), self.market) for item in items]
+        terms = _understood(
+            lambda: [read_terms(item, self.market) for item in (body, *body.get("basketlists", ()))]
+        )
         needed = with_refusals(lambda: self._paper.margin(user, terms, now)).needed
         cash = str(self._paper.funds(user).available)
         told = {"cash": cash, "marginused": str(needed), "remarks": ""}
@@ -219,7 +220,8 @@ class Api:
     def _gtt(self, endpoint: str, user: str, body: dict[str, Any], now: datetime) -> Answer:
         def asked() -> Any:
             symbol = self.market.find(body).symbol
-            return read_gtt(body, self.market, {symbol: self._last(symbol, now)})
+            last = {symbol: self._last(symbol, now)}
+            return _understood(lambda: read_gtt(body, self.market, last))
 
         match endpoint:
             case "GetPendingGTTOrder":
@@ -287,6 +289,14 @@ class Api:
             raise
         self.desk.did(what, user, now, asked, order_id)
         return done
+
+
+def _understood(read: Callable[[], T]) -> T:
+    """What nested objects say; of another shape they are refused."""
+    try:
+        return read()
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise NorenError('Error Occurred : 2 "invalid input"') from None
 
 
 def with_refusals(act: Callable[[], T], doing: str = "Place") -> T:

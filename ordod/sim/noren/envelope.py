@@ -68,6 +68,7 @@ def asked_of(request: Request) -> tuple[dict[str, Any], str]:
         body = None
     if not isinstance(body, dict):
         raise NorenError("Invalid Input :  jData is not valid json object")
+    body = {name: value for name, value in body.items() if value is not None}
     if any(not isinstance(value, str) for name, value in body.items() if name not in STRUCTURED):
         raise NorenError("Invalid Input :  One or more input parameters are not in string format")
     if "tsym" in body:

@@ -46,7 +46,7 @@ def read_terms(body: dict[str, Any], market: Market) -> OrderTerms:
     kind = _one_of(body, "prctyp", TYPES)
     if kind in {OrderType.MARKET, OrderType.SL_M}:
         raise NorenError("Rejected : ALGO_CHK: MKT Order type not allowed for API order")
-    if kind is OrderType.LIMIT and Decimal(body.get("trgprc") or 1) == 0:
+    if kind is OrderType.LIMIT and not str(body.get("trgprc", "1")).strip("0."):
         raise NorenError("Trigger price invalid - 0.00")
     return OrderTerms(
         symbol=market.find(body).symbol,
