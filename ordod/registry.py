@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from ordod.adapter import CONTRACT, Adapter
 
-__all__ = ["GROUP", "RegistryError", "installed", "load", "load_one", "options_of"]
+__all__ = ["GROUP", "RegistryError", "installed", "load", "load_one", "options_of", "secrets_of"]
 
 GROUP = "ordod.adapters"
 
@@ -63,6 +63,11 @@ def load_one(broker: str) -> Adapter:
 def options_of(broker: str) -> frozenset[str] | None:
     """The names of the options this broker needs besides secrets; None: no adapter has this id. Raises RegistryError."""
     return frozenset(load_one(broker).spec.options) if broker in installed() else None
+
+
+def secrets_of(broker: str) -> frozenset[str]:
+    """The names of the secrets this broker needs besides every broker's. Raises RegistryError."""
+    return frozenset(load_one(broker).spec.secrets) if broker in installed() else frozenset()
 
 
 def _point(broker: str) -> EntryPoint:

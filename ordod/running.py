@@ -20,7 +20,7 @@ import structlog
 from ordod import __version__
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
 from ordod.app import running
-from ordod.config import AccountSettings, ConfigError, Settings, find, load
+from ordod.config import SECRETS, AccountSettings, ConfigError, Settings, find, load
 from ordod.config import Grant as GrantSettings
 from ordod.config.calendar import load_calendar
 from ordod.core.orders.opening import Mark, TooNew
@@ -47,7 +47,7 @@ from ordod.io.tables import SqliteTables
 from ordod.logs import configure
 from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers
-from ordod.registry import RegistryError, installed, options_of
+from ordod.registry import RegistryError, installed, options_of, secrets_of
 from ordod.registry import load as load_adapters
 from ordod.secrets import Redactor, SecretError, Secrets
 from ordod.service.methods import Role
@@ -132,7 +132,13 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
 def _settings(asked: Path | None) -> tuple[Settings, Mapping[str, Adapter]]:
     try:
         file = find(asked, Path.home())
-        settings = load(file, environment=os.environ, options_of=options_of, brokers=installed())
+        settings = load(
+            file,
+            environment=os.environ,
+            options_of=options_of,
+            secrets_of=secrets_of,
+            brokers=installed(),
+        )
         adapters = load_adapters(account.broker for account in settings.accounts.values())
     except ConfigError as error:
         raise CannotStart("\n".join(error.mistakes)) from error
@@ -357,7 +363,13 @@ async def _brokers(settings: Settings, disk: Files, clock: Clock, calendar: Cale
 
 def _credentials(secrets: Secrets, account: AccountSettings) -> Credentials:
     read: Mapping[str, Secret] = secrets.read_all(account.secrets)
-    return Credentials(user_id=account.user_id, mode=account.login, options=account.options, **read)
+    return Credentials(
+        user_id=account.user_id,
+        mode=account.login,
+        options=account.options,
+        secrets={name: secret for name, secret in read.items() if name not in SECRETS},
+        **{name: secret for name, secret in read.items() if name in SECRETS},
+    )
 
 
 def _access(settings: Settings) -> Access:

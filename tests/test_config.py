@@ -22,12 +22,18 @@ FILE = Path("/etc/ordod/ordod.conf")
 OPTIONS = {
     "angelone": ("client_local_ip", "client_public_ip", "mac_address"),
     "dhan": (),
+    "flattrade": (),
     "fyers": ("redirect_uri",),
+    "iifl": ("redirect_uri",),
     "motilal": ("vendor_code", "redirect_uri"),
     "paper": (),
+    "shoonya": (),
+    "tradesmart": (),
     "upstox": ("redirect_uri",),
+    "zebu": (),
     "zerodha": (),
 }
+OWN_SECRETS = {"iifl": ("market_api_key", "market_api_secret")}
 
 KITE = '[accounts.kite]\nbroker = "zerodha"\n'
 
@@ -41,6 +47,7 @@ def read(
         mode=mode,
         environment={"HOME": "/home/asha"} | dict(environment),
         options_of=OPTIONS.get,
+        secrets_of=lambda broker: OWN_SECRETS.get(broker, ()),
         brokers=tuple(OPTIONS),
     )
 
@@ -293,6 +300,20 @@ def test_a_mistake_never_repeats_what_may_be_a_secret(line: str) -> None:
 
     assert mistakes
     assert "hunter2" not in "".join(mistakes)
+
+
+def test_a_brokers_own_secrets_are_secrets_like_all_others() -> None:
+    xts = '[accounts.x]\nbroker = "iifl"\nmarket_api_key = "env:MARKET"\n'
+
+    account = read(xts + 'market_api_secret = "hunter2"').accounts["x"]
+
+    assert account.secrets["market_api_key"] == SecretReference(SecretSource.ENV, "MARKET")
+    assert "hunter2" not in repr(account.secrets)
+    assert account.options == {}
+    (told,) = mistakes_of(xts + 'market_api_secret = "hunter2"', mode=0o644)
+    assert "market_api_secret" in told
+    assert "hunter2" not in told
+    assert mistakes_of(KITE + 'market_api_key = "env:MARKET"')
 
 
 def test_the_public_view_shows_references_and_no_secret() -> None:

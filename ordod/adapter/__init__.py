@@ -202,8 +202,10 @@ class HttpRequest(Struct, frozen=True):
         group: what rate windows count it as (`Window`).
         query: pairs, in order; a name may repeat.
         form: pairs or a mapping, sent form-encoded. `json`: a value sent as JSON, a Decimal as a
-            number. At most one of the two.
+            number. `content`: content type and bytes of a body that is neither. At most one of the three.
         writes: it may change something at the broker. At most one request of a dialogue does.
+        looks: a login's request that sends no credentials, at a broker where even that is no GET: it costs nothing of the
+            login budget.
     """
 
     method: str
@@ -214,7 +216,9 @@ class HttpRequest(Struct, frozen=True):
     query: tuple[tuple[str, str], ...] = ()
     form: Mapping[str, str] | None = None
     json: Any = None
+    content: tuple[str, bytes] | None = None
     writes: bool = False
+    looks: bool = False
 
     def target(self) -> str:
         """Path and query as they stand in the request line."""
@@ -223,6 +227,8 @@ class HttpRequest(Struct, frozen=True):
 
     def body(self) -> tuple[str, bytes]:
         """Content type and bytes; ("", b"") where there is no body."""
+        if self.content is not None:
+            return self.content
         if self.form is not None:
             return "application/x-www-form-urlencoded", urlencode(dict(self.form)).encode()
         if self.json is not None:
@@ -276,7 +282,8 @@ class Session(Struct, frozen=True, kw_only=True):
 class Credentials(Struct, frozen=True, kw_only=True):
     """What the configuration gives a login. Fields that a broker needs and are missing are AUTH_DENIED, by name.
 
-    `mode` is the account's `login` key (`""`: the broker's official flow); `options` what a broker needs besides.
+    `mode` is the account's `login` key (`""`: the broker's official flow); `options` and `secrets` what a broker needs besides
+    (`spec.options`, `spec.secrets`).
     """
 
     user_id: str = ""
@@ -288,6 +295,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
     access_token: Secret | None = None
     mode: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 class Tag(Struct, frozen=True):
@@ -324,7 +332,8 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
         streams: what it allows of pushed prices; None: it pushes none, or not through Ordo.
         updates: of a connection of its own that brings order updates; None: there is none.
         credentials: names a login cannot do without, by mode (`""` the official flow).
-        options: keys an account may have besides WIRE 9's, with their meaning.
+        options: keys an account may have besides WIRE 9's, with their meaning. `secrets`: those of them that are
+            secrets: the configuration refers to them as to any secret, and they are in `Credentials.secrets`.
         logins: modes of `login` -> what they are (the first is the default).
         duplicate_tag: the broker refuses a tag it has; such a refusal is evidence of presence.
     """
@@ -340,6 +349,7 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
     updates: UpdateLimits | None = None
     credentials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     logins: Mapping[str, str] = field(default_factory=dict)
     duplicate_tag: bool = False
 

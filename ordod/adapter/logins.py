@@ -92,12 +92,9 @@ def need(credentials: Credentials, names: Iterable[str]) -> None:
 
 
 def _missing(credentials: Credentials, names: Iterable[str]) -> list[str]:
-    """Of names of the credentials and of options alike."""
-    return [
-        name
-        for name in names
-        if not (getattr(credentials, name, None) or credentials.options.get(name))
-    ]
+    """Of names of the credentials, of options and of a broker's own secrets alike."""
+    more = {**credentials.options, **credentials.secrets}
+    return [name for name in names if not (getattr(credentials, name, None) or more.get(name))]
 
 
 def reveal(secret: Secret | None) -> str:

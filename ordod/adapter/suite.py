@@ -25,6 +25,13 @@ An answer is a file's name (status 200), an object (`status`, `headers`, and one
 `{"say": "..."}` for what a person or the daemon answers to an `Ask`. Arguments have the contract's names; an instrument is
 named by its symbol. A conversation with a `fault` must end in it, and with `sure` as said; one without must end well.
 
+Brokers of a family share samples. A member's `suite.json` names the folder it shares and says only what differs:
+
+    {"family": "../../noren/samples", "instead": ["login"], "conversations": [...]}
+
+The family's conversations are the member's too, but for those of the operations under `instead`; its session and instruments as
+well, where the member names none. A file is looked for in the member's folder first.
+
 `python -m ordod.adapter.table` prints the brokers' table in Markdown, from the same samples.
 """
 
@@ -205,7 +212,9 @@ class StreamSample(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    session: SampleSession
+    session: SampleSession | None = None  # none: the family's
+    family: str | None = None
+    instead: tuple[str, ...] = ()
     instruments: tuple[Instrument, ...] = ()
     conversations: tuple[Conversation, ...] = ()
     streams: tuple[StreamSample, ...] = ()
@@ -213,7 +222,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Samples(Struct, frozen=True):
-    """A folder of samples, read."""
+    """A folder of samples, read. `family`: the folder it shares, where the broker is one of a family."""
 
     folder: Path
     session: Session
@@ -221,6 +230,12 @@ class Samples(Struct, frozen=True):
     conversations: tuple[Conversation, ...]
     streams: tuple[StreamSample, ...] = ()
     updates: tuple[StreamSample, ...] = ()
+    family: Path | None = None
+
+    def bytes_of(self, name: str) -> bytes:
+        """A file of this folder, else of the family's."""
+        own = self.folder / name
+        return (own if self.family is None or own.exists() else self.family / name).read_bytes()
 
     def of(self, operation: str, *, ending_well: bool = False) -> tuple[Conversation, ...]:
         return tuple(
@@ -231,20 +246,45 @@ class Samples(Struct, frozen=True):
 
 
 def load(folder: Path) -> Samples:
-    """Read `suite.json`. Raises ValueError (msgspec's) with the place that is wrong."""
+    """Read `suite.json`, and its family's. Raises ValueError (msgspec's) with the place that is wrong."""
     file = msgspec.json.decode((folder / "suite.json").read_bytes(), type=_File)
-    session = Session(
-        user_id=file.session.user_id,
-        access_token=Secret(file.session.access_token),
-        api_key=file.session.api_key,
-        extra={name: Secret(text) for name, text in file.session.extra.items()},
-        options=file.session.options,
-    )
-    unknown = {one.operation for one in file.conversations} - {*OPERATIONS, *CONNECTS}
-    if unknown:
+    family = load(folder / file.family) if file.family is not None else None
+    named = {*file.instead, *(one.operation for one in file.conversations)}
+    if unknown := named - {*OPERATIONS, *CONNECTS}:
         raise ValueError(f"suite.json: no such operations: {', '.join(sorted(unknown))}")
-    instruments = {one.symbol: one for one in file.instruments}
-    return Samples(folder, session, instruments, file.conversations, file.streams, file.updates)
+    own = Samples(
+        folder,
+        _session(file.session, family),
+        {one.symbol: one for one in file.instruments},
+        file.conversations,
+        file.streams,
+        file.updates,
+    )
+    if family is None:
+        return own
+    shared = tuple(one for one in family.conversations if one.operation not in file.instead)
+    return structs.replace(
+        own,
+        family=family.folder,
+        instruments=own.instruments or family.instruments,
+        conversations=own.conversations + shared,
+        streams=own.streams or family.streams,
+        updates=own.updates or family.updates,
+    )
+
+
+def _session(said: SampleSession | None, family: Samples | None) -> Session:
+    if said is None and family is not None:
+        return family.session
+    if said is None:
+        raise ValueError("suite.json: no session")
+    return Session(
+        user_id=said.user_id,
+        access_token=Secret(said.access_token),
+        api_key=said.api_key,
+        extra={name: Secret(text) for name, text in said.extra.items()},
+        options=said.options,
+    )
 
 
 class Listed(Instruments):
@@ -289,7 +329,7 @@ def _argument(samples: Samples, value: Any, hint: Any, where: str) -> Any:
             for order, symbol in value
         )
     if hint is bytes:
-        return (samples.folder / value).read_bytes()
+        return samples.bytes_of(value)
     return msgspec.convert(value, hint, strict=False, dec_hook=_secret)
 
 
@@ -301,11 +341,11 @@ def _secret(kind: type, value: Any) -> Any:
 
 def _response(samples: Samples, answer: str | Answer) -> HttpResponse | str:
     if isinstance(answer, str):
-        return HttpResponse(200, (), (samples.folder / answer).read_bytes())
+        return HttpResponse(200, (), samples.bytes_of(answer))
     if answer.say is not None:
         return answer.say
     if answer.file is not None:
-        body = (samples.folder / answer.file).read_bytes()
+        body = samples.bytes_of(answer.file)
     elif answer.json is not None:
         body = json.dumps(answer.json).encode()
     else:
@@ -607,8 +647,13 @@ def _spec(bench: Bench) -> None:
         _must(window.count > 0 and window.seconds > 0, f"window {window}")
     _must(bool(spec.windows) or spec.id == "paper", "no rate windows: every broker has limits")
     known = set(Credentials.__struct_fields__)
+    twice = known & {*spec.options, *spec.secrets} | spec.options.keys() & spec.secrets.keys()
+    _must(not twice, f"options or secrets of names that are taken: {twice}")
     for mode, names in spec.credentials.items():
-        _must(set(names) <= known | set(spec.options), f"login {mode!r} needs unknown {names}")
+        _must(
+            set(names) <= known | {*spec.options, *spec.secrets},
+            f"login {mode!r} needs unknown {names}",
+        )
         _must(mode in spec.logins, f"login {mode!r} is not described in spec.logins")
 
 
@@ -654,7 +699,8 @@ def _requests(bench: Bench, operation: str) -> None:
             where = f"{operation}: {request.method} {request.path}"
             _must(request.host in spec.hosts, f"{where}: host {request.host!r} is not in the spec")
             _must(request.path.startswith("/"), f"{where}: the path does not begin with a slash")
-            _must(request.form is None or request.json is None, f"{where}: two bodies")
+            bodies = (request.form, request.json, request.content)
+            _must(sum(body is not None for body in bodies) <= 1, f"{where}: two bodies")
             known = not spec.windows or any(w.counts(request.group) for w in spec.windows)
             _must(known, f"{where}: no window counts group {request.group!r}")
             if request.writes and operation in ORDER_WRITES:
@@ -730,6 +776,7 @@ def _secrets_of(bench: Bench, one: Conversation) -> Iterator[str]:
                 secret = getattr(value, name)
                 if isinstance(secret, Secret):
                     yield secret.reveal()
+            yield from (secret.reveal() for secret in value.secrets.values())
 
 
 def _place_fields(bench: Bench) -> None:

@@ -29,7 +29,7 @@ from ordod.domain.orders import Product
 from ordod.domain.references import REFERRING, SecretReference, SecretSource
 from ordod.domain.risk import RiskLimits
 
-__all__ = ["SECRETS", "ConfigError", "OptionsOf", "find", "load", "parse"]
+__all__ = ["SECRETS", "ConfigError", "OptionsOf", "SecretsOf", "find", "load", "parse"]
 
 SECRETS = ("api_key", "api_secret", "password", "pin", "totp_secret", "access_token")
 
@@ -46,6 +46,8 @@ FILE_BYTES_MAX = 1024 * 1024  # of the configuration; a file beyond it is some o
 
 OptionsOf = Callable[[str], Collection[str] | None]
 """The option names of a broker by its id; None: no adapter has this id."""
+SecretsOf = Callable[[str], Collection[str]]
+"""The names of the secrets that a broker needs besides `SECRETS`."""
 
 
 class _GivenRole(StrEnum):
@@ -85,6 +87,7 @@ def load(
     *,
     environment: Mapping[str, str],
     options_of: OptionsOf,
+    secrets_of: SecretsOf = lambda _: (),
     brokers: Collection[str] = (),
 ) -> Settings:
     """The settings this file makes.
@@ -114,6 +117,7 @@ def load(
         mode=mode,
         environment=environment,
         options_of=options_of,
+        secrets_of=secrets_of,
         brokers=brokers,
     )
 
@@ -125,6 +129,7 @@ def parse(
     mode: int,
     environment: Mapping[str, str],
     options_of: OptionsOf,
+    secrets_of: SecretsOf = lambda _: (),
     brokers: Collection[str] = (),
 ) -> Settings:
     """As `load`, from the text of a file with these permission bits."""
@@ -134,7 +139,7 @@ def parse(
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax_mistake(file, text, str(error))) from None
     mistakes = Mistakes(str(file), key_lines(text))
-    reader = _Reader(file, mode, environment, options_of, brokers)
+    reader = _Reader(file, mode, environment, options_of, secrets_of, brokers)
     settings = reader.settings(Table(values, (), mistakes))
     if mistakes:
         raise ConfigError(*mistakes)
@@ -157,12 +162,14 @@ class _Reader:
         mode: int,
         environment: Mapping[str, str],
         options_of: OptionsOf,
+        secrets_of: SecretsOf,
         brokers: Collection[str],
     ) -> None:
         self._file = file
         self._mode = mode
         self._environment = environment
         self._options_of = options_of
+        self._secrets_of = secrets_of
         self._brokers = brokers
 
     def settings(self, root: Table) -> Settings:
@@ -277,7 +284,8 @@ class _Reader:
         base_url = table.checked("base_url", _http_url)
         hosts = table.table("urls")
         urls = {host: hosts.checked(host, _host_url) for host in hosts.names()}
-        secrets = {key: self._secret(table, key) for key in SECRETS}
+        named = (*SECRETS, *sorted(self._secrets_of(broker) if broker else ()))
+        secrets = {key: self._secret(table, key) for key in named}
         settings = AccountSettings(
             name=name,
             broker=broker or "",

@@ -80,7 +80,7 @@ class AccountSettings(Struct, frozen=True, kw_only=True):
         source_address: the local IP address its connections leave from.
         login: the adapter's mode; "": the broker's official flow.
         market_protection: percent, for MARKET and SL-M orders that say none; None: the broker's automatic.
-        secrets: `api_key api_secret password pin totp_secret access_token`, those that are given.
+        secrets: `api_key api_secret password pin totp_secret access_token` and the broker's own, those that are given.
         options: what this broker needs besides; the adapter names them.
     """
 

@@ -493,7 +493,8 @@ class SessionKeeper:
             item = next(dialogue)
             while True:
                 if isinstance(item, HttpRequest):
-                    self._is_counted = self._is_counted or item.method != "GET"
+                    is_look = item.method == "GET" or item.looks
+                    self._is_counted = self._is_counted or not is_look
                     deadline = self._clock.boot() + REQUEST_S
                     self._has_asked_broker, host = True, item.host
                     item = dialogue.send(await self._line.send(item, deadline=deadline))

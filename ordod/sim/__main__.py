@@ -21,7 +21,22 @@ from ordod.sim.server import serving
 
 __all__ = ["main"]
 
-BROKERS = ("zerodha", "angelone", "dhan", "upstox", "fyers")
+BROKERS = (
+    "zerodha",
+    "angelone",
+    "dhan",
+    "upstox",
+    "fyers",
+    "shoonya",
+    "iifl",
+)  # one of each family
+FAMILIES = {
+    **dict.fromkeys(("shoonya", "flattrade", "zebu", "tradesmart"), "noren"),
+    **dict.fromkeys(
+        ("iifl", "fivepaisaxts", "jainamxts", "compositedge", "ibulls", "wisdom", "rmoney"), "xts"
+    ),
+}
+EVERY = tuple(dict.fromkeys((*BROKERS, *FAMILIES)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         limits=not asked.no_limits,
         user_id=asked.user_id,
         redirect_url=asked.redirect_url,
+        member=asked.broker,
     )
-    sim: BrokerSim = import_module(f"ordod.sim.{asked.broker}").made(options, clock.now())
+    package = FAMILIES.get(asked.broker, asked.broker)
+    sim: BrokerSim = import_module(f"ordod.sim.{package}").made(options, clock.now())
     for text in asked.faults:
         try:
             sim.faults.chance(text)
@@ -65,7 +82,7 @@ async def _run(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ordod.sim", description=__doc__)
-    parser.add_argument("broker", choices=BROKERS)
+    parser.add_argument("broker", choices=EVERY)
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

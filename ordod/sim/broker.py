@@ -56,6 +56,7 @@ class Options(Struct, frozen=True, kw_only=True):
         seed: the market, tokens and chance faults all come from it.
         hours: None: the market is always open.
         limits: False: no refusals from the broker's own counting.
+        member: which broker, where one package serves a family.
     """
 
     seed: int = 0
@@ -64,6 +65,7 @@ class Options(Struct, frozen=True, kw_only=True):
     limits: bool = True
     user_id: str = ""
     redirect_url: str = ""
+    member: str = ""
 
 
 class _Late(Struct, frozen=True):

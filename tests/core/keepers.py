@@ -56,6 +56,7 @@ class Banyan(Adapter):
         self.logged_out: list[str] = []
         self.bug = False
         self.method = "POST"
+        self.looks = False
         self.until: Callable[[datetime], datetime] | None = None  # when sessions end
         self.alive: Callable[[Session], bool] = lambda session: True
 
@@ -64,7 +65,7 @@ class Banyan(Adapter):
         self.tokens.append(credentials.access_token)
         if not credentials.password and not credentials.access_token:
             raise BrokerError(Fault.AUTH_DENIED, "the account lacks password")
-        yield HttpRequest(self.method, "rest", "/login", "session")
+        yield HttpRequest(self.method, "rest", "/login", "session", looks=self.looks)
         if self.bug:
             raise ZeroDivisionError
         for ask in self.asks:

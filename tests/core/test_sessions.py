@@ -213,9 +213,10 @@ async def test_a_login_a_person_asked_for_begins_a_new_budget_over_a_restart_too
         assert (await bench.ensure()).user_id == "AB1"
 
 
-async def test_looking_whether_a_session_lives_spends_no_budget() -> None:
+@pytest.mark.parametrize(("method", "looks"), [("GET", False), ("POST", True)])
+async def test_looking_whether_a_session_lives_spends_no_budget(method: str, looks: bool) -> None:
     bench = Bench()
-    bench.broker.method = "GET"
+    bench.broker.method, bench.broker.looks = method, looks
     for _ in range(6):
         async with bench.life():
             assert (await bench.ensure()).user_id == "AB1"

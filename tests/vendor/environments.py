@@ -10,16 +10,17 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["SDKS", "CannotInstall", "jayson", "sdk"]
+__all__ = ["SDKS", "CannotInstall", "jayson", "sdk", "xts"]
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".vendor-envs"
 INSTALL_S = 300
 JAYSON = "5.0.0"
+XTS = {"xts-interactive-api": "3.0.3", "xts-marketdata-api": "3.0.7"}
 SDKS = {  # broker -> what is installed; the SDK itself first
     # It does not name all that it imports.
     "angelone": ("smartapi-python==1.5.5", "logzero", "websocket-client"),
@@ -28,6 +29,9 @@ SDKS = {  # broker -> what is installed; the SDK itself first
     "zerodha": ("kiteconnect==5.2.2", "setuptools<81"),
     "dhan": ("dhanhq==2.3.0",),
     "fyers": ("fyers-apiv3==3.2.0",),
+    # Kambala's, who makes the order system: with OAuth, and the older one, whose token goes in the body.
+    "shoonya": ("norenrestapioauth==0.0.41",),
+    "flattrade": ("norenrestapipy==0.0.22", "requests", "websocket-client"),
 }
 
 
@@ -47,19 +51,32 @@ def sdk(broker: str, *, only_if_made: bool = False) -> Path:
 
 def jayson() -> Path:
     """A folder where Node finds jayson, a JSON-RPC client. Raises CannotInstall."""
+    return _node_folder("node", {"jayson": JAYSON})
+
+
+def xts() -> Path:
+    """Node's interpreter, with Symphony's SDKs in `.vendor-envs/xts-node`. Raises CannotInstall."""
+    _node_folder("xts-node", XTS)
+    return Path(shutil.which("node") or "node")
+
+
+def _node_folder(name: str, packages: Mapping[str, str]) -> Path:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         raise CannotInstall("npm or node is missing")
-    folder = ENVIRONMENTS / "node"
-    package = folder / "node_modules" / "jayson" / "package.json"
-    with _locked("node"):
-        if package.exists() and json.loads(package.read_text())["version"] == JAYSON:
+    folder = ENVIRONMENTS / name
+    with _locked(name):
+        if all(_version(folder, package) == wanted for package, wanted in packages.items()):
             return folder
         folder.mkdir(exist_ok=True)
-        _install(
-            [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"jayson@{JAYSON}"]
-        )
+        wanted = [f"{package}@{version}" for package, version in packages.items()]
+        _install([npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), *wanted])
     return folder
+
+
+def _version(folder: Path, package: str) -> str:
+    told = folder / "node_modules" / package / "package.json"
+    return str(json.loads(told.read_text())["version"]) if told.exists() else ""
 
 
 @contextmanager

@@ -77,7 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
             },
         }
         kind = self.headers.get("content-type", "")
-        if body and kind.startswith("application/json"):
+        if body.startswith(b"jData="):  # Noren's, whatever it says it is
+            kept["text"] = body.decode()
+        elif body and kind.startswith("application/json"):
             kept["json"] = json.loads(body)
         elif body:
             kept["form"] = dict(parse_qsl(body.decode(), keep_blank_values=True))
