@@ -47,6 +47,21 @@ NEAR = 5
 NEIGHBOURS = 60  # names on each side that are compared one by one with a misspelt one: 3 ms
 SEARCH_MAX = 1000
 
+SYMBOL, TOKEN = 1, 3  # in a row
+AMBIGUOUS_MAX = 20  # names told; a master that has more has a fault of its own
+# Names that stand for two contracts, and contracts behind one token. The inner selections are answered by an index alone.
+AMBIGUOUS = f"""
+    SELECT symbol FROM instruments
+    WHERE symbol IN (SELECT symbol FROM instruments GROUP BY symbol HAVING count(*) > 1)
+    GROUP BY symbol HAVING count(DISTINCT instrument_token || ' ' || broker_symbol) > 1
+    UNION
+    SELECT symbol FROM instruments JOIN (
+        SELECT instrument_token AS shared, exchange AS place FROM instruments WHERE instrument_token != ''
+        GROUP BY instrument_token, exchange HAVING count(*) > 1
+    ) ON instrument_token = shared AND exchange = place
+    GROUP BY instrument_token, exchange HAVING count(DISTINCT symbol) > 1
+    ORDER BY symbol LIMIT {AMBIGUOUS_MAX}"""  # noqa: S608 - constants
+
 BROKER_ID = re.compile(r"[a-z0-9_-]+")
 
 COLUMNS = (
@@ -67,7 +82,8 @@ SETUP = (
 INDEXES = (
     "CREATE INDEX by_symbol ON instruments (symbol, expiry, kind)",
     "CREATE INDEX by_broker_symbol ON instruments (broker_symbol, exchange)",
-    "CREATE INDEX by_token ON instruments (instrument_token)",
+    "CREATE INDEX by_token ON instruments (instrument_token, exchange)",
+    "CREATE INDEX by_isin ON instruments (isin) WHERE isin IS NOT NULL",
     *searching.INDEXES,
     "COMMIT",
 )
@@ -86,6 +102,7 @@ class _Label(Struct, frozen=True, kw_only=True):
     loaded_on: date
     rows: int
     digest: str
+    ambiguous: list[str] = []
 
 
 class SqliteTables:
@@ -173,6 +190,16 @@ class SqliteMaster:
     def by_token(self, instrument_token: str) -> Instrument | None:
         return self._table.by_token(instrument_token) if self._table else None
 
+    def candidates(self, symbol: str) -> list[Instrument]:
+        return self._table.candidates(symbol) if self._table else []
+
+    @property
+    def ambiguous(self) -> list[str]:
+        return self._table.label.ambiguous if self._table else []
+
+    def by_isin(self, exchange: Exchange, isin: str) -> list[Instrument]:
+        return self._table.by_isin(exchange, isin) if self._table else []
+
     def closest(self, symbol: str) -> list[str]:
         """Up to five names one may have meant, the likeliest first. Bounded: a few milliseconds, on the loop."""
         return self._table.closest(symbol) if self._table else []
@@ -212,13 +239,34 @@ class _Table:
         self._connection.close()
 
     def _find(self, symbol: str) -> Instrument | None:
-        found = self._one("symbol = ?", symbol)
-        if found is not None:
-            return found
+        found = self.candidates(symbol)
+        return found[0] if len(found) == 1 else None
+
+    def candidates(self, symbol: str) -> list[Instrument]:
+        """Every contract that this name may stand for, or that an order for it may go to.
+
+        The rows of this name; where there is none, those that the broker calls so, with whatever else has the name they have.
+        And those behind the same token: an order that is sent by it would be for any of them.
+        """
+        rows = set(self._rows("symbol = ?", (symbol,), SAME_MAX))
         exchange, _, theirs = symbol.partition(":")
-        if exchange not in EXCHANGES or not theirs or self._rows("symbol = ?", (symbol,), 1):
-            return None  # a name of ours that stands for two does not turn into one of theirs
-        return self._by_broker_symbol(EXCHANGES[exchange], theirs)
+        if not rows and exchange in EXCHANGES and theirs:
+            named = "broker_symbol = ? AND exchange = ?"
+            found = self._rows(named, (theirs, exchange), SAME_MAX)
+            # Where a broker writes the series in a column of its own, its INFY may be our INFY-BE: not what was asked for.
+            rows = {row for row in found if not row[SYMBOL].startswith(f"{symbol}-")}
+            for ours in {row[SYMBOL] for row in rows}:
+                rows.update(self._rows("symbol = ?", (ours,), SAME_MAX))
+        if len(rows) == 1:
+            place, *_, token = next(iter(rows))[: TOKEN + 1]
+            if token:
+                same = "instrument_token = ? AND exchange = ?"
+                rows.update(self._rows(same, (token, place), SAME_MAX))
+        return [_instrument(row) for row in sorted(rows, key=repr)]
+
+    def by_isin(self, exchange: Exchange, isin: str) -> list[Instrument]:
+        rows = self._rows("isin = ? AND exchange = ?", (isin, exchange.value), SAME_MAX)
+        return [_instrument(row) for row in rows]
 
     def _by_broker_symbol(self, exchange: Exchange, broker_symbol: str) -> Instrument | None:
         return self._one("broker_symbol = ? AND exchange = ?", broker_symbol, exchange.value)
@@ -344,10 +392,12 @@ def _write(
     new = _empty(folder, broker)
     new_label = _empty(folder, broker)
     try:
-        rows = _fill(new, instruments, given_up)
+        rows, ambiguous = _fill(new, instruments, given_up)
         if rows == 0:
             raise BrokerError(Fault.UNREADABLE, "the instrument file names no instrument")
-        label = _Label(format=FORMAT, loaded_on=on, rows=rows, digest=_digest(new))
+        label = _Label(
+            format=FORMAT, loaded_on=on, rows=rows, digest=_digest(new), ambiguous=ambiguous
+        )
         new_label.write_bytes(msgspec.json.encode(label))
         if given_up.is_set():
             raise _GivenUp
@@ -371,8 +421,10 @@ def _empty(folder: Path, broker: str) -> Path:
     return Path(name)
 
 
-def _fill(path: Path, instruments: Iterable[Instrument], given_up: threading.Event) -> int:
-    """How many rows were written."""
+def _fill(
+    path: Path, instruments: Iterable[Instrument], given_up: threading.Event
+) -> tuple[int, list[str]]:
+    """How many rows were written, and which names stand for more than one contract."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         for statement in SETUP:
@@ -387,7 +439,7 @@ def _fill(path: Path, instruments: Iterable[Instrument], given_up: threading.Eve
         catalog.write(connection)
         for statement in INDEXES:
             connection.execute(statement)
-        return rows
+        return rows, [row[0] for row in connection.execute(AMBIGUOUS)]
     finally:
         connection.close()
 

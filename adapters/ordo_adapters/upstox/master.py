@@ -24,6 +24,7 @@ from ordod.adapter import (
     contract_size,
     decimal,
     derivative_symbol,
+    isin,
 )
 
 __all__ = ["is_master", "parse"]
@@ -49,6 +50,7 @@ class Row(Struct):
     underlying_symbol: str | None = None
     asset_symbol: str | None = None
     freeze_quantity: Decimal | None = None
+    isin: str | None = None
 
 
 _ROW = msgspec.json.Decoder(Row, strict=False)
@@ -126,9 +128,11 @@ def _index(row: Row, exchange: Exchange) -> Instrument:
     )
 
 
-def _share(row: Row, exchange: Exchange, tick: Decimal) -> Instrument:
+def _share(row: Row, exchange: Exchange, tick: Decimal) -> Instrument | None:
     """NSE's series other than EQ stand behind the name, as the exchange writes them: `NSE:SOFTTECH-BE`."""
     series = row.instrument_type
+    if not series:
+        return None  # a share, a warrant or a bond of this name: the row does not say
     has_series = exchange is Exchange.NSE and series != InstrumentKind.EQUITY
     tail = f"-{series}" if has_series and not row.trading_symbol.endswith(f"-{series}") else ""
     return Instrument(
@@ -141,6 +145,7 @@ def _share(row: Row, exchange: Exchange, tick: Decimal) -> Instrument:
         lot_size=int(row.lot_size) or None,
         name=row.name,
         freeze_quantity=int(row.freeze_quantity or 0) or None,
+        isin=isin(row.isin or ""),
     )
 
 

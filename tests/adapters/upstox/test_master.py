@@ -154,3 +154,16 @@ def test_a_file_of_tens_of_megabytes_takes_little_more_memory_than_its_text() ->
 
     assert count == 8_000
     assert peak < 3 * len(text)
+
+
+def test_a_row_of_nse_without_a_series_is_no_share_and_an_isin_is_told() -> None:
+    found = parsed(ROWS[0] | {"instrument_type": ""}, ROWS[1])
+
+    assert [(one.symbol, one.isin) for one in found] == [("NSE:RELIANCE", "INE002A01018")]
+
+
+@pytest.mark.parametrize("series", ["BE", "BZ", "SM", "ST", "W1", "N3", "GB", "E1"])
+def test_another_series_stands_in_the_name(series: str) -> None:
+    [found] = parsed(ROWS[0] | {"instrument_type": series})
+
+    assert found.symbol == f"NSE:SBIN-{series}"
