@@ -1,5 +1,6 @@
 """Instrument tables on a real disk: whole or not at all, the old one until then, damage never believed."""
 
+import resource
 import stat
 import threading
 import tracemalloc
@@ -332,6 +333,25 @@ async def test_a_disk_that_says_no_is_a_disk_error_and_the_old_one_serves(tmp_pa
         await tables.load("banyan", Broker(TCS), b"", TUESDAY)
 
     assert tables.master("banyan").find("NSE:INFY") == INFY
+
+
+async def test_a_disk_that_fills_up_is_a_disk_error_and_leaves_the_old_one(tmp_path: Path) -> None:
+    tables = tables_in(tmp_path)
+    await tables.load("banyan", Broker(INFY), b"", MONDAY)
+    many = Broker()
+    many.instruments = (option(strike) for strike in range(20_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, before[1]))
+    try:
+        with pytest.raises(DiskError):
+            await tables.load("banyan", many, b"", TUESDAY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert tables.master("banyan").find("NSE:INFY") == INFY
+    assert tables_in(tmp_path).master("banyan").loaded_on == MONDAY
+    assert _files(tmp_path) == ["banyan.json", "banyan.sqlite"]
 
 
 # The next start
