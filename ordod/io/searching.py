@@ -25,7 +25,7 @@ from ordod.adapter import Exchange, InstrumentKind
 __all__ = ["INDEXES", "SETUP", "Catalog", "find"]
 
 SETUP = (
-    "CREATE TABLE things (id INTEGER PRIMARY KEY, exchange, ticker, label, rank)",
+    "CREATE TABLE things (id INTEGER PRIMARY KEY, exchange, ticker, label, text, rank)",
     "CREATE TABLE words (word PRIMARY KEY, weight) WITHOUT ROWID",
 )
 INDEXES = ("CREATE INDEX by_thing ON instruments (thing, class, expiry)",)
@@ -58,18 +58,14 @@ MONTHS = (
     *("AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER"),
 )
 KINDS = {
-    "EQ": "EQ",
-    "CE": "CE",
-    "CALL": "CE",
-    "CALLS": "CE",
-    "PE": "PE",
-    "PUT": "PE",
-    "PUTS": "PE",
-    "FUT": "FUT",
-    "FUTURE": "FUT",
-    "FUTURES": "FUT",
-    "INDEX": "INDEX",
+    **dict.fromkeys(("EQ", "EQUITY"), ("EQ",)),
+    **dict.fromkeys(("CE", "CALL", "CALLS"), ("CE",)),
+    **dict.fromkeys(("PE", "PUT", "PUTS"), ("PE",)),
+    **dict.fromkeys(("FUT", "FUTURE", "FUTURES"), ("FUT",)),
+    **dict.fromkeys(("OPT", "OPTION", "OPTIONS"), ("CE", "PE")),
+    "INDEX": ("INDEX",),
 }
+WITH_INDICES = {"NSE": ("NSE", "NSE_INDEX"), "BSE": ("BSE", "BSE_INDEX")}
 
 
 class Catalog:
@@ -107,13 +103,13 @@ class Catalog:
             label, rank = self._labels[number], self._ranks[number]
             if rank == UNDERLYING and ticker in names and names[ticker] != label:
                 label = names[ticker]
-            rows.append((number, exchange, ticker, label, rank))
+            rows.append((number, exchange, ticker, label, f" {ticker}{label}", rank))
             for word in WORD.findall(label):
                 weights.setdefault(word, 0)
             weight = 2 if rank in {INDEX, UNDERLYING} else 1
             for word in WORD.findall(ticker):
                 weights[word] = max(weight, weights.get(word, 0))
-        connection.executemany("INSERT INTO things VALUES (?, ?, ?, ?, ?)", rows)
+        connection.executemany("INSERT INTO things VALUES (?, ?, ?, ?, ?, ?)", rows)
         connection.executemany("INSERT INTO words VALUES (?, ?)", sorted(weights.items()))
 
 
@@ -190,9 +186,9 @@ def _understood(place: tuple[str, ...], tokens: Sequence[str]) -> _Asked:
     exchanges, kinds, marks, numbers = list(place), list[str](), list[str](), list[str]()
     for token in _apart(tokens):
         if token in KINDS:
-            kinds.append(KINDS[token])
+            kinds += KINDS[token]
         elif token in Exchange.__members__:
-            exchanges.append(token)
+            exchanges += WITH_INDICES.get(token, (token,))
         elif NUMBER.fullmatch(token):
             numbers.append(token)
         elif _is_day(token):
@@ -268,8 +264,8 @@ class _Search:
         if not asked.names:
             return []
         joined, spaced = "".join(asked.names), " ".join(asked.names)
-        every = " AND ".join(["(instr(ticker, ?) OR instr(label, ?))"] * len(asked.names))
-        begun = " AND ".join(["instr(' ' || ticker || label, ' ' || ?)"] * len(asked.names))
+        every = " AND ".join(["instr(text, ?)"] * len(asked.names))
+        begun = " AND ".join(["instr(text, ' ' || ?)"] * len(asked.names))
         values: list[str] = [joined, spaced, spaced, joined, *asked.names]
         condition = every
         if asked.exchanges:
@@ -284,8 +280,9 @@ class _Search:
                 ELSE 4 END AS match
             FROM things WHERE {condition}
             ORDER BY match > {EXACT} AND rank = {SERIES}, match, rank, length(ticker), ticker LIMIT {THINGS_MAX}"""  # noqa: S608 - words are bound
-        twice = [word for word in asked.names for _ in range(2)]
-        return self._connection.execute(statement, (*values, *twice, *asked.exchanges)).fetchall()
+        return self._connection.execute(
+            statement, (*values, *asked.names, *asked.exchanges)
+        ).fetchall()
 
     def _contracts(self, asked: _Asked, thing: int, classes: Sequence[int]) -> None:
         """Of a thing, the nearest expiry first, and before all others those of exactly this strike."""
@@ -324,8 +321,8 @@ class _Search:
         return _Asked(names, asked.exchanges, asked.kinds, asked.marks, asked.numbers)  # type: ignore[arg-type]
 
     def _is_known(self, word: str) -> bool:
-        statement = "SELECT 1 FROM things WHERE instr(ticker, ?) OR instr(label, ?) LIMIT 1"
-        return self._connection.execute(statement, (word, word)).fetchone() is not None
+        statement = "SELECT 1 FROM things WHERE instr(text, ?) LIMIT 1"
+        return self._connection.execute(statement, (word,)).fetchone() is not None
 
     def _likest(self, word: str) -> str | None:
         """A known word one slip away, what has contracts before what has none; else the one most like it of the same first letter."""

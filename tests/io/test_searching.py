@@ -44,6 +44,8 @@ def found(master: SqliteMaster, text: str, limit: int = 20) -> list[str]:
         ("infosys", ["NSE:INFY", "BSE:INFY"]),
         ("infosys fut", ["NFO:INFY24NOV26FUT", "NFO:INFY29DEC26FUT"]),
         ("tata motors", ["NSE:TMPV", "BSE:TMPV"]),
+        ("nse nifty", ["NSE_INDEX:NIFTY"]),
+        ("nifty options", ["NFO:NIFTY24NOV2616500CE", "NFO:NIFTY24NOV2616500PE"]),
         ("nse:infy", ["NSE:INFY", "NSE:INFYETF", "NSE:INFY-BE"]),
         ("bse reliance", ["BSE:RELIANCE"]),
         ("reliance", ["NSE:RELIANCE", "BSE:RELIANCE", "NFO:RELIANCE24NOV26FUT"]),
