@@ -163,9 +163,13 @@ def find(connection: sqlite3.Connection, columns: str, text: str, limit: int) ->
     )
     if len(tokens) == 1:
         search.begin_with(place, tokens[0])
+    tried: list[_Asked] = []
     for attempt in attempts:
+        if search.rows:
+            break
         asked = attempt()
-        if asked is not None and not search.rows:
+        if asked is not None and asked not in tried:
+            tried.append(asked)
             search.run(asked)
     return list(search.rows.values())
 
