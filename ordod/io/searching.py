@@ -51,6 +51,7 @@ LIKENESS = 0.75
 TOKEN = re.compile(r"[A-Z0-9&._-]+")
 WORD = re.compile(r"[A-Z]{3,}")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
+YEAR = re.compile(r"20\d\d")  # behind a month
 JOINED = re.compile(r"([A-Z&-]{2,})(\d{2,}(?:\.\d+)?)(CE|PE)?")  # nifty24500ce
 DAY = re.compile(r"\d{0,2}(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]{0,6}(\d\d)?")
 MONTHS = (
@@ -187,12 +188,17 @@ def _tokens(text: str) -> tuple[tuple[str, ...], list[str]]:
 
 def _understood(place: tuple[str, ...], tokens: Sequence[str]) -> _Asked:
     names: list[str] = []
-    exchanges, kinds, marks, numbers = list(place), list[str](), list[str](), list[str]()
+    exchanges = list(place)
+    kinds: list[str] = []
+    marks: list[str] = []
+    numbers: list[str] = []
     for token in _apart(tokens):
         if token in KINDS:
             kinds += KINDS[token]
         elif token in Exchange.__members__:
             exchanges += WITH_INDICES.get(token, (token,))
+        elif YEAR.fullmatch(token) and marks and marks[-1].isalpha():
+            marks[-1] += token[2:]
         elif NUMBER.fullmatch(token):
             numbers.append(token)
         elif _is_day(token):
