@@ -11,7 +11,16 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from benchmarks import command, memory, order_path, paper, prices, startup, sweep
+from benchmarks import (
+    command,
+    instruments,
+    memory,
+    order_path,
+    paper,
+    prices,
+    startup,
+    sweep,
+)
 from benchmarks.figures import Part
 from benchmarks.report import show
 
@@ -22,6 +31,7 @@ PARTS: dict[str, Callable[..., Part]] = {
     "paper": paper.measure,
     "start": startup.measure,
     "memory": memory.measure,
+    "instruments": instruments.measure,
     "sweep": sweep.measure,
     "command": command.measure,
     "prices": prices.measure,

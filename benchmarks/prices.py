@@ -197,7 +197,7 @@ def _fan_out(scratch: Path, *, quick: bool) -> list[Figure]:
         Figure(name="messages a second, all clients", value=reading.messages / seconds),
         Figure(name="of one core, the daemon", value=reading.busy * 100, unit="%", budget=100),
         Figure(
-            name="resident, 120,000 instruments listed",
+            name="resident, 150,000 instruments listed",
             value=resident,
             unit="MiB",
             budget=MEMORY_MIB,

@@ -429,6 +429,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
     freeze_quantity: int | None = None
     lower_circuit: Decimal | None = None
     upper_circuit: Decimal | None = None
+    isin: str | None = None
 
 
 class Forward(Struct, frozen=True, kw_only=True):

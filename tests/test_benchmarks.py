@@ -10,7 +10,7 @@ from benchmarks.figures import Figure, Verdict
 from benchmarks.processes import environment
 
 ROOT = Path(__file__).parent.parent
-PARTS = ["order", "paper", "start", "memory", "sweep", "command", "prices"]
+PARTS = ["order", "paper", "start", "memory", "instruments", "sweep", "command", "prices"]
 
 
 def test_a_quick_run_gives_every_part_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,21 +1,22 @@
 """Zerodha as the benchmarks need it: plugins that only they load. Everything else is Zerodha's own adapter.
 
 `unlimited-zerodha` has no rate windows: a real account waits for them, nine orders a second, and a measurement would be of that
-wait. (The simulator is told not to count either, `--no-limits`.) `crowded-zerodha` has as many instruments as the exchanges
-list; the simulator has a few dozen.
+wait. (The simulator is told not to count either, `--no-limits`.) `crowded-zerodha` has more instruments than the exchanges
+list, and each price that is pushed is read as one of every instrument subscribed; the simulator has a few dozen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from msgspec.structs import replace
 
 from ordo_adapters.zerodha import Zerodha
-from ordod.adapter import Instrument
+from ordo_adapters.zerodha.stream import KiteStream
+from ordod.adapter import Frame, Instrument, Instruments, Mode, Pushed, Session, Stream, Tick
 
 __all__ = ["CROWDED", "UNLIMITED"]
 
-INSTRUMENTS = 120_000
+INSTRUMENTS = 150_000
 
 
 class Unlimited(Zerodha):
@@ -29,6 +30,23 @@ class Crowded(Zerodha):
         """The file's own rows, and its options again under other strikes until there are enough."""
         return super().parse_master(_crowded(content), on)
 
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        return _CrowdedStream(instruments)
+
+
+class _CrowdedStream(KiteStream):
+    def __init__(self, instruments: Instruments) -> None:
+        super().__init__(instruments)
+        self._subscribed: dict[str, None] = {}
+
+    def subscribe(self, instruments: Sequence[Instrument], mode: Mode) -> Iterable[Frame]:
+        self._subscribed |= dict.fromkeys(one.symbol for one in instruments)
+        return super().subscribe(instruments, mode)
+
+    def read(self, frame: Frame) -> Sequence[Pushed]:
+        ticks = [pushed for pushed in super().read(frame) if isinstance(pushed, Tick)]
+        return [replace(ticks[0], symbol=symbol) for symbol in self._subscribed] if ticks else []
+
 
 def _crowded(content: bytes) -> bytes:
     header, *rows = content.decode().splitlines()
@@ -39,14 +57,14 @@ def _crowded(content: bytes) -> bytes:
     options = [
         row.split(",") for row in rows if row.split(",")[columns.index("instrument_type")] == "CE"
     ]
-    made = [header, *rows]
+    made = bytearray(content)  # the measured daemon makes it: no list of all its lines
     for number in range(INSTRUMENTS - len(rows)):
         cells = list(options[number % len(options)])
         cells[token] = str(100_000_000 + number)
         cells[theirs] = f"{cells[theirs]}{number}"
         cells[strike] = str(100_000 + number)
-        made.append(",".join(cells))
-    return "\n".join(made).encode()
+        made += f"{','.join(cells)}\n".encode()
+    return bytes(made)
 
 
 UNLIMITED = Unlimited()

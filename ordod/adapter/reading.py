@@ -22,6 +22,7 @@ __all__ = [
     "derivative_symbol",
     "from_json",
     "from_paise",
+    "isin",
     "ist_date",
     "ist_datetime",
     "paise",
@@ -38,6 +39,8 @@ U = TypeVar("U")
 
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
 _JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -156,6 +159,11 @@ def spans(
         if last == end:
             return
         first = last
+
+
+def isin(text: str) -> str | None:
+    """The security's number, where this is one; some brokers write NA or a blank instead."""
+    return text if ISIN.fullmatch(text) else None
 
 
 def derivative_symbol(

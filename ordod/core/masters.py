@@ -81,6 +81,10 @@ class MasterKeeper:
                 Kind.BROKER_ERROR, f"the instrument file of {self._broker} is of no use: {error}"
             ) from error
         log.info("master_loaded", broker=self._broker, instruments=count)
+        ambiguous = self._tables.master(self._broker).ambiguous
+        if ambiguous:
+            # Nothing is ordered under them: the row that was meant cannot be told from the other.
+            log.warning("names_of_two_contracts", broker=self._broker, symbols=ambiguous)
         return count
 
 

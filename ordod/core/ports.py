@@ -257,6 +257,19 @@ class Master(Instruments, Protocol):
         """By Ordo's whole name, or by the broker's own behind the exchange where it names exactly one."""
         ...
 
+    def candidates(self, symbol: str) -> list[Instrument]:
+        """Every contract that this name may stand for; where there is more than one, `find` finds none."""
+        ...
+
+    @property
+    def ambiguous(self) -> list[str]:
+        """Some names that stand for more than one contract of this master."""
+        ...
+
+    def by_isin(self, exchange: Exchange, isin: str) -> list[Instrument]:
+        """What is listed of this security there, under whatever name, where the master tells ISINs."""
+        ...
+
     def closest(self, symbol: str) -> list[str]:
         """Up to five names one may have meant."""
         ...

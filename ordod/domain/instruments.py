@@ -34,7 +34,8 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
     `symbol` is Ordo's whole name (`NSE:INFY`, `NFO:NIFTY24NOV26FUT`); `broker_symbol` and `instrument_token` are what
     the broker calls it. `lot_size` is in units; None where neither the broker's master nor the dated table tells it,
-    and then orders for it are UNSUPPORTED. `freeze_quantity` in units.
+    and then orders for it are UNSUPPORTED. `freeze_quantity` in units. `isin`: of a share, where the master tells it; two
+    securities never share one.
     """
 
     exchange: Exchange
@@ -50,3 +51,4 @@ class Instrument(Struct, frozen=True, kw_only=True):
     freeze_quantity: int | None = None
     lower_circuit: Decimal | None = None
     upper_circuit: Decimal | None = None
+    isin: str | None = None

@@ -31,10 +31,12 @@ from msgspec import Struct
 from ordod.adapter import Adapter, BrokerError, Exchange, Fault, Instrument, InstrumentKind
 from ordod.core.ports import DiskError
 from ordod.domain.money import canonical
+from ordod.io import searching
+from ordod.io.searching import Catalog
 
 __all__ = ["SqliteMaster", "SqliteTables"]
 
-FORMAT = 2  # of file and label; another one is fetched again
+FORMAT = 3  # of file and label; another one is fetched again
 
 BATCH = 1000  # rows: a statement's cost is spread, and a worker that is given up stops within milliseconds
 CACHED = 4096  # contracts by each way of look-up; more than the 3,000 a daemon may watch live
@@ -44,33 +46,45 @@ CHUNK = (
 NEAR = 5
 NEIGHBOURS = 60  # names on each side that are compared one by one with a misspelt one: 3 ms
 SEARCH_MAX = 1000
-WORDS_MAX = 8  # of a search; each is a scan's condition
 
-TYPO_MIN = 4  # letters; shorter words are alike by chance
-WORD = re.compile(r"[A-Z]{3,}")
-SYMBOL, NAME, EXPIRY = 1, 7, 8  # in a row
+SYMBOL, TOKEN = 1, 3  # in a row
+AMBIGUOUS_MAX = 20  # names told; a master that has more has a fault of its own
+# Names that stand for two contracts, and contracts behind one token. The inner selections are answered by an index alone.
+AMBIGUOUS = f"""
+    SELECT symbol FROM instruments
+    WHERE symbol IN (SELECT symbol FROM instruments GROUP BY symbol HAVING count(*) > 1)
+    GROUP BY symbol HAVING count(DISTINCT instrument_token || ' ' || broker_symbol) > 1
+    UNION
+    SELECT symbol FROM instruments JOIN (
+        SELECT instrument_token AS shared, exchange AS place FROM instruments WHERE instrument_token != ''
+        GROUP BY instrument_token, exchange HAVING count(*) > 1
+    ) ON instrument_token = shared AND exchange = place
+    GROUP BY instrument_token, exchange HAVING count(DISTINCT symbol) > 1
+    ORDER BY symbol LIMIT {AMBIGUOUS_MAX}"""  # noqa: S608 - constants
 
 BROKER_ID = re.compile(r"[a-z0-9_-]+")
 
 COLUMNS = (
     "exchange, symbol, broker_symbol, instrument_token, kind, tick_size, lot_size, name, expiry, strike, "
-    "freeze_quantity, lower_circuit, upper_circuit"
+    "freeze_quantity, lower_circuit, upper_circuit, isin"
 )
-INSERT = f"INSERT INTO instruments ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+INSERT = f"INSERT INTO instruments VALUES ({', '.join('?' * 16)})"  # noqa: S608 - constants
 SELECT = f"SELECT {COLUMNS} FROM instruments WHERE"  # noqa: S608 - constants
 SETUP = (
     "PRAGMA journal_mode = OFF",
     "PRAGMA synchronous = OFF",
     "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA temp_store = MEMORY",
-    f"CREATE TABLE instruments ({COLUMNS})",
-    "CREATE TABLE words (word)",
+    f"CREATE TABLE instruments ({COLUMNS}, thing, class)",
+    *searching.SETUP,
     "BEGIN",
 )
 INDEXES = (
     "CREATE INDEX by_symbol ON instruments (symbol, expiry, kind)",
     "CREATE INDEX by_broker_symbol ON instruments (broker_symbol, exchange)",
-    "CREATE INDEX by_token ON instruments (instrument_token)",
+    "CREATE INDEX by_token ON instruments (instrument_token, exchange)",
+    "CREATE INDEX by_isin ON instruments (isin) WHERE isin IS NOT NULL",
+    *searching.INDEXES,
     "COMMIT",
 )
 SAME_MAX = 16  # rows looked at to tell one contract listed twice from two contracts of one name
@@ -88,6 +102,7 @@ class _Label(Struct, frozen=True, kw_only=True):
     loaded_on: date
     rows: int
     digest: str
+    ambiguous: list[str] = []
 
 
 class SqliteTables:
@@ -175,6 +190,16 @@ class SqliteMaster:
     def by_token(self, instrument_token: str) -> Instrument | None:
         return self._table.by_token(instrument_token) if self._table else None
 
+    def candidates(self, symbol: str) -> list[Instrument]:
+        return self._table.candidates(symbol) if self._table else []
+
+    @property
+    def ambiguous(self) -> list[str]:
+        return self._table.label.ambiguous if self._table else []
+
+    def by_isin(self, exchange: Exchange, isin: str) -> list[Instrument]:
+        return self._table.by_isin(exchange, isin) if self._table else []
+
     def closest(self, symbol: str) -> list[str]:
         """Up to five names one may have meant, the likeliest first. Bounded: a few milliseconds, on the loop."""
         return self._table.closest(symbol) if self._table else []
@@ -186,14 +211,11 @@ class SqliteMaster:
         return self._table.contracts(exchange, name, expiry) if self._table else []
 
     async def search(self, text: str, limit: int = 20) -> list[Instrument]:
-        """Contracts in whose symbol or name every word of `text` occurs: exact names first, then those that begin with
-        the first word, cash before derivatives, the nearest expiry first. A word that nothing has is taken for the known one
-        most like it. Reads the whole table in a worker."""
-        words = text.split()[:WORDS_MAX]
-        if self._table is None or not words:
+        """Contracts by what people type (`ordod.io.searching`), the likeliest first. In a worker: a few milliseconds."""
+        if self._table is None:
             return []
         path, count = self._table.path, min(limit, SEARCH_MAX)
-        return await anyio.to_thread.run_sync(_search, path, words, count)
+        return await anyio.to_thread.run_sync(_search, path, text, count)
 
 
 class _Table:
@@ -217,13 +239,34 @@ class _Table:
         self._connection.close()
 
     def _find(self, symbol: str) -> Instrument | None:
-        found = self._one("symbol = ?", symbol)
-        if found is not None:
-            return found
+        found = self.candidates(symbol)
+        return found[0] if len(found) == 1 else None
+
+    def candidates(self, symbol: str) -> list[Instrument]:
+        """Every contract that this name may stand for, or that an order for it may go to.
+
+        The rows of this name; where there is none, those that the broker calls so, with whatever else has the name they have.
+        And those behind the same token: an order that is sent by it would be for any of them.
+        """
+        rows = set(self._rows("symbol = ?", (symbol,), SAME_MAX))
         exchange, _, theirs = symbol.partition(":")
-        if exchange not in EXCHANGES or not theirs or self._rows("symbol = ?", (symbol,), 1):
-            return None  # a name of ours that stands for two does not turn into one of theirs
-        return self._by_broker_symbol(EXCHANGES[exchange], theirs)
+        if not rows and exchange in EXCHANGES and theirs:
+            named = "broker_symbol = ? AND exchange = ?"
+            found = self._rows(named, (theirs, exchange), SAME_MAX)
+            # Where a broker writes the series in a column of its own, its INFY may be our INFY-BE: not what was asked for.
+            rows = {row for row in found if not row[SYMBOL].startswith(f"{symbol}-")}
+            for ours in {row[SYMBOL] for row in rows}:
+                rows.update(self._rows("symbol = ?", (ours,), SAME_MAX))
+        if len(rows) == 1:
+            place, *_, token = next(iter(rows))[: TOKEN + 1]
+            if token:
+                same = "instrument_token = ? AND exchange = ?"
+                rows.update(self._rows(same, (token, place), SAME_MAX))
+        return [_instrument(row) for row in sorted(rows, key=repr)]
+
+    def by_isin(self, exchange: Exchange, isin: str) -> list[Instrument]:
+        rows = self._rows("isin = ? AND exchange = ?", (isin, exchange.value), SAME_MAX)
+        return [_instrument(row) for row in rows]
 
     def _by_broker_symbol(self, exchange: Exchange, broker_symbol: str) -> Instrument | None:
         return self._one("broker_symbol = ? AND exchange = ?", broker_symbol, exchange.value)
@@ -349,10 +392,12 @@ def _write(
     new = _empty(folder, broker)
     new_label = _empty(folder, broker)
     try:
-        rows = _fill(new, instruments, given_up)
+        rows, ambiguous = _fill(new, instruments, given_up)
         if rows == 0:
             raise BrokerError(Fault.UNREADABLE, "the instrument file names no instrument")
-        label = _Label(format=FORMAT, loaded_on=on, rows=rows, digest=_digest(new))
+        label = _Label(
+            format=FORMAT, loaded_on=on, rows=rows, digest=_digest(new), ambiguous=ambiguous
+        )
         new_label.write_bytes(msgspec.json.encode(label))
         if given_up.is_set():
             raise _GivenUp
@@ -376,24 +421,25 @@ def _empty(folder: Path, broker: str) -> Path:
     return Path(name)
 
 
-def _fill(path: Path, instruments: Iterable[Instrument], given_up: threading.Event) -> int:
-    """How many rows were written."""
+def _fill(
+    path: Path, instruments: Iterable[Instrument], given_up: threading.Event
+) -> tuple[int, list[str]]:
+    """How many rows were written, and which names stand for more than one contract."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         for statement in SETUP:
             connection.execute(statement)
         rows = 0
-        words: set[str] = set()
-        for batch in _batches(map(_row, instruments)):
+        catalog = Catalog()
+        for batch in _batches(_row(each, catalog) for each in instruments):
             if given_up.is_set():
                 raise _GivenUp
             connection.executemany(INSERT, batch)
-            words.update(_words(batch))
             rows += len(batch)
-        connection.executemany("INSERT INTO words VALUES (?)", [(word,) for word in sorted(words)])
+        catalog.write(connection)
         for statement in INDEXES:
             connection.execute(statement)
-        return rows
+        return rows, [row[0] for row in connection.execute(AMBIGUOUS)]
     finally:
         connection.close()
 
@@ -403,21 +449,25 @@ def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def _row(instrument: Instrument) -> Row:
+def _row(instrument: Instrument, catalog: Catalog) -> Row:
+    exchange, kind = instrument.exchange.value, instrument.kind.value
+    expiry = instrument.expiry.isoformat() if instrument.expiry else None
     return (
-        instrument.exchange.value,
+        exchange,
         instrument.symbol,
         instrument.broker_symbol,
         instrument.instrument_token,
-        instrument.kind.value,
+        kind,
         canonical(instrument.tick_size),
         instrument.lot_size,
         instrument.name,
-        instrument.expiry.isoformat() if instrument.expiry else None,
+        expiry,
         _text(instrument.strike),
         instrument.freeze_quantity,
         _text(instrument.lower_circuit),
         _text(instrument.upper_circuit),
+        instrument.isin,
+        *catalog.place(exchange, instrument.symbol, kind, instrument.name, expiry),
     )
 
 
@@ -440,6 +490,7 @@ def _instrument(row: Row) -> Instrument:
         freeze,
         low,
         up,
+        isin,
     ) = row
     return Instrument(
         exchange=EXCHANGES[exchange],
@@ -455,6 +506,7 @@ def _instrument(row: Row) -> Instrument:
         freeze_quantity=freeze,
         lower_circuit=_amount(low),
         upper_circuit=_amount(up),
+        isin=isin,
     )
 
 
@@ -462,56 +514,10 @@ def _amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _words(rows: Iterable[Row]) -> Iterator[str]:
-    """What people search by: the names, and the symbols of what does not end."""
-    for row in rows:
-        yield from WORD.findall(row[NAME].upper())
-        if row[EXPIRY] is None:
-            yield from WORD.findall(row[SYMBOL].partition(":")[2].upper())
-
-
-def _search(path: Path, words: list[str], limit: int) -> list[Instrument]:
-    """In a worker, over a connection of its own. Where nothing has these words, those they may have been meant for."""
+def _search(path: Path, text: str, limit: int) -> list[Instrument]:
+    """In a worker, over a connection of its own."""
     connection = _connect(path)
     try:
-        rows = _having(connection, words, limit)
-        if not rows:
-            meant = [_meant(connection, word) for word in words]
-            rows = _having(connection, meant, limit) if meant != words else []
+        return [_instrument(row) for row in searching.find(connection, COLUMNS, text, limit)]
     finally:
         connection.close()
-    return [_instrument(row) for row in rows]
-
-
-def _meant(connection: sqlite3.Connection, word: str) -> str:
-    """The known word most like this one, of those that begin with the same letter; itself where none is."""
-    wanted = word.upper()[:64]
-    if len(wanted) < TYPO_MIN or not wanted.isalpha():
-        return word
-    alike = connection.execute(
-        "SELECT word FROM words WHERE word >= ? AND word < ? AND length(word) BETWEEN ? AND ?",
-        (wanted[0], chr(ord(wanted[0]) + 1), len(wanted) - 1, len(wanted) + 2),
-    )
-    known = [row[0] for row in alike]
-    if any(one.startswith(wanted) for one in known):
-        return word
-    near = difflib.get_close_matches(wanted, known, 1, 0.75)
-    return near[0] if near else word
-
-
-def _having(connection: sqlite3.Connection, words: list[str], limit: int) -> list[Row]:
-    patterns = [f"%{_literally(word)}%" for word in words]
-    every = " AND ".join(["(symbol LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!')"] * len(patterns))
-    statement = f"""{SELECT} {every}
-        ORDER BY substr(symbol, instr(symbol, ':') + 1) = ? DESC, symbol LIKE ? ESCAPE '!' DESC,
-                 expiry, length(symbol), symbol LIMIT ?"""
-    first = words[0].rpartition(":")[2].upper()
-    values = [pattern for pattern in patterns for _ in range(2)]
-    return connection.execute(
-        statement, (*values, first, f"%:{_literally(first)}%", limit)
-    ).fetchall()
-
-
-def _literally(word: str) -> str:
-    """A word of which LIKE takes no character for a pattern."""
-    return re.sub(r"[!%_]", r"!\g<0>", word)

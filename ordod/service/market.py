@@ -16,6 +16,7 @@ from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
 from ordod.domain.market import Depth, Interval, Quote
 from ordod.errors import Kind, OrdoError
 from ordod.service.asking import READ_KINDS, Asking
+from ordod.service.listings import Disagreement, Listing, disagreements, listings
 from ordod.service.methods import Call, Example, Method, Role
 from ordod.service.orders import Symbol
 from ordod.service.params import AccountName, Instant
@@ -96,7 +97,11 @@ class CandleRows(Struct, frozen=True):
 
 
 class InstrumentAnswer(Struct, frozen=True):
+    """The contract as the asked account's broker lists it, and at all configured brokers."""
+
     instrument: Instrument
+    brokers: list[Listing]
+    disagreements: list[Disagreement]
 
 
 class Found(Struct, frozen=True):
@@ -176,7 +181,9 @@ class _Market:
 
     async def get(self, _: Call, params: OneSymbol) -> InstrumentAnswer:
         account = self._asking.account(params.account, "master")
-        return InstrumentAnswer(self._parts.desk.instrument(account, params.symbol))
+        instrument = self._parts.desk.instrument(account, params.symbol)
+        brokers = listings(self._parts.accounts.values(), instrument)
+        return InstrumentAnswer(instrument, brokers, disagreements(brokers))
 
     async def search(self, _: Call, params: Search) -> Found:
         account = self._asking.account(params.account, "master")
@@ -261,7 +268,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         ),
         (
             "instrument.get",
-            "One contract: tick, lot, freeze quantity, expiry.",
+            "One contract: tick, lot, freeze quantity, expiry; what each broker calls it, and where they differ.",
             OneSymbol,
             InstrumentAnswer,
             market.get,
@@ -270,7 +277,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         ),
         (
             "instrument.search",
-            "Contracts by words and prefixes.",
+            "Contracts by what people type: words, prefixes, strikes, months; typos are mended.",
             Search,
             Found,
             market.search,

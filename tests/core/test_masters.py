@@ -4,11 +4,13 @@ from typing import Any
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from ordod.core.ports import DiskError
 from tests.core.world import (
     BEGINS,
     VIRTUAL,
+    MemoryMaster,
     World,
     answers,
     request_is,
@@ -81,3 +83,16 @@ async def test_a_disk_that_is_full_does_not_end_the_fetching() -> None:
         await until(world.is_ready)
 
         assert not fails
+
+
+async def test_names_of_two_contracts_are_told_when_the_file_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(MemoryMaster, "ambiguous", ["NSE:INFY"])
+
+    with capture_logs() as told:
+        async with running_world():
+            pass
+
+    [line] = [one for one in told if one["event"] == "names_of_two_contracts"]
+    assert (line["log_level"], line["symbols"]) == ("warning", ["NSE:INFY"])

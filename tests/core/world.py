@@ -267,6 +267,18 @@ class MemoryMaster(Master):
     def find(self, symbol: str) -> Instrument | None:
         return self.instruments.get(symbol.upper())
 
+    def candidates(self, symbol: str) -> list[Instrument]:
+        found = self.find(symbol)
+        return [found] if found else []
+
+    @property
+    def ambiguous(self) -> list[str]:
+        return []
+
+    def by_isin(self, exchange: Exchange, isin: str) -> list[Instrument]:
+        rows = self.instruments.values()
+        return [row for row in rows if (row.exchange, row.isin) == (exchange, isin)]
+
     def closest(self, symbol: str) -> list[str]:
         return [known for known in self.instruments if known[:6] == symbol[:6]][:5]
 

@@ -1,5 +1,6 @@
 """Instrument tables on a real disk: whole or not at all, the old one until then, damage never believed."""
 
+import resource
 import stat
 import threading
 import tracemalloc
@@ -130,6 +131,54 @@ async def test_a_contract_listed_twice_is_one(tmp_path: Path) -> None:
     assert master.find("NSE:INFY") == INFY
 
 
+async def test_a_name_of_two_contracts_tells_both(tmp_path: Path) -> None:
+    twin = replace(INFY, broker_symbol="INFY-W1", instrument_token="1")
+    master = await loaded(tmp_path, INFY, twin, TCS)
+
+    for name in ("NSE:INFY", "NSE:INFY-EQ", "NSE:INFY-W1"):
+        assert master.find(name) is None
+        assert master.candidates(name) == [INFY, twin]
+    assert master.ambiguous == ["NSE:INFY"]
+    assert master.candidates("NSE:TCS") == [TCS]
+    assert master.by_broker_symbol(Exchange.NSE, "INFY-W1") == twin
+
+
+async def test_two_contracts_behind_one_token_are_neither_taken(tmp_path: Path) -> None:
+    block = replace(INFY, symbol="NSE:INFY-BL")
+    elsewhere = replace(INFY, symbol="BSE:INFY", exchange=Exchange.BSE)
+    master = await loaded(tmp_path, INFY, block, elsewhere, TCS)
+
+    assert master.find("NSE:INFY") is master.find("NSE:INFY-BL") is None
+    assert master.candidates("NSE:INFY") == [INFY, block]
+    assert len(master.ambiguous) == 1
+    assert master.find("BSE:INFY") == elsewhere
+
+
+async def test_contracts_without_a_token_are_not_one(tmp_path: Path) -> None:
+    infy, tcs = replace(INFY, instrument_token=""), replace(TCS, instrument_token="")
+    master = await loaded(tmp_path, infy, tcs)
+
+    assert (master.find("NSE:INFY"), master.ambiguous) == (infy, [])
+
+
+async def test_another_series_is_not_found_by_the_share_s_name(tmp_path: Path) -> None:
+    series = replace(INFY, symbol="NSE:INFY-BE", broker_symbol="INFY")
+    master = await loaded(tmp_path, series)
+
+    assert master.find("NSE:INFY") is None
+    assert "NSE:INFY-BE" in master.closest("NSE:INFY")
+    assert master.by_broker_symbol(Exchange.NSE, "INFY") == series
+
+
+async def test_a_security_is_found_by_its_isin(tmp_path: Path) -> None:
+    infy = replace(INFY, isin="INE009A01021")
+    series = replace(infy, symbol="NSE:INFY-BE", instrument_token="2")
+    master = await loaded(tmp_path, infy, series, TCS)
+
+    assert master.by_isin(Exchange.NSE, "INE009A01021") == [infy, series]
+    assert master.by_isin(Exchange.BSE, "INE009A01021") == []
+
+
 async def test_a_name_of_ours_is_looked_for_before_the_broker_s(tmp_path: Path) -> None:
     ours = equity("A-EQ", "1")
     theirs = equity("A", "2")
@@ -154,6 +203,7 @@ instruments = st.builds(
     freeze_quantity=st.none() | st.integers(1, 2**62),
     lower_circuit=st.none() | st.decimals(0, 10**6, places=2),
     upper_circuit=st.none() | st.decimals(0, 10**6, places=2),
+    isin=st.none() | st.just("INE009A01021"),
 )
 
 
@@ -283,6 +333,25 @@ async def test_a_disk_that_says_no_is_a_disk_error_and_the_old_one_serves(tmp_pa
         await tables.load("banyan", Broker(TCS), b"", TUESDAY)
 
     assert tables.master("banyan").find("NSE:INFY") == INFY
+
+
+async def test_a_disk_that_fills_up_is_a_disk_error_and_leaves_the_old_one(tmp_path: Path) -> None:
+    tables = tables_in(tmp_path)
+    await tables.load("banyan", Broker(INFY), b"", MONDAY)
+    many = Broker()
+    many.instruments = (option(strike) for strike in range(20_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, before[1]))
+    try:
+        with pytest.raises(DiskError):
+            await tables.load("banyan", many, b"", TUESDAY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert tables.master("banyan").find("NSE:INFY") == INFY
+    assert tables_in(tmp_path).master("banyan").loaded_on == MONDAY
+    assert _files(tmp_path) == ["banyan.json", "banyan.sqlite"]
 
 
 # The next start

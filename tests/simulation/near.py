@@ -291,6 +291,18 @@ class _MemoryMaster(Master):
     def find(self, symbol: str) -> Instrument | None:
         return self.rows.get(symbol)
 
+    def candidates(self, symbol: str) -> list[Instrument]:
+        found = self.find(symbol)
+        return [found] if found else []
+
+    @property
+    def ambiguous(self) -> list[str]:
+        return []
+
+    def by_isin(self, exchange: Exchange, isin: str) -> list[Instrument]:
+        rows = self.rows.values()
+        return [row for row in rows if (row.exchange, row.isin) == (exchange, isin)]
+
     def closest(self, symbol: str) -> list[str]:
         return sorted(self.rows)[:1]
 

@@ -3,6 +3,7 @@
 Names are made of the columns: underlying, expiry, strike, and the type at the end of the broker's symbol.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -29,6 +30,7 @@ __all__ = ["is_master", "parse"]
 INDEX = "AMXIDX"
 INDEX_EXCHANGE = {"NSE": Exchange.NSE_INDEX, "BSE": Exchange.BSE_INDEX}
 CASH = frozenset({Exchange.NSE, Exchange.BSE})
+SERIES = re.compile(r"-[A-Z0-9]{1,2}$")  # angelone.md 8: behind every name of NSE's cash market
 EQUITY_SERIES = "-EQ"  # other series (-BE, -SM) are other lines of the share and keep their names
 PAISE = 100
 CURRENCY_STRIKE = 10_000_000  # angelone.md 8: of OPTCUR and OPTIRC
@@ -100,7 +102,9 @@ def _contract(row: MasterRow) -> Instrument | None:
     return None
 
 
-def _share(row: MasterRow, exchange: Exchange) -> Instrument:
+def _share(row: MasterRow, exchange: Exchange) -> Instrument | None:
+    if exchange is Exchange.NSE and not SERIES.search(row.symbol):
+        return None  # a share, a warrant or a bond of this name: the row does not say
     name = row.symbol.removesuffix(EQUITY_SERIES) if exchange is Exchange.NSE else row.symbol
     return Instrument(
         exchange=exchange,

@@ -24,6 +24,7 @@ from ordod.adapter import (
     contract_size,
     decimal,
     derivative_symbol,
+    isin,
     ist_date,
     units,
 )
@@ -46,6 +47,7 @@ COLUMNS = (
     "TICK_SIZE",
 )
 OPTIONAL = (
+    "ISIN",
     "SM_FREEZE_QTY",
     "SM_LOWER_LIMIT",
     "SM_UPPER_LIMIT",
@@ -140,8 +142,10 @@ def _share(exchange: Exchange, row: dict[str, str]) -> Instrument | None:
     """Of NSE the series other than EQ stand in the name, as elsewhere: the same share may be listed in several."""
     if row["INSTRUMENT"] != "EQUITY":
         return None
-    ticker, series = _ticker(row), row["SERIES"]
-    is_plain = exchange is Exchange.BSE or series in {"EQ", *NO_NAME}
+    ticker, series = _ticker(row), row["SERIES"].strip()
+    if exchange is Exchange.NSE and series in NO_NAME:
+        return None  # a share, a warrant or a bond of this name: the row does not say
+    is_plain = exchange is Exchange.BSE or series == "EQ"
     return Instrument(
         exchange=exchange,
         symbol=f"{exchange}:{ticker}" if is_plain else f"{exchange}:{ticker}-{series}",
@@ -154,6 +158,7 @@ def _share(exchange: Exchange, row: dict[str, str]) -> Instrument | None:
         freeze_quantity=_freeze(row),
         lower_circuit=_limit(row, "SM_LOWER_LIMIT"),
         upper_circuit=_limit(row, "SM_UPPER_LIMIT"),
+        isin=isin(row.get("ISIN", "")),
     )
 
 

@@ -20,6 +20,7 @@ from ordod.adapter import (
     contract_size,
     decimal,
     derivative_symbol,
+    isin,
 )
 
 __all__ = ["is_master", "parse"]
@@ -72,6 +73,7 @@ def _contract(cells: list[str]) -> Instrument | None:
             tick_size=_decimal(tick),
             lot_size=None if is_index else int(lot),
             name=name,
+            isin=None if is_index else isin(cells[5]),
         )
     except (BrokerError, ValueError, OverflowError, OSError):
         return None

@@ -1,11 +1,11 @@
 """Upstox's instrument file: one JSON array of all exchanges, gzipped, made each morning (upstox.md 8).
 
-The text is tens of MB. It is cut into rows without being turned into objects; each row is read when it is asked for, into
-a struct that skips what we have no use for. Names are made of the fields; Upstox's own symbol is never taken apart.
+The text is tens of MB, unpacked and cut into rows a piece at a time; each row is read into a struct that skips what we have
+no use for. Names are made of the fields; Upstox's own symbol is never taken apart.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -24,12 +24,16 @@ from ordod.adapter import (
     contract_size,
     decimal,
     derivative_symbol,
+    isin,
 )
 
 __all__ = ["is_master", "parse"]
 
 GZIP = b"\x1f\x8b"
 TEXT_MAX = 256 << 20  # bytes unpacked; what is larger is no instrument file
+PIECE = 64 << 10
+ROW_MAX = 16 << 10  # bytes; they have 500
+SPACE = b" \t\r\n"
 INDICES = frozenset({Exchange.NSE_INDEX, Exchange.BSE_INDEX})
 OF_TABLE = frozenset({Exchange.MCX, Exchange.CDS, Exchange.BCD})  # the contract size is the table's
 
@@ -49,6 +53,7 @@ class Row(Struct):
     underlying_symbol: str | None = None
     asset_symbol: str | None = None
     freeze_quantity: Decimal | None = None
+    isin: str | None = None
 
 
 _ROW = msgspec.json.Decoder(Row, strict=False)
@@ -60,37 +65,81 @@ def is_master(content: bytes) -> bool:
 
 
 def parse(content: bytes) -> Iterator[Instrument]:
-    """The contracts of the file, lazily.
+    """The contracts of the file, lazily: the text is unpacked and cut a piece at a time.
 
     Left out: other segments (NSE_COM, the world's indices), derivatives that name no underlying, rows that cannot be read.
 
     Raises:
-        BrokerError: UNREADABLE: no such file, or not one contract could be read.
+        BrokerError: UNREADABLE: no such file, cut short, or not one contract could be read.
     """
+    count = 0
     try:
-        rows = msgspec.json.decode(_text(content), type=list[msgspec.Raw])
+        for row in _rows(_text(content)):
+            instrument = _contract(row)
+            if instrument:
+                count += 1
+                yield instrument
     except (zlib.error, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise BrokerError(Fault.UNREADABLE, f"instrument file: {error}") from None
-    count = 0
-    for raw in rows:
-        instrument = _contract(raw)
-        if instrument:
-            count += 1
-            yield instrument
     if not count:
         raise BrokerError(Fault.UNREADABLE, "instrument file without a single contract")
 
 
-def _text(content: bytes) -> bytes:
+def _text(content: bytes) -> Iterator[bytes]:
+    """The text in pieces, never whole."""
     if not content.startswith(GZIP):
-        return content
-    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    text = unpacker.decompress(content, TEXT_MAX)
+        for place in range(0, len(content), PIECE):
+            yield content[place : place + PIECE]
+        return
+    unpacker, size = zlib.decompressobj(16 + zlib.MAX_WBITS), 0
+    for place in range(0, len(content), PIECE):
+        packed = content[place : place + PIECE]
+        while packed and not unpacker.eof:
+            piece = unpacker.decompress(packed, PIECE)
+            packed = unpacker.unconsumed_tail
+            size += len(piece)
+            if size > TEXT_MAX:
+                raise BrokerError(
+                    Fault.UNREADABLE, f"instrument file of more than {TEXT_MAX} bytes"
+                )
+            yield piece
+    yield unpacker.flush()
     if not unpacker.eof:
-        raise BrokerError(
-            Fault.UNREADABLE, f"instrument file cut short, or of more than {TEXT_MAX} bytes"
-        )
-    return text
+        raise BrokerError(Fault.UNREADABLE, "instrument file cut short")
+
+
+def _rows(text: Iterable[bytes]) -> Iterator[msgspec.Raw]:
+    """Each object of the array as its bytes."""
+    held, expected = b"", b"["
+    for piece in text:
+        held += piece
+        place = 0
+        while (start := held.find(b"{", place)) >= 0:
+            row, end = _row_at(held, start)
+            if row is None:
+                break
+            if held[place:start].strip(SPACE) != expected:
+                raise BrokerError(Fault.UNREADABLE, "instrument file: not an array of objects")
+            yield row
+            place, expected = end, b","
+        held = held[place:]
+    if held.strip(SPACE) != b"]":
+        raise BrokerError(Fault.UNREADABLE, "instrument file: no end of the array")
+
+
+def _row_at(held: bytes, start: int) -> tuple[msgspec.Raw | None, int]:
+    """The object that begins here and where it ends; None where its end has not come yet."""
+    end = held.find(b"}", start) + 1
+    while end:
+        try:
+            return msgspec.json.decode(held[start:end], type=msgspec.Raw), end
+        except msgspec.DecodeError as error:  # the brace stands in a text, or ends an object within
+            if end - start > ROW_MAX:
+                raise BrokerError(Fault.UNREADABLE, f"instrument file: {error}") from None
+        end = held.find(b"}", end) + 1
+    if len(held) - start > ROW_MAX:
+        raise BrokerError(Fault.UNREADABLE, f"instrument file: a row of more than {ROW_MAX} bytes")
+    return None, start
 
 
 def _contract(raw: msgspec.Raw) -> Instrument | None:
@@ -126,9 +175,11 @@ def _index(row: Row, exchange: Exchange) -> Instrument:
     )
 
 
-def _share(row: Row, exchange: Exchange, tick: Decimal) -> Instrument:
+def _share(row: Row, exchange: Exchange, tick: Decimal) -> Instrument | None:
     """NSE's series other than EQ stand behind the name, as the exchange writes them: `NSE:SOFTTECH-BE`."""
     series = row.instrument_type
+    if not series:
+        return None  # a share, a warrant or a bond of this name: the row does not say
     has_series = exchange is Exchange.NSE and series != InstrumentKind.EQUITY
     tail = f"-{series}" if has_series and not row.trading_symbol.endswith(f"-{series}") else ""
     return Instrument(
@@ -141,6 +192,7 @@ def _share(row: Row, exchange: Exchange, tick: Decimal) -> Instrument:
         lot_size=int(row.lot_size) or None,
         name=row.name,
         freeze_quantity=int(row.freeze_quantity or 0) or None,
+        isin=isin(row.isin or ""),
     )
 
 

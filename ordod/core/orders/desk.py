@@ -10,7 +10,7 @@ A send runs in a task of its own: a caller who stops waiting changes nothing, an
 waits for the same answer.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -264,6 +264,9 @@ class Desk:
             )
         instrument = account.master.find(symbol)
         if instrument is None:
+            several = account.master.candidates(symbol)
+            if len(several) > 1:
+                raise _ambiguous(account, symbol, several)
             closest = account.master.closest(symbol)
             hint = f"; near: {', '.join(closest)}" if closest else ""
             raise OrdoError(
@@ -574,3 +577,16 @@ def new_order(
     if terms.market_protection is None and terms.type in (OrderType.MARKET, OrderType.SL_M):
         fields["market_protection"] = account.rules.market_protection
     return NewOrder(**fields)
+
+
+def _ambiguous(account: Account, symbol: str, several: Sequence[Instrument]) -> OrdoError:
+    names = ", ".join(
+        f"{one.symbol} ({one.broker_symbol}, {one.instrument_token})" for one in several
+    )
+    return OrdoError(
+        Kind.UNKNOWN_INSTRUMENT,
+        f"{account.spec.name} lists {len(several)} contracts that {symbol!r} may stand for: {names}; neither is taken",
+        field="symbol",
+        value=symbol,
+        closest=list(dict.fromkeys(one.symbol for one in several)),
+    )

@@ -152,3 +152,16 @@ def test_contracts_come_one_by_one() -> None:
 
     assert isinstance(read, Iterator)
     assert next(read).symbol == "NSE:SBIN"
+
+
+def test_a_row_of_nse_without_a_series_is_no_share() -> None:
+    found = parsed(SHARE | {"symbol": "SBIN", "token": "1"}, SHARE)
+
+    assert [(one.symbol, one.instrument_token) for one in found] == [("NSE:SBIN", "3045")]
+
+
+@pytest.mark.parametrize("series", ["BE", "BZ", "SM", "ST", "W1", "N3", "GB", "E1"])
+def test_another_series_keeps_its_name(series: str) -> None:
+    [found] = parsed(SHARE | {"symbol": f"SBIN-{series}"})
+
+    assert found.symbol == f"NSE:SBIN-{series}"

@@ -54,6 +54,7 @@ def test_a_share_has_ticker_company_tick_and_circuit_limits() -> None:
         name="TATA CONSULTANCY SERV LT",
         lower_circuit=Decimal(3011),
         upper_circuit=Decimal(3680),
+        isin="INE467B01029",
     )
 
 
@@ -138,3 +139,13 @@ def test_what_is_no_file_is_not_taken_for_one(answer: HttpResponse) -> None:
 
     assert error is not None
     assert error.fault is Fault.UNREADABLE
+
+
+@pytest.mark.parametrize("series", ["", "NA"])
+def test_a_row_of_nse_that_does_not_tell_its_series_is_no_share(series: str) -> None:
+    row = b"NSE,E,11536,INE467B01029,EQUITY,,TCS,TATA,TCS,ES,%b,1.0,,,,10.0000,NA,N,NA,A,4.0,0,0,0"
+    other = b"NSE,E,13,INE000000013,EQUITY,,ABB,ABB,ABB,ES,EQ,1.0,,,,50.0000,NA,N,NA,A,4.0,0,0,0"
+
+    content = b"\n".join([HEADER, row % series.encode(), other])
+
+    assert list(parsed(content)) == ["NSE:ABB"]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ordo_adapters.upstox import UPSTOX
 from ordod.adapter import BrokerError, Exchange, Fault, Instrument, InstrumentKind
@@ -154,3 +156,48 @@ def test_a_file_of_tens_of_megabytes_takes_little_more_memory_than_its_text() ->
 
     assert count == 8_000
     assert peak < 3 * len(text)
+
+
+def test_a_row_of_nse_without_a_series_is_no_share_and_an_isin_is_told() -> None:
+    found = parsed(ROWS[0] | {"instrument_type": ""}, ROWS[1])
+
+    assert [(one.symbol, one.isin) for one in found] == [("NSE:RELIANCE", "INE002A01018")]
+
+
+@pytest.mark.parametrize("series", ["BE", "BZ", "SM", "ST", "W1", "N3", "GB", "E1"])
+def test_another_series_stands_in_the_name(series: str) -> None:
+    [found] = parsed(ROWS[0] | {"instrument_type": series})
+
+    assert found.symbol == f"NSE:SBIN-{series}"
+
+
+@given(
+    st.lists(st.text(alphabet='{}[],"\\\\aé ', max_size=12), min_size=1, max_size=8), st.booleans()
+)
+def test_rows_are_cut_where_they_end_whatever_stands_in_them(
+    names: list[str], is_packed: bool
+) -> None:
+    more = {"later": {"nested": [{"deep": "}"}]}}
+    rows = [ROWS[0] | {"name": name, "pad": "x" * 9000} | more for name in names]
+    text = json.dumps(rows, ensure_ascii=False).encode()
+
+    found = UPSTOX.parse_master(gzip.compress(text) if is_packed else text, ON)
+
+    assert [one.name for one in found] == names
+
+
+@pytest.mark.parametrize(
+    "text", ["[{}", "[{},,{}]", "[{} {}]", "[{}[{}]", "{}]", "[{", '[{"a":"}"', "[{}]]"]
+)
+def test_what_is_no_array_of_rows_is_unreadable(text: str) -> None:
+    content = text.replace("{}", json.dumps(ROWS[0])).encode()
+
+    with pytest.raises(BrokerError) as raised:
+        list(UPSTOX.parse_master(content, ON))
+
+    assert raised.value.fault is Fault.UNREADABLE
+
+
+def test_a_row_without_end_is_unreadable_before_it_fills_the_memory() -> None:
+    with pytest.raises(BrokerError, match="a row of more than"):
+        list(UPSTOX.parse_master(b'[{"name":"' + b"x" * 10**6, ON))
