@@ -58,6 +58,9 @@ class WebsocketSide:
         opened = self._sim.open_feed(request, self._now())
         if isinstance(opened, Answer):
             refusal = self._protocol.reject(opened.status, opened.body.decode("utf-8", "replace"))
+            for name, value in opened.headers:
+                refusal.headers.pop(name, None)  # the type of its body was guessed
+                refusal.headers[name] = value
             self._protocol.send_response(refusal)
         else:
             self._protocol.send_response(self._protocol.accept(handshake))
