@@ -117,12 +117,11 @@ class _Followed:
     `size`: units of one of Upstox's quantities; None: not known, and quantities are left out.
     """
 
-    __slots__ = ("average", "day", "has_oi", "last", "mode", "oi", "size", "symbol", "totals", "volume")  # fmt: skip
+    __slots__ = ("average", "day", "last", "mode", "oi", "size", "symbol", "totals", "volume")  # fmt: skip
 
     def __init__(self, instrument: Instrument, mode: Mode) -> None:
         self.symbol = instrument.symbol
         self.size = instrument.lot_size if instrument.exchange is Exchange.MCX else 1
-        self.has_oi = instrument.expiry is not None
         self.mode = mode
         self.last: _Last | None = None
         self.day: tuple[Decimal | None, ...] = (None, None, None)  # open, high, low
@@ -160,7 +159,7 @@ class _Followed:
             high_price=self.day[1],
             low_price=self.day[2],
             close_price=close,
-            oi=self._units(self.oi) if self.has_oi else None,
+            oi=self._units(self.oi),
         )
 
     def _units(self, quantity: int | None) -> int | None:

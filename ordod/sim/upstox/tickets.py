@@ -44,7 +44,9 @@ class Tickets:
             at=now,
         )
         query = urlencode({"requestId": self._accounts.text(12), "code": code})
-        return f"{self._scheme()}://{request.headers.get('host', 'localhost')}{PATHS[stream]}?{query}"
+        return (
+            f"{self._scheme()}://{request.headers.get('host', 'localhost')}{PATHS[stream]}?{query}"
+        )
 
     def take(self, request: Request, now: datetime) -> Ticket | None:
         """What this address opens; None where it opens nothing, or nothing any more."""

@@ -135,6 +135,32 @@ def test_upstox_names_the_address_and_it_is_used_as_it_is_without_the_token() ->
     assert prices.request == updates.request == StreamRequest(address)
 
 
+@pytest.mark.parametrize(
+    "address", ["", "https://api.upstox.com/feed", "wss://", "/feed", "wss:feed"]
+)
+def test_an_address_that_opens_no_stream_is_refused(address: str) -> None:
+    answer = json.dumps({"status": "success", "data": {"authorizedRedirectUri": address}}).encode()
+
+    for connect in (UPSTOX.connect_stream, UPSTOX.connect_updates):
+        played = suite.play(connect(SAMPLES.session), [HttpResponse(200, (), answer)])
+
+        assert played.error is not None
+        assert played.error.fault is Fault.UNREADABLE
+
+
+def test_a_dead_session_is_told_when_it_asks_for_an_address() -> None:
+    (refusal, *_) = [one for one in SAMPLES.of("connect_stream") if one.fault is Fault.AUTH_EXPIRED]
+    (answer,) = refusal.answers
+    assert not isinstance(answer, str)
+    body = json.dumps(answer.json).encode()
+
+    for connect in (UPSTOX.connect_stream, UPSTOX.connect_updates):
+        played = suite.play(connect(SAMPLES.session), [HttpResponse(answer.status, (), body)])
+
+        assert played.error is not None
+        assert played.error.fault is Fault.AUTH_EXPIRED
+
+
 # What we say (9.2)
 
 
@@ -301,12 +327,14 @@ def test_a_feed_that_is_spoilt_in_part_changes_nothing() -> None:
         ltpc() + b"\0\0",
         ltpc() + varint(9 << 3) + b"\xff" * 10 + b"\1",
         ltpc() + varint(9 << 3) + b"\xff" * 9 + b"\x02",
+        ltpc() + varint(9 << 3) + b"\x80" * 10 + b"\0",
+        varint(1 << 32 | 1) + b"\0" * 8,
         ltpc()[:-1],
         ltpc() + varint(9 << 3) + b"\x80",
         ltpc() + varint(9 << 3 | 5) + b"\0\0\0",
     ],
     ids=["another wire type", "twice", "a group", "a wire type that there is not", "field 0", "11 bytes of a number",
-         "65 bits", "cut in a double", "cut in a number", "cut in four bytes"],
+         "65 bits", "ten bytes of nothing", "a field of more than 29 bits", "cut in a double", "cut in a number", "cut in four bytes"],
 )  # fmt: skip
 def test_a_message_that_is_no_protobuf_of_ours_is_not_read(inner: bytes) -> None:
     assert one_bad(framed(entry(field(1, inner))))
