@@ -313,7 +313,10 @@ class UpstoxUpdates(UpdateStream):
 
 def named_address(address: str) -> StreamRequest:
     """What opens a stream at the address that Upstox named; the code in it works once (9.1)."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # half an IPv6 address
+        parts = urlsplit("")
     if parts.scheme not in ("wss", "ws") or not parts.netloc:
         raise BrokerError(Fault.UNREADABLE, "no address of a stream")
     return StreamRequest(address)

@@ -136,7 +136,7 @@ def test_upstox_names_the_address_and_it_is_used_as_it_is_without_the_token() ->
 
 
 @pytest.mark.parametrize(
-    "address", ["", "https://api.upstox.com/feed", "wss://", "/feed", "wss:feed"]
+    "address", ["", "https://api.upstox.com/feed", "wss://", "/feed", "wss:feed", "wss://["]
 )
 def test_an_address_that_opens_no_stream_is_refused(address: str) -> None:
     answer = json.dumps({"status": "success", "data": {"authorizedRedirectUri": address}}).encode()
