@@ -7,6 +7,7 @@ from datetime import datetime
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Request as Handshake
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from ordod.sim.broker import BrokerSim
@@ -84,7 +85,7 @@ class WebsocketSide:
         if self._breaks != self._sim.feed_faults.breaks:
             self._transport.abort()
             return
-        if self._feed is not None:
+        if self._feed is not None and self._protocol.state is State.OPEN:  # it may be leaving
             now = self._now()
             if self._feed.is_over(now):
                 self._feed = None

@@ -317,3 +317,15 @@ async def test_a_client_follows_to_its_address_and_a_broken_line_wants_another(h
     assert refused.value.response.status_code == 403
     assert dead.value.response.status_code == 401
     assert dead.value.response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.anyio
+async def test_a_client_that_leaves_while_there_is_something_to_say_is_let_go(hand: Hand) -> None:
+    clock = Clock(hand.now, standing=True)
+    async with serving(hand.sim, clock=clock) as server:
+        bearer = {"Authorization": f"Bearer {hand.token}"}
+        address = f"{server.url.replace('http', 'ws')}{PORTFOLIO}"
+        async with connect(address, additional_headers=bearer, proxy=None) as client:
+            hand.place()
+
+    assert client.close_code == 1000
