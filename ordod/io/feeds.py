@@ -42,8 +42,8 @@ class WebsocketFeeds:
         self._tls = tls
 
     async def open(self, spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> Feed:
-        scheme, _, rest = _root(spec, settings, request).partition("://")
-        address = f"{SCHEMES[scheme]}://{rest.rstrip('/')}{_target(request)}"
+        scheme, _, rest = _address(spec, settings, request).partition("://")
+        address = f"{SCHEMES[scheme]}://{rest}"
         if SCHEMES[scheme] == "wss" and self._tls is None:
             self._tls = tls_context()
         source = settings.source_address
@@ -96,19 +96,16 @@ class WebsocketFeed(Feed):
             await self._connection.close()
 
 
-def _root(spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> str:
-    """The host's address. One that the broker named is no less protected than the configured ones."""
+def _address(spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> str:
+    """The whole of it. One that the broker named is no less protected than the configured ones, and stays to the letter."""
+    target = request.target()
     if "://" not in request.host:
-        return settings.urls[request.host]
+        root = settings.urls[request.host].rstrip("/")
+        return f"{root}{target}" if target.startswith("/") else f"{root}/{target}"
     is_plain = any(url.startswith("http://") for url in settings.urls.values())
     if not request.host.startswith("wss://") and not is_plain:
         raise FeedLost(f"{spec.name} named an address for its stream that is not wss://")
-    return request.host
-
-
-def _target(request: StreamRequest) -> str:
-    target = request.target()
-    return target if target.startswith("/") else f"/{target}"
+    return f"{request.host}{target}"
 
 
 def _words(error: ConnectionClosed) -> str:

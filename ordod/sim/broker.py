@@ -91,6 +91,7 @@ class BrokerSim(ABC):
         )
         self.paper = Paper(self.listed, seed=options.seed, cash=options.cash, hours=options.hours)
         self.feed_faults = FeedFaults()
+        self.feed_scheme = "ws"  # how its streams are reached; the server knows
         self.requests: list[Seen] = []
         self._late: list[_Late] = []
         self._copies: dict[tuple[str, str], Answer] = {}  # what each reader was last told

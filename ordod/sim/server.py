@@ -170,6 +170,7 @@ async def serving(
     listening = Listening(sim, Control(sim, clock), clock)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(listening), "127.0.0.1", port, ssl=tls)
+    sim.feed_scheme = "wss" if tls else "ws"
     listening.port = server.sockets[0].getsockname()[1]
     listening.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.port}"
     mover = asyncio.create_task(_move(listening))

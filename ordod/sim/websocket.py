@@ -7,6 +7,7 @@ from datetime import datetime
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Request as Handshake
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from ordod.sim.broker import BrokerSim
@@ -58,6 +59,9 @@ class WebsocketSide:
         opened = self._sim.open_feed(request, self._now())
         if isinstance(opened, Answer):
             refusal = self._protocol.reject(opened.status, opened.body.decode("utf-8", "replace"))
+            for name, value in opened.headers:
+                refusal.headers.pop(name, None)  # the type of its body was guessed
+                refusal.headers[name] = value
             self._protocol.send_response(refusal)
         else:
             self._protocol.send_response(self._protocol.accept(handshake))
@@ -81,7 +85,7 @@ class WebsocketSide:
         if self._breaks != self._sim.feed_faults.breaks:
             self._transport.abort()
             return
-        if self._feed is not None:
+        if self._feed is not None and self._protocol.state is State.OPEN:  # it may be leaving
             now = self._now()
             if self._feed.is_over(now):
                 self._feed = None

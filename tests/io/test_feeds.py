@@ -92,6 +92,17 @@ async def test_frames_go_both_ways_as_they_are() -> None:
     assert request.headers["User-Agent"].startswith("ordod/")
 
 
+@pytest.mark.parametrize("target", ["/feeds?requestId=1&code=a%2Fb/", "/feeds/", "/?code=x", "/"])
+async def test_an_address_that_the_broker_named_is_asked_for_to_the_letter(target: str) -> None:
+    async with broker(Far()) as far:
+        named = StreamRequest(far.url.replace("http", "ws") + target)
+
+        feed = await WebsocketFeeds().open(PAPER.spec, settings(far.url), named)
+
+        assert far.requests[0].path == target
+        await feed.aclose()
+
+
 async def test_a_refusal_tells_its_status_and_no_token() -> None:
     far = Far()
     far.answer = (403, {})

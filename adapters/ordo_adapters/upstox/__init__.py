@@ -15,6 +15,7 @@ from typing import Any
 from ordo_adapters.upstox.login import headers, login, profile_request
 from ordo_adapters.upstox.master import is_master, parse
 from ordo_adapters.upstox.rows import (
+    AuthorizeAnswer,
     Candles,
     ConvertAnswer,
     FundsAnswer,
@@ -41,6 +42,7 @@ from ordo_adapters.upstox.rows import (
     read_quote,
     read_trade,
 )
+from ordo_adapters.upstox.stream import UpstoxStream, UpstoxUpdates, named_address
 from ordo_adapters.upstox.tables import (
     AUTOMATIC_PROTECTION,
     CANDLES,
@@ -92,6 +94,9 @@ from ordod.adapter import (
     Quote,
     Rows,
     Session,
+    Stream,
+    StreamRequest,
+    UpdateStream,
     Variety,
     decimal,
     read_rows,
@@ -354,6 +359,25 @@ class Upstox(Adapter):
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
         """The file is today's, whatever `on` is."""
         return parse(content)
+
+    # Streams
+
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        """GET /v3/feed/market-data-feed/authorize names an address for one connection (upstox.md 9.1)."""
+        response = yield _get("/v3/feed/market-data-feed/authorize", session)
+        return named_address(read(response, AuthorizeAnswer).address)
+
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        return UpstoxStream()
+
+    def connect_updates(self, session: Session) -> Dialogue[StreamRequest]:
+        """GET /v2/feed/portfolio-stream-feed/authorize: of orders alone (upstox.md 9.5)."""
+        query = (("update_types", "order"),)
+        response = yield _get("/v2/feed/portfolio-stream-feed/authorize", session, query=query)
+        return named_address(read(response, AuthorizeAnswer).address)
+
+    def updates(self, session: Session, instruments: Instruments) -> UpdateStream:
+        return UpstoxUpdates(instruments)
 
     # Shared by two operations
 

@@ -57,6 +57,7 @@ from ordod.adapter import (
 )
 
 __all__ = [
+    "AuthorizeAnswer",
     "Candles",
     "ConvertAnswer",
     "FundsAnswer",
@@ -73,6 +74,7 @@ __all__ = [
     "TradeRow",
     "data_of",
     "lot_of",
+    "masked",
     "read",
     "read_bare",
     "read_candle",
@@ -113,7 +115,7 @@ def _refusal(response: HttpResponse, envelope: Any, *, writes: bool = False) -> 
     match envelope:
         case {"status": "error", "errors": [{"message": str(message), **first}, *_]}:
             code = first.get("error_code") or first.get("errorCode")  # the second will vanish
-            code, words = code if isinstance(code, str) else "", _TOKEN.sub("***", message)
+            code, words = code if isinstance(code, str) else "", masked(message)
             if writes and WRITE_FAULTS.find(response.status, code, words):
                 return WRITE_FAULTS.error(response.status, code, words)
             return FAULTS.error(response.status, code, words)
@@ -123,6 +125,11 @@ def _refusal(response: HttpResponse, envelope: Any, *, writes: bool = False) -> 
                 row.fault if row else Fault.UNREADABLE,
                 f"HTTP {response.status} without Upstox's envelope ({len(response.body)} bytes)",
             )
+
+
+def masked(words: str) -> str:
+    """Upstox's words without what may be a token."""
+    return _TOKEN.sub("***", words)
 
 
 def read(response: HttpResponse, shape: type[T], *, writes: bool = False) -> T:
@@ -160,6 +167,17 @@ class PushAnswer(Struct):
     """`POST /v3/login/auth/token/request/{client_id}` (upstox.md 2.2)."""
 
     authorization_expiry: str  # epoch milliseconds
+
+
+class AuthorizeAnswer(Struct):
+    """`GET .../authorize` of a stream: an address for one connection, under two names (upstox.md 9.1)."""
+
+    authorized_redirect_uri: str | None = None
+    authorizedRedirectUri: str | None = None  # noqa: N815 - Upstox's
+
+    @property
+    def address(self) -> str:
+        return self.authorized_redirect_uri or self.authorizedRedirectUri or ""
 
 
 class OrderAnswer(Struct):

@@ -13,11 +13,14 @@ from ordod.adapter import (
     Faults,
     GttStatus,
     Interval,
+    Mode,
     OrderType,
     Product,
     Side,
     Status,
+    StreamLimits,
     Tag,
+    UpdateLimits,
     Validity,
     Window,
 )
@@ -45,6 +48,7 @@ __all__ = [
     "SIDE",
     "SPEC",
     "STATUS",
+    "STREAM_MODE",
     "TYPE",
     "VALIDITY",
     "WRITE_FAULTS",
@@ -83,6 +87,10 @@ SPEC = BrokerSpec(
             for count, seconds in _STANDARD
         ),
     ),
+    # 9.1: full has room for the fewest keys, and fewer where modes are mixed. Texts differ between 1, 2 and 5 connections. No
+    # heartbeat is documented, so that silence tells nothing.
+    streams=StreamLimits(instruments=1500, connections=1, frame_instruments=200),
+    updates=UpdateLimits(),
     credentials={"": ("api_key", "api_secret"), "push": ("api_key", "api_secret")},
     options={
         "redirect_uri": "the app's redirect URL, letter for letter as Upstox has it; for the login page"
@@ -210,6 +218,8 @@ INTERVAL_SPAN = {
     **dict.fromkeys((Interval.M30, Interval.H1), timedelta(days=89)),
     Interval.D1: timedelta(days=3650),
 }  # upstox.md 7.2: a month, a quarter, a decade, at their shortest
+
+STREAM_MODE = {Mode.LTP: "ltpc", Mode.QUOTE: "full", Mode.DEPTH: "full"}  # upstox.md 9.2
 
 INDEX_NAMES = {
     "NIFTY 50": "NIFTY",

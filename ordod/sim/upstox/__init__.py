@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from ordod.paper.market import Listing
 from ordod.sim.broker import BrokerSim, Options, Scope
 from ordod.sim.desk import Desk
+from ordod.sim.feeds import SimFeed
 from ordod.sim.message import Answer, Request
 from ordod.sim.orders import PLAIN, Wish
 from ordod.sim.upstox.accounts import Accounts, App, Client
 from ordod.sim.upstox.api import Api
 from ordod.sim.upstox.envelope import UpstoxError, success
 from ordod.sim.upstox.limits import Limits
+from ordod.sim.upstox.tickets import Tickets
 
 __all__ = ["App", "Client", "UpstoxSim", "made"]
 
@@ -63,6 +65,7 @@ class UpstoxSim(BrokerSim):
             Limits(enforced=options.limits),
             self.paper,
             self.desk,
+            Tickets(self.accounts, lambda: self.feed_scheme),
             keeps_hours=options.hours is not None,
         )
 
@@ -76,6 +79,9 @@ class UpstoxSim(BrokerSim):
 
     def carry_out(self, request: Request, now: datetime, wish: Wish = PLAIN) -> Answer:
         return self.api.carry_out(request, now, wish)
+
+    def let_in(self, request: Request, now: datetime) -> SimFeed | Answer:
+        return self.api.let_in(request, now)
 
     def take_in(self, listed: tuple[Listing, ...], now: datetime) -> None:
         self.api.market.take_in(listed)

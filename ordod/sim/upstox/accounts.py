@@ -84,6 +84,9 @@ class Accounts:
             raise UpstoxError.dead_token()
         return login
 
+    def lives(self, login: Login, now: datetime) -> bool:
+        return self._live.get(login.access_token) is login and now < login.expires_at
+
     def open(self, user_id: str, now: datetime) -> Login:
         """A new session; the ones before live on (upstox.md 2.5)."""
         end = datetime.combine(now.date(), SESSIONS_END, now.tzinfo)

@@ -9,19 +9,26 @@ import orjson
 from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.exchange import Refusal
 from ordod.sim.desk import Desk
+from ordod.sim.feeds import SimFeed
 from ordod.sim.message import Answer, Request
 from ordod.sim.orders import PLAIN, Booked, Wish
 from ordod.sim.upstox.accounts import Accounts, Login, profile
 from ordod.sim.upstox.envelope import UpstoxError, bare, refused, success
+from ordod.sim.upstox.feeds import MarketFeed, PortfolioFeed
 from ordod.sim.upstox.limits import Limits
 from ordod.sim.upstox.market import Market, ltp_row, ohlc_row, quote_row
 from ordod.sim.upstox.orders import order_row, read_changes, read_order, trade_row, trail
 from ordod.sim.upstox.portfolio import Portfolio
+from ordod.sim.upstox.tickets import Tickets
 
 __all__ = ["Api"]
 
 MASTER = "/market-quote/instruments/exchange/complete.json.gz"
 DIALOG = "/v2/login/authorization/dialog"
+STREAMS = {
+    "/v3/feed/market-data-feed": "market",
+    "/v2/feed/portfolio-stream-feed": "portfolio",
+}
 OPENS = time(5, 30)  # IST; until midnight
 
 
@@ -32,9 +39,18 @@ class Api:
     """
 
     def __init__(
-        self, accounts: Accounts, limits: Limits, paper: Paper, desk: Desk, *, keeps_hours: bool
+        self,
+        accounts: Accounts,
+        limits: Limits,
+        paper: Paper,
+        desk: Desk,
+        tickets: Tickets,
+        *,
+        keeps_hours: bool,
     ) -> None:
         self.accounts = accounts
+        self._paper = paper
+        self._tickets = tickets
         self.market = Market(paper.listings(), paper)
         self.desk = desk
         self.portfolio = Portfolio(paper, self.market, desk)
@@ -47,6 +63,35 @@ class Api:
             return self._answer(request, now, wish)
         except UpstoxError as refusal:
             return refusal.answer()
+
+    def let_in(self, request: Request, now: datetime) -> SimFeed | Answer:
+        """A websocket: with a session's token it is sent on to an address of its own, which lets it in without (9.1)."""
+        try:
+            if request.path in STREAMS:
+                login = self.accounts.authorised(request, now)
+                address = self._tickets.give(STREAMS[request.path], login, request, now)
+                return Answer(302, (("location", address),), b"")
+            ticket = self._tickets.take(request, now)
+            if ticket is None:
+                return Answer(403, (), b"")
+            if not self.accounts.lives(ticket.login, now):
+                raise UpstoxError.dead_token()
+        except UpstoxError as refusal:
+            return refusal.answer()
+
+        def lives(at: datetime) -> bool:
+            return self.accounts.lives(ticket.login, at)
+
+        if ticket.stream == "market":
+            return MarketFeed(self.market, self._paper, lives)
+        user, portfolio = ticket.login.user_id, self.portfolio
+        rows = {
+            "order": lambda at: self._book(user, at),
+            "position": lambda at: portfolio.positions(user, at),
+            "holding": lambda at: portfolio.holdings(user, at),
+            "gtt_order": lambda at: portfolio.gtts(user, "", at),
+        }
+        return PortfolioFeed(user, {kind: rows[kind] for kind in ticket.updates}, lives, now)
 
     def _answer(self, request: Request, now: datetime, wish: Wish) -> Answer:
         match request.method, request.segments:
@@ -94,8 +139,7 @@ class Api:
             case "GET", ["v3", "order", "gtt"]:
                 return self.portfolio.gtts(user, request.one("gtt_order_id"), now)
             case "GET", ["v2", "order", "retrieve-all"]:
-                self.portfolio.adopt(user, now)
-                return [self._row(booked) for booked in self.desk.visible(user, now)]
+                return self._book(user, now)
             case "GET", ["v2", "order", "details"]:
                 return self._row(self._one(user, request.one("order_id"), now))
             case "GET", ["v2", "order", "history"]:
@@ -154,6 +198,10 @@ class Api:
         contract = self.market.of(booked.row.symbol)
         return order_row(booked, contract, gtt=self.portfolio.released_by(booked))
 
+    def _book(self, user: str, now: datetime) -> list[dict[str, Any]]:
+        self.portfolio.adopt(user, now)
+        return [self._row(booked) for booked in self.desk.visible(user, now)]
+
     def _history(self, user: str, request: Request, now: datetime) -> list[dict[str, Any]]:
         """By id, by tag, or both."""
         order_id, tag = request.one("order_id"), request.one("tag")
@@ -200,6 +248,10 @@ class Api:
             case "DELETE", ["v2", "logout"]:
                 self.accounts.end(login)
                 return True
+            case "GET", [*_, "authorize"] if request.path.removesuffix("/authorize") in STREAMS:
+                stream = STREAMS[request.path.removesuffix("/authorize")]
+                address = self._tickets.give(stream, login, request, now)
+                return {"authorized_redirect_uri": address, "authorizedRedirectUri": address}
             case "GET", ["v2", "user", "profile"]:
                 return profile(self.accounts.clients[user])
             case "GET", ["v2", "user", "get-funds-and-margin"]:

@@ -110,6 +110,10 @@ class Market:
             raise UpstoxError.bad_key()
         return contract
 
+    def listed(self, key: str) -> Contract | None:
+        """What is quoted under this key, indices too."""
+        return self._by_key.get(key)
+
     def of(self, symbol: str) -> Contract:
         return self._by_symbol[symbol]
 

@@ -14,23 +14,31 @@ from ordod.adapter import (
     BrokerError,
     Conversion,
     Credentials,
+    DepthTick,
     Fault,
     GttLeg,
     GttStatus,
     Interval,
+    Level,
+    Mode,
     NewGtt,
     NewOrder,
     OrderChanges,
     OrderType,
     Product,
+    Quote,
     Secret,
     Side,
     Status,
+    StreamRequest,
+    Tick,
     Validity,
     Variety,
 )
 from ordod.paper.hours import MARKET_HOURS
 from ordod.sim.broker import Options
+from ordod.sim.feeds import SimFeed
+from ordod.sim.message import Answer, Request
 from ordod.sim.upstox import App, UpstoxSim
 from tests.adapters.bench import TEN, Bench
 
@@ -438,3 +446,70 @@ def test_the_instrument_file_names_what_is_listed(bench: Bench) -> None:
         assert instrument.strike == ours[symbol].strike
         if ours[symbol].lot_size:
             assert instrument.tick_size == ours[symbol].tick_size
+
+
+# Streams
+
+
+def test_prices_are_those_of_the_exchange_from_one_feed_to_the_next(bench: Bench) -> None:
+    future = next(i for i in bench.instruments if i.symbol.startswith("NFO:NIFTY") and not i.strike)
+    wanted = [future, *(bench.listed(s) for s in ("NSE:INFY", "NSE_INDEX:NIFTY", CRUDE))]
+    request = bench.run(UPSTOX.connect_stream(bench.session))
+    feed = bench.sim.open_feed(request_of(request), bench.now)
+    assert isinstance(feed, SimFeed)
+    codec = UPSTOX.stream(bench.session, bench)
+    for frame in codec.subscribe(wanted, Mode.DEPTH):
+        feed.received(frame, bench.now)
+
+    compared = 0
+    for _ in range(20):
+        bench.now += timedelta(seconds=0.25)
+        bench.sim.advance(bench.now)
+        pushed = [value for frame in feed.frames(bench.now) for value in codec.read(frame)]
+        ticks = {value.symbol: value for value in pushed if isinstance(value, Tick)}
+        depths = {value.symbol: value for value in pushed if isinstance(value, DepthTick)}
+        assert len(ticks) + len(depths) == len(pushed)
+        for symbol, tick in ticks.items():
+            quote = bench.sim.paper.quote(symbol, bench.now)
+            size = 100 if symbol == CRUDE else 1  # which is told in lots
+            assert day_of(tick, size) == day_of(quote, size)
+            compared += 1
+            if symbol in depths and quote.depth is not None:
+                depth = depths[symbol]
+                assert levels_of((depth.buy, depth.sell)) == levels_of(
+                    (quote.depth.buy, quote.depth.sell)
+                )
+    assert compared > 60
+
+
+def day_of(told: Tick | Quote, size: int) -> tuple[Any, ...]:
+    return (
+        told.symbol,
+        told.last_price,
+        (told.volume or 0) // size,
+        told.average_price and round(told.average_price, 4),
+        (told.oi or 0) // size,
+        *(told.open_price, told.high_price, told.low_price, told.close_price),
+    )
+
+
+def levels_of(sides: tuple[tuple[Level, ...], ...]) -> list[list[tuple[Decimal, int]]]:
+    return [[(level.price, level.quantity) for level in side[:5]] for side in sides]
+
+
+def request_of(request: StreamRequest) -> Request:
+    parts = urlsplit(request.host)
+    return Request.read("GET", f"{parts.path}?{parts.query}", request.headers, b"")
+
+
+def test_an_order_is_told_as_the_book_tells_it_afterwards(bench: Bench) -> None:
+    request = bench.run(UPSTOX.connect_updates(bench.session))
+    feed = bench.sim.open_feed(request_of(request), bench.now)
+    assert isinstance(feed, SimFeed)
+    codec = UPSTOX.updates(bench.session, bench)
+
+    order_id = bench.place()
+    told = [value for frame in feed.frames(bench.now) for value in codec.read(frame)]
+
+    assert told[-1] == bench.row(order_id)
+    assert bench.sim.open_feed(request_of(request), bench.now) == Answer(403, (), b"")
