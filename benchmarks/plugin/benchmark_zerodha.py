@@ -2,17 +2,16 @@
 
 `unlimited-zerodha` has no rate windows: a real account waits for them, nine orders a second, and a measurement would be of that
 wait. (The simulator is told not to count either, `--no-limits`.) `crowded-zerodha` has more instruments than the exchanges
-list, and each price that is pushed is read as one of every instrument subscribed; the simulator has a few dozen.
+list; the simulator has a few dozen.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 
 from msgspec.structs import replace
 
 from ordo_adapters.zerodha import Zerodha
-from ordo_adapters.zerodha.stream import KiteStream
-from ordod.adapter import Frame, Instrument, Instruments, Mode, Pushed, Session, Stream, Tick
+from ordod.adapter import Instrument
 
 __all__ = ["CROWDED", "UNLIMITED"]
 
@@ -29,23 +28,6 @@ class Crowded(Zerodha):
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
         """The file's own rows, and its options again under other strikes until there are enough."""
         return super().parse_master(_crowded(content), on)
-
-    def stream(self, session: Session, instruments: Instruments) -> Stream:
-        return _CrowdedStream(instruments)
-
-
-class _CrowdedStream(KiteStream):
-    def __init__(self, instruments: Instruments) -> None:
-        super().__init__(instruments)
-        self._subscribed: dict[str, None] = {}
-
-    def subscribe(self, instruments: Sequence[Instrument], mode: Mode) -> Iterable[Frame]:
-        self._subscribed |= dict.fromkeys(one.symbol for one in instruments)
-        return super().subscribe(instruments, mode)
-
-    def read(self, frame: Frame) -> Sequence[Pushed]:
-        ticks = [pushed for pushed in super().read(frame) if isinstance(pushed, Tick)]
-        return [replace(ticks[0], symbol=symbol) for symbol in self._subscribed] if ticks else []
 
 
 def _crowded(content: bytes) -> bytes:
