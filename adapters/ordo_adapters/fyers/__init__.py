@@ -37,6 +37,7 @@ from ordo_adapters.fyers.rows import (
     read_trade,
     units_in_lot,
 )
+from ordo_adapters.fyers.stream import HsmStream, hsm_key
 from ordo_adapters.fyers.tables import (
     CANDLES,
     EXCHANGE,
@@ -53,6 +54,7 @@ from ordo_adapters.fyers.tables import (
     VALIDITY,
     span_of,
 )
+from ordo_adapters.fyers.updates import OrderUpdates
 from ordod.adapter import (
     IST,
     Adapter,
@@ -86,6 +88,9 @@ from ordod.adapter import (
     Quote,
     Rows,
     Session,
+    Stream,
+    StreamRequest,
+    UpdateStream,
     Variety,
     decimal,
     read_rows,
@@ -339,6 +344,25 @@ class Fyers(Adapter):
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
         """The files are today's, whatever `on` is."""
         return parse(content)
+
+    # Streams
+
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        """HSM: the first frame says who comes (fyers.md 9.1)."""
+        yield from ()
+        hsm_key(session)
+        return StreamRequest("socket", "/hsm/v1-5/prod")
+
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        return HsmStream(hsm_key(session))
+
+    def connect_updates(self, session: Session) -> Dialogue[StreamRequest]:
+        """The order websocket (fyers.md 9.2)."""
+        yield from ()
+        return StreamRequest("socket", "/trade/v3", headers=signed(session))
+
+    def updates(self, session: Session, instruments: Instruments) -> UpdateStream:
+        return OrderUpdates(instruments)
 
 
 FYERS = Fyers()

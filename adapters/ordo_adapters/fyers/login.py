@@ -5,7 +5,6 @@ document, and a ready-made `access_token`. Nothing here is tried twice: wrong PI
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Generator
 from datetime import datetime
@@ -30,7 +29,7 @@ from ordod.adapter import (
 )
 from ordod.adapter.logins import Steps, asked, called, from_address, named, need, reveal, way_in
 
-__all__ = ["login", "profile", "signed"]
+__all__ = ["claim", "login", "profile", "signed"]
 
 AUTH_CODE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # a JWT
 
@@ -77,13 +76,17 @@ def _by_token(credentials: Credentials, token: Secret) -> LoginDialogue:
 
 
 def _end(token: Secret) -> datetime | None:
-    """`exp` of the JWT, its signature not looked at (fyers.md 2.4); None: it does not say."""
-    payload = token.reveal().split(".")[1:2]
+    """`exp` of the JWT (fyers.md 2.4); None: it does not say."""
     try:
-        said = from_json(base64.urlsafe_b64decode("".join(payload) + "=="))
-        return instant(int(said["exp"]))
-    except (binascii.Error, LookupError, TypeError, ValueError, OverflowError, OSError):
+        return instant(int(claim(token, "exp")))
+    except (LookupError, TypeError, ValueError, OverflowError, OSError):
         return None
+
+
+def claim(token: Secret, name: str) -> Any:
+    """What a JWT says of itself, its signature not looked at (fyers.md 2.4). Raises LookupError, TypeError, ValueError."""
+    payload = token.reveal().split(".")[1:2]
+    return from_json(base64.urlsafe_b64decode("".join(payload) + "=="))[name]
 
 
 def _exchange(credentials: Credentials, auth_code: str) -> Steps[Secret]:

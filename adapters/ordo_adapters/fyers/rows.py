@@ -67,6 +67,7 @@ __all__ = [
     "TradeRow",
     "envelope",
     "instant",
+    "masked",
     "order_id",
     "placed_id",
     "read",
@@ -106,14 +107,18 @@ def envelope(
         case {"s": str(word)} if word in yes and response.status == 200 and said.get("code") != 201:
             return dict(said)
         case {"s": str(), "code": int(code), **rest}:
-            message = _TOKEN.sub("***", str(rest.get("message", "")))
-            raise faults.error(response.status, str(code), message)
+            raise faults.error(response.status, str(code), masked(str(rest.get("message", ""))))
         case _:
             row = faults.find(response.status, "", "")
             raise BrokerError(
                 row.fault if row else Fault.UNREADABLE,
                 f"HTTP {response.status} without FYERS' envelope ({len(response.body)} bytes)",
             )
+
+
+def masked(words: str) -> str:
+    """FYERS' words without what may be a token."""
+    return _TOKEN.sub("***", words)
 
 
 def read(response: HttpResponse, name: str, shape: type[T], faults: Faults = FAULTS) -> T:

@@ -18,7 +18,9 @@ from ordod.adapter import (
     Product,
     Side,
     Status,
+    StreamLimits,
     Tag,
+    UpdateLimits,
     Validity,
     Window,
 )
@@ -26,10 +28,12 @@ from ordod.adapter import (
 __all__ = [
     "CANDLES",
     "CHANGED",
+    "DEAD_SESSION",
     "EXCHANGE",
     "FAULTS",
     "FOREIGN_PRODUCTS",
     "GTT_STATUS",
+    "HSM_SEGMENT",
     "INDEX_NAMES",
     "INTERVAL",
     "IN_LOTS",
@@ -58,6 +62,7 @@ SPEC = BrokerSpec(
         "data": "https://api-t1.fyers.in/data",
         "vagator": "https://api-t2.fyers.in/vagator/v2",  # the headless login (2.3)
         "files": "https://public.fyers.in/sym_details",  # 8
+        "socket": "wss://socket.fyers.in",  # 9
     },
     tag=Tag(length=20, alphabet=BASE32),  # 4.4: letters and digits, at most 30
     book_day=time(0, 0),  # no source tells when the book is emptied; midnight is the earliest
@@ -68,6 +73,10 @@ SPEC = BrokerSpec(
         Window("", count=100_000, seconds=86_400),
         Window(ORDERS, count=9, seconds=1),
     ),
+    # 9.1: 5000 feeds a connection, 1500 a frame, and the book of an instrument is a feed of its own. Whether a ping is answered
+    # there, and whether there may be a second connection, no source tells.
+    streams=StreamLimits(instruments=2500, connections=1, frame_instruments=750, keep_alive_s=10.0),
+    updates=UpdateLimits(keep_alive_s=10.0, silence_s=30.0),  # 9.2: a ping every 10 s is answered
     credentials={
         "": ("api_key", "api_secret", "redirect_uri"),
         "headless": ("api_key", "api_secret", "redirect_uri", "user_id", "pin"),
@@ -91,6 +100,17 @@ EXCHANGE = Codes(
     },
 )  # fyers.md 4.4 and 8
 IN_LOTS = frozenset({Exchange.MCX, Exchange.CDS})  # fyers.md 4.2: quantity 1 = 1 lot
+HSM_SEGMENT = {  # fyers.md 9.1
+    Exchange.NSE: "nse_cm",
+    Exchange.NSE_INDEX: "nse_cm",
+    Exchange.NFO: "nse_fo",
+    Exchange.CDS: "cde_fo",
+    Exchange.MCX: "mcx_fo",
+    Exchange.BSE: "bse_cm",
+    Exchange.BSE_INDEX: "bse_cm",
+    Exchange.BFO: "bse_fo",
+    Exchange.BCD: "bcs_fo",
+}
 
 SIDE = Codes("side", {Side.BUY: "1", Side.SELL: "-1"})
 TYPE = Codes(
@@ -147,6 +167,8 @@ def span_of(interval: Interval) -> timedelta:
     """The most that one request covers (fyers.md 7)."""
     return timedelta(days=366 if interval is Interval.D1 else 100)
 
+
+DEAD_SESSION = frozenset({"-8", "-15", "-16", "-17"})  # fyers.md 2.4; by HTTP they come with 401
 
 # What refusals mean (fyers.md 11). Sure are only those that the sheet lists with that meaning; FYERS looks at the code first and
 # says itself that texts are not stable.

@@ -18,9 +18,11 @@ from ordod.paper.hours import Hours
 from ordod.paper.market import Listing
 from ordod.sim.broker import BrokerSim, Options, Scope
 from ordod.sim.desk import Desk
+from ordod.sim.feeds import SimFeed
 from ordod.sim.fyers.accounts import Accounts, Client
 from ordod.sim.fyers.api import Api
 from ordod.sim.fyers.envelope import JSON, FyersError, success
+from ordod.sim.fyers.feeds import HsmFeed, OrderFeed
 from ordod.sim.fyers.limits import Limits
 from ordod.sim.fyers.market import Market
 from ordod.sim.message import Answer, Request
@@ -83,6 +85,24 @@ class FyersSim(BrokerSim):
 
     def carry_out(self, request: Request, now: datetime, wish: Wish = PLAIN) -> Answer:
         return self.api.carry_out(request, now, wish)
+
+    def let_in(self, request: Request, now: datetime) -> SimFeed | Answer:
+        """HSM asks nobody at the door, the order socket does: 403 for a bad token, 404 for a bad address (fyers.md 9)."""
+        match request.path:
+            case "/hsm/v1-5/prod":
+                return HsmFeed(self.market, self.paper, self.accounts.knows_key)
+            case "/trade/v3":
+                try:
+                    client = self.accounts.authorised(request, now)
+                except FyersError:
+                    return Answer(403, (), b"")
+                token = request.headers["authorization"].partition(":")[2]
+                return OrderFeed(
+                    self.api.pushed(client.fy_id),
+                    lambda at: self.accounts.living(token, at) is not None,
+                )
+            case _:
+                return Answer(404, (), b"")
 
     def advance(self, now: datetime) -> None:
         super().advance(now)

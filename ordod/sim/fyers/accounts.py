@@ -44,6 +44,7 @@ class Accounts:
         self.given = [t for one in clients for t in (one.pin, one.totp_secret, one.app_secret)]
         self._chance = chance
         self._live: dict[str, tuple[str, datetime]] = {}  # token -> user, end
+        self._keys: dict[str, str] = {}  # hsm_key -> token
         self._codes: dict[str, tuple[str, datetime]] = {}  # auth code -> user, end
         self._steps: dict[str, tuple[str, str]] = {}  # request key -> user, what comes next
         self._wrong: dict[str, int] = {}
@@ -54,10 +55,19 @@ class Accounts:
     def authorised(self, request: Request, now: datetime) -> Client:
         """Whose request it is: `Authorization: <app id>:<token>`. Raises FyersError."""
         app_id, _, token = request.headers.get("authorization", "").partition(":")
-        user, ends = self._live.get(token, ("", now))
-        if now >= ends or self.clients[user].app_id != app_id:
+        client = self.living(token, now)
+        if client is None or client.app_id != app_id:
             raise FyersError.dead_session()
-        return self.clients[user]
+        return client
+
+    def living(self, token: str, now: datetime) -> Client | None:
+        """Whose token it is."""
+        user, ends = self._live.get(token, ("", now))
+        return self.clients[user] if now < ends else None
+
+    def knows_key(self, key: str, now: datetime) -> bool:
+        """Whether a living token has this `hsm_key` (9.1)."""
+        return self.living(self._keys.get(key, ""), now) is not None
 
     def open(self, user: str, now: datetime) -> str:
         """A new token: a JWT that tells its own end."""
@@ -65,7 +75,9 @@ class Accounts:
         ends = datetime.combine(today.date(), DIES_AT, IST)
         ends += timedelta(days=today >= ends)
         claims = {"iat": int(now.timestamp()), "exp": int(ends.timestamp()), "fy_id": user}
-        token = self._jwt(claims | {"hsm_key": self._text(16)})
+        key = self._text(16)
+        token = self._keys[key] = self._jwt(claims | {"hsm_key": key})
+        self.given.append(key)
         self._live[token] = (user, ends)
         return token
 

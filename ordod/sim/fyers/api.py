@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+import orjson
+
 from ordod.domain.gtt import BrokerGtt
 from ordod.domain.orders import Status
 from ordod.paper.exchange import Exchange as Paper
 from ordod.paper.exchange import Refusal
 from ordod.sim.desk import Desk
 from ordod.sim.fyers.accounts import Accounts
-from ordod.sim.fyers.envelope import FyersError, body_of, success
+from ordod.sim.fyers.envelope import JSON, FyersError, body_of, success
 from ordod.sim.fyers.forms import (
     read_changes,
     read_conversion,
@@ -19,7 +21,7 @@ from ordod.sim.fyers.forms import (
     read_terms,
 )
 from ordod.sim.fyers.limits import Limits
-from ordod.sim.fyers.market import Market
+from ordod.sim.fyers.market import HSM_INDICES, Market
 from ordod.sim.fyers.rows import (
     GTT_WORDS,
     fund_rows,
@@ -29,6 +31,7 @@ from ordod.sim.fyers.rows import (
     position_row,
     trade_row,
 )
+from ordod.sim.fyers.updates import pushed_order, pushed_position, pushed_trade
 from ordod.sim.message import Answer, Request
 from ordod.sim.orders import PLAIN, Booked, Wish
 
@@ -75,8 +78,22 @@ class Api:
             case "GET", path if path.endswith(".csv"):
                 content = self.market.csv(path.strip("/").removesuffix(".csv"), now)
                 return None if content is None else Answer(200, CSV, content)
+            case "GET", "/index_hsm_mapping.json":
+                return Answer(200, JSON, orjson.dumps(HSM_INDICES))
+            case "POST", "/symbol-token":
+                return self._tokens(request, now)
             case _:
                 return None
+
+    def _tokens(self, request: Request, now: datetime) -> Answer:
+        """The one call that names no app beside its token (fyers.md 3). Raises FyersError."""
+        if self.accounts.living(request.headers.get("authorization", ""), now) is None:
+            raise FyersError.dead_session()
+        tickers = body_of(request).get("symbols")
+        if not isinstance(tickers, list):
+            raise FyersError.bad_input("symbols: Invalid input")
+        known, unknown = self.market.tokens([str(one) for one in tickers])
+        return success(validSymbol=known, invalidSymbol=unknown)
 
     def _call(self, request: Request, now: datetime, wish: Wish) -> Answer:
         client = self.accounts.authorised(request, now)
@@ -98,9 +115,7 @@ class Api:
                 with_refusals(lambda: self.desk.cancel(user, order_id, now, asked={}))
                 return success(1103, f"Successfully cancelled order {order_id}", id=order_id)
             case "GET", "/tradebook":
-                fills = self.desk.fills(user, now)
-                rows = [trade_row(f, b, user, self.market.of(f.symbol)) for f, b in fills]
-                return success(tradeBook=_tagged(rows, request))
+                return success(tradeBook=_tagged(self.trade_rows(user, now), request))
             case _, "/gtt/orders" | "/gtt/orders/sync":
                 return self._gtt(request, user, now)
             case _:
@@ -109,10 +124,23 @@ class Api:
     # Orders
 
     def _orders(self, request: Request, user: str, now: datetime) -> Answer:
-        rows = [self._row(booked, user) for booked in self.desk.visible(user, now)]
+        rows = self.order_rows(user, now)
         wanted = request.one("id")
         found = [row for row in rows if not wanted or row["id"] == wanted]
         return success(orderBook=_tagged(found, request))
+
+    def order_rows(self, user: str, now: datetime) -> list[dict[str, Any]]:
+        return [self._row(booked, user) for booked in self.desk.visible(user, now)]
+
+    def trade_rows(self, user: str, now: datetime) -> list[dict[str, Any]]:
+        fills = self.desk.fills(user, now)
+        return [trade_row(fill, b, user, self.market.of(fill.symbol)) for fill, b in fills]
+
+    def position_rows(self, user: str, now: datetime) -> list[dict[str, Any]]:
+        return [
+            position_row(p, self.market.of(p.symbol), self._last(p.symbol, now))
+            for p in self._paper.positions(user)
+        ]
 
     def _row(self, booked: Booked, user: str) -> dict[str, Any]:
         contract = self.market.of(booked.terms.symbol)
@@ -192,6 +220,16 @@ class Api:
             case _:
                 raise _no_route()
 
+    def pushed(self, user: str) -> dict[str, Callable[[datetime], list[dict[str, Any]]]]:
+        """What the order socket tells of this user, by kind (fyers.md 9.2)."""
+        return {
+            "orders": lambda now: [pushed_order(row) for row in self.order_rows(user, now)],
+            "trades": lambda now: [pushed_trade(row) for row in self.trade_rows(user, now)],
+            "positions": lambda now: [
+                pushed_position(row) for row in self.position_rows(user, now)
+            ],
+        }
+
     def gtts(self, user: str, now: datetime) -> list[BrokerGtt]:
         """Those of this user, and in the book whatever they released."""
         found = [gtt.row() for gtt in self._paper.gtts(user)]
@@ -204,10 +242,7 @@ class Api:
     def _portfolio(self, request: Request, user: str, now: datetime) -> Answer:
         match request.method, request.path:
             case "GET", "/positions":
-                rows = [
-                    position_row(p, self.market.of(p.symbol), self._last(p.symbol, now))
-                    for p in self._paper.positions(user)
-                ]
+                rows = self.position_rows(user, now)
                 return success(netPositions=rows, overall={"count_total": len(rows)})
             case "POST", "/positions":
                 body = body_of(request)

@@ -13,7 +13,7 @@ from ordod.sim.clock import IST
 from ordod.sim.fyers.envelope import FyersError, number
 from ordod.sim.message import Request
 
-__all__ = ["Contract", "Market"]
+__all__ = ["HSM_INDICES", "Contract", "Market"]
 
 FILES = {  # exchange and segment -> the file's base
     (10, 10): "NSE_CM",
@@ -35,6 +35,29 @@ PLACES = {
 }
 PREFIXES = {10: "NSE", 11: "MCX", 12: "BSE"}
 INDEX_TICKERS = {"NIFTY": "NIFTY50", "BANKNIFTY": "NIFTYBANK"}
+HSM_SEGMENTS = {
+    (10, 10): "nse_cm",
+    (10, 11): "nse_fo",
+    (10, 12): "cde_fo",
+    (10, 20): "nse_com",
+    (11, 20): "mcx_fo",
+    (12, 10): "bse_cm",
+    (12, 11): "bse_fo",
+    (12, 12): "bcs_fo",
+}
+HSM_INDICES = {  # as the file that FYERS publishes has them
+    "NSE:NIFTY50-INDEX": "Nifty 50",
+    "NSE:NIFTYBANK-INDEX": "Nifty Bank",
+    "NSE:FINNIFTY-INDEX": "Nifty Fin Service",
+    "NSE:MIDCPNIFTY-INDEX": "NIFTY MID SELECT",
+    "NSE:INDIAVIX-INDEX": "India VIX",
+    "NSE:NIFTYNXT50-INDEX": "Nifty Next 50",
+    "NSE:NIFTY500-INDEX": "Nifty 500",
+    "NSE:NIFTYMIDCAP100-INDEX": "NIFTY MIDCAP 100",
+    "BSE:SENSEX-INDEX": "SENSEX",
+    "BSE:BANKEX-INDEX": "BANKEX",
+}
+SCALES = {(10, 12): (1, 4), (11, 20): (100, 0)}  # multiplier and precision; elsewhere 1 and 2
 RESOLUTIONS = {
     "1": Interval.M1,
     "3": Interval.M3,
@@ -71,6 +94,20 @@ class Contract(Struct, frozen=True, kw_only=True):
     def is_index(self) -> bool:
         return self.instrument.kind is InstrumentKind.INDEX
 
+    @property
+    def scale(self) -> tuple[int, int]:
+        """Multiplier and precision of its pushed prices."""
+        return SCALES.get((self.exchange, self.segment), (1, 2))
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """What HSM calls its prices and its book; an index has none."""
+        segment = HSM_SEGMENTS[self.exchange, self.segment]
+        if self.is_index:
+            plain = self.ticker.partition(":")[2].partition("-")[0]
+            return (f"if|{segment}|{HSM_INDICES.get(self.ticker, plain)}",)
+        return f"sf|{segment}|{self.token[10:]}", f"dp|{segment}|{self.token[10:]}"
+
 
 class Market:
     """Finds contracts and asks the exchange for their prices."""
@@ -84,6 +121,7 @@ class Market:
         contracts = [_contract(listing.instrument) for listing in listings]
         self._by_ticker = {contract.ticker: contract for contract in contracts}
         self._by_symbol = {contract.symbol: contract for contract in contracts}
+        self._by_feed = {feed: contract for contract in contracts for feed in contract.feeds}
 
     def find(self, ticker: object) -> Contract:
         """What can be traded under this ticker. Raises FyersError."""
@@ -94,6 +132,15 @@ class Market:
 
     def of(self, symbol: str) -> Contract:
         return self._by_symbol[symbol]
+
+    def of_feed(self, name: str) -> Contract | None:
+        """Whose feed HSM calls so."""
+        return self._by_feed.get(name)
+
+    def tokens(self, tickers: list[Any]) -> tuple[dict[str, str], list[Any]]:
+        """`POST /symbol-token`: the fyTokens of tickers, and what is no ticker."""
+        known = {one: self._by_ticker[one].token for one in tickers if one in self._by_ticker}
+        return known, [one for one in tickers if one not in known]
 
     def csv(self, base: str, now: datetime) -> bytes | None:
         """One of the files; None: there is none of this name."""
