@@ -216,6 +216,46 @@ def test_a_last_price_in_a_full_channel_tells_nothing_else() -> None:
     assert tick == Tick(symbol="NSE:SBIN", last_price=Decimal(803))
 
 
+def test_a_feed_with_a_new_topic_is_not_told_by_the_old_one() -> None:
+    made = opened(Mode.QUOTE)
+
+    again = made.read(data(snapshot(27, SF, SHARE)))
+    old = made.read(data(update(7, [80300])))
+    new = made.read(data(update(27, [80400])))
+
+    assert (prices(again), list(old), prices(new)) == ([Decimal("802.1")], [], [Decimal(804)])
+
+
+def test_a_topic_of_two_feeds_is_neithers() -> None:
+    pushed = opened(Mode.QUOTE).read(data(snapshot(9, SF, SHARE), update(9, [2500200])))
+
+    assert prices(pushed) == []
+    asked = said(replies(pushed))
+    assert [(kind, sorted(names)) for kind, _, names in asked] == [(5, [IX, SF]), (4, [IX, SF])]
+
+
+def test_open_interest_is_of_derivatives_alone() -> None:
+    share = (*SHARE[:12], 1250000, *SHARE[13:])
+    (tick,) = stream(mode=Mode.QUOTE).read(data(snapshot(7, SF, share)))
+    future = stream(SAMPLES.instruments["NFO:NIFTY27JAN26FUT"], mode=Mode.QUOTE)
+    (other,) = future.read(data(snapshot(7, "sf|nse_fo|52175", share)))
+
+    assert isinstance(tick, Tick)
+    assert isinstance(other, Tick)
+    assert (tick.oi, other.oi) == (None, 1250000)
+
+
+def test_a_level_of_no_quantity_is_none() -> None:
+    _, depth, *_ = opened().read(data(update(7, [80300]), update(8, [ABSENT] * 10 + [0])))
+
+    assert isinstance(depth, DepthTick)
+    assert [level.price for level in depth.buy] == [
+        Decimal(802),
+        *map(Decimal, ("801.95", "801.9", "801.85")),
+    ]
+    assert len(depth.sell) == 5
+
+
 def test_what_is_not_subscribed_any_more_is_not_told() -> None:
     made = opened()
     list(made.unsubscribe([SBIN]))
@@ -406,6 +446,12 @@ def test_a_frame_cut_anywhere_is_refused() -> None:
         with pytest.raises(BrokerError) as raised:
             stream().read(WHOLE[:length])
         assert raised.value.fault is Fault.UNREADABLE
+
+
+def test_a_frame_with_more_than_its_records_is_refused() -> None:
+    fewer = WHOLE[:7] + (len(RECORDS) - 1).to_bytes(2, "big") + WHOLE[9:]
+
+    assert read(WHOLE + b"\0") is read(fewer) is None
 
 
 def test_a_flipped_byte_of_its_structure_makes_no_value_that_was_not_there() -> None:
