@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from ordod.adapter import CONTRACT, Adapter
 
-__all__ = ["GROUP", "RegistryError", "installed", "load", "load_one", "options_of", "secrets_of"]
+__all__ = ["GROUP", "RegistryError", "installed", "load", "load_one", "options_of"]
 
 GROUP = "ordod.adapters"
 
@@ -60,14 +60,16 @@ def load_one(broker: str) -> Adapter:
     return adapter
 
 
-def options_of(broker: str) -> frozenset[str] | None:
-    """The names of the options this broker needs besides secrets; None: no adapter has this id. Raises RegistryError."""
-    return frozenset(load_one(broker).spec.options) if broker in installed() else None
+def options_of(broker: str) -> dict[str, bool] | None:
+    """What an account of this broker may have besides, by name, and whether it is a secret; None: no adapter has this id.
 
-
-def secrets_of(broker: str) -> frozenset[str]:
-    """The names of the secrets this broker needs besides every broker's. Raises RegistryError."""
-    return frozenset(load_one(broker).spec.secrets) if broker in installed() else frozenset()
+    Raises:
+        RegistryError: the adapter cannot be had.
+    """
+    if broker not in installed():
+        return None
+    spec = load_one(broker).spec
+    return dict.fromkeys(spec.options, False) | dict.fromkeys(spec.secrets, True)
 
 
 def _point(broker: str) -> EntryPoint:

@@ -47,7 +47,7 @@ from ordod.io.tables import SqliteTables
 from ordod.logs import configure
 from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers
-from ordod.registry import RegistryError, installed, options_of, secrets_of
+from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
 from ordod.secrets import Redactor, SecretError, Secrets
 from ordod.service.methods import Role
@@ -132,13 +132,7 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
 def _settings(asked: Path | None) -> tuple[Settings, Mapping[str, Adapter]]:
     try:
         file = find(asked, Path.home())
-        settings = load(
-            file,
-            environment=os.environ,
-            options_of=options_of,
-            secrets_of=secrets_of,
-            brokers=installed(),
-        )
+        settings = load(file, environment=os.environ, options_of=options_of, brokers=installed())
         adapters = load_adapters(account.broker for account in settings.accounts.values())
     except ConfigError as error:
         raise CannotStart("\n".join(error.mistakes)) from error

@@ -19,21 +19,20 @@ from ordod.domain.risk import RiskLimits
 
 ROOT = Path(__file__).parent.parent
 FILE = Path("/etc/ordod/ordod.conf")
-OPTIONS = {
-    "angelone": ("client_local_ip", "client_public_ip", "mac_address"),
-    "dhan": (),
-    "flattrade": (),
-    "fyers": ("redirect_uri",),
-    "iifl": ("redirect_uri",),
-    "motilal": ("vendor_code", "redirect_uri"),
-    "paper": (),
-    "shoonya": (),
-    "tradesmart": (),
-    "upstox": ("redirect_uri",),
-    "zebu": (),
-    "zerodha": (),
+OPTIONS: dict[str, dict[str, bool]] = {  # and whether each is a secret
+    "angelone": {"client_local_ip": False, "client_public_ip": False, "mac_address": False},
+    "dhan": {},
+    "flattrade": {},
+    "fyers": {"redirect_uri": False},
+    "iifl": {"redirect_uri": False, "market_api_key": True, "market_api_secret": True},
+    "motilal": {"vendor_code": False, "redirect_uri": False},
+    "paper": {},
+    "shoonya": {},
+    "tradesmart": {},
+    "upstox": {"redirect_uri": False},
+    "zebu": {},
+    "zerodha": {},
 }
-OWN_SECRETS = {"iifl": ("market_api_key", "market_api_secret")}
 
 KITE = '[accounts.kite]\nbroker = "zerodha"\n'
 
@@ -47,7 +46,6 @@ def read(
         mode=mode,
         environment={"HOME": "/home/asha"} | dict(environment),
         options_of=OPTIONS.get,
-        secrets_of=lambda broker: OWN_SECRETS.get(broker, ()),
         brokers=tuple(OPTIONS),
     )
 

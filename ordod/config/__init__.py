@@ -3,7 +3,7 @@
 It knows no adapter: which options a broker has is handed in as a function (`OptionsOf`).
 """
 
-from ordod.config.reading import SECRETS, ConfigError, OptionsOf, SecretsOf, find, load, parse
+from ordod.config.reading import SECRETS, ConfigError, OptionsOf, find, load, parse
 from ordod.config.settings import (
     AccessSettings,
     AccountSettings,
@@ -26,7 +26,6 @@ __all__ = [
     "OptionsOf",
     "RiskSettings",
     "RoleName",
-    "SecretsOf",
     "Settings",
     "find",
     "load",

@@ -29,7 +29,7 @@ from ordod.domain.orders import Product
 from ordod.domain.references import REFERRING, SecretReference, SecretSource
 from ordod.domain.risk import RiskLimits
 
-__all__ = ["SECRETS", "ConfigError", "OptionsOf", "SecretsOf", "find", "load", "parse"]
+__all__ = ["SECRETS", "ConfigError", "OptionsOf", "find", "load", "parse"]
 
 SECRETS = ("api_key", "api_secret", "password", "pin", "totp_secret", "access_token")
 
@@ -44,10 +44,8 @@ HORIZON_LEAST_S = 60  # below it an order in doubt at a real broker could be cal
 SOCKET_BYTES_MAX = 107  # Linux' sun_path, less the closing zero
 FILE_BYTES_MAX = 1024 * 1024  # of the configuration; a file beyond it is some other file
 
-OptionsOf = Callable[[str], Collection[str] | None]
-"""The option names of a broker by its id; None: no adapter has this id."""
-SecretsOf = Callable[[str], Collection[str]]
-"""The names of the secrets that a broker needs besides `SECRETS`."""
+OptionsOf = Callable[[str], Mapping[str, bool] | None]
+"""What a broker of this id needs besides, by name, and whether it is a secret; None: no adapter has this id."""
 
 
 class _GivenRole(StrEnum):
@@ -87,7 +85,6 @@ def load(
     *,
     environment: Mapping[str, str],
     options_of: OptionsOf,
-    secrets_of: SecretsOf = lambda _: (),
     brokers: Collection[str] = (),
 ) -> Settings:
     """The settings this file makes.
@@ -117,7 +114,6 @@ def load(
         mode=mode,
         environment=environment,
         options_of=options_of,
-        secrets_of=secrets_of,
         brokers=brokers,
     )
 
@@ -129,7 +125,6 @@ def parse(
     mode: int,
     environment: Mapping[str, str],
     options_of: OptionsOf,
-    secrets_of: SecretsOf = lambda _: (),
     brokers: Collection[str] = (),
 ) -> Settings:
     """As `load`, from the text of a file with these permission bits."""
@@ -139,7 +134,7 @@ def parse(
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax_mistake(file, text, str(error))) from None
     mistakes = Mistakes(str(file), key_lines(text))
-    reader = _Reader(file, mode, environment, options_of, secrets_of, brokers)
+    reader = _Reader(file, mode, environment, options_of, brokers)
     settings = reader.settings(Table(values, (), mistakes))
     if mistakes:
         raise ConfigError(*mistakes)
@@ -162,14 +157,12 @@ class _Reader:
         mode: int,
         environment: Mapping[str, str],
         options_of: OptionsOf,
-        secrets_of: SecretsOf,
         brokers: Collection[str],
     ) -> None:
         self._file = file
         self._mode = mode
         self._environment = environment
         self._options_of = options_of
-        self._secrets_of = secrets_of
         self._brokers = brokers
 
     def settings(self, root: Table) -> Settings:
@@ -280,12 +273,14 @@ class _Reader:
 
     def _account(self, name: str, table: Table) -> AccountSettings:
         broker = table.text("broker")
-        options = self._options(table, broker)
+        known = self._known(table, broker)
+        own = known or {}
+        options = {name: table.text(name) for name, is_secret in own.items() if not is_secret}
         base_url = table.checked("base_url", _http_url)
         hosts = table.table("urls")
         urls = {host: hosts.checked(host, _host_url) for host in hosts.names()}
-        named = (*SECRETS, *sorted(self._secrets_of(broker) if broker else ()))
-        secrets = {key: self._secret(table, key) for key in named}
+        more = (name for name, is_secret in own.items() if is_secret)
+        secrets = {key: self._secret(table, key) for key in (*SECRETS, *more)}
         settings = AccountSettings(
             name=name,
             broker=broker or "",
@@ -297,27 +292,26 @@ class _Reader:
             market_protection=table.amount("market_protection"),
             user_id=table.text("user_id") or "",
             secrets={key: secret for key, secret in secrets.items() if secret is not None},
-            options=options,
+            options={name: value for name, value in options.items() if value is not None},
             risk=_limits(table.table("risk")),
         )
         _check_account(table, settings)
-        if broker is None or self._options_of(broker) is not None:
+        if broker is None or known is not None:
             table.close()  # else its options are unknown for want of an adapter, not for being misspelt
         return settings
 
-    def _options(self, table: Table, broker: str | None) -> dict[str, str]:
+    def _known(self, table: Table, broker: str | None) -> Mapping[str, bool] | None:
+        """What this broker needs besides (`OptionsOf`); None where there is no such broker."""
         if broker is None:
             if "broker" not in table:
                 table.wrong(None, 'has no broker; for example: broker = "paper"')
-            return {}
+            return None
         names = self._options_of(broker)
         if names is None:
             known = f"; there are {', '.join(sorted(self._brokers))}" if self._brokers else ""
             hint = closest_hint(broker, self._brokers) or known
             table.wrong("broker", f'"{broker}" is none that this installation has{hint}')
-            return {}
-        given = {name: table.text(name) for name in names}
-        return {name: value for name, value in given.items() if value is not None}
+        return names
 
     def _secret(self, table: Table, key: str) -> SecretReference | None:
         """Never repeats what stands there: it may be the secret."""

@@ -285,6 +285,16 @@ def test_an_account_that_still_refers_to_what_was_removed_is_named(machine: Mach
     assert b"accounts.kite: api_key still refers to store:kite_key" in done.stderr
 
 
+def test_a_secret_that_only_one_broker_has_is_referred_to_as_any_other(machine: Machine) -> None:
+    machine.configure('[accounts.xts]\nbroker = "iifl"\nmarket_api_key = "store:feed_key"\n')
+    machine.set("feed_key")
+
+    done = machine.run("rm", "feed_key")
+
+    assert done.returncode == 0, done.stderr
+    assert b"accounts.xts: market_api_key still refers to store:feed_key" in done.stderr
+
+
 # What cannot be
 
 
