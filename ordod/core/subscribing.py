@@ -60,9 +60,8 @@ class PriceConnection(Connection[Stream]):
         self._closed = closed
         self._wanted: dict[str, Mode] = {}
         self._sent: dict[str, _Sent] = {}
-        self._priced_at = (
-            0.0  # boot time of the last price, or of the subscription that waits for one
-        )
+        # Boot time of the last price, or of the subscription that waits for one.
+        self._priced_at = 0.0
         self._empty_since = 0.0
         self._quiet_tries = 0  # connections in turn that brought no price
 

@@ -16,7 +16,7 @@ from ordod.core.account import Account
 from ordod.core.orders.book import Book
 from ordod.core.orders.hearing import Hearing
 from ordod.core.orders.journal import JournalFailed
-from ordod.core.orders.reconcile import Reading, appeared_doubts, wants_fills
+from ordod.core.orders.reconcile import Reading, appeared_doubts
 from ordod.core.orders.settling import Settler
 from ordod.core.orders.states import OrderState
 from ordod.core.ports import Clock
@@ -29,10 +29,8 @@ DOUBT_PAUSES_S = (0.3, 0.7, 1.0, 2.0, 4.0)  # looks at 0.3, 1, 2, 4, 8 s, then e
 DOUBT_PAUSE_S = 7.0
 LIVE_PAUSES_S = (0.1, 0.2, 0.7, 1.0, 1.0, 2.0)  # after something moved: no push channel tells us
 LIVE_PAUSE_S = 3.0
-TOLD_PAUSES_S = (
-    0.3,
-    3.0,
-)  # where the broker pushes what happens: for what it leaves out, trade ids say
+# Where the broker pushes what happens: soon for what it leaves out, trade ids say; then seldom.
+TOLD_PAUSES_S = (0.3, 3.0)
 TOLD_PAUSE_S = 10.0  # a push channel may be deaf without knowing it
 IDLE_PAUSE_S = 15.0  # orders placed elsewhere are listed too
 READ_S = 8.0
@@ -208,9 +206,7 @@ class Reader:
         shows_ours = not any(self._settler.may_be_ours(bad.row) for bad in rows.bad)
         hidden = await self._by_tag(rows.good, deadline)
         fills: tuple[Fill, ...] | None = None
-        if supports(account.adapter, "trades") and wants_fills(
-            self._book, user, rows.good + hidden
-        ):
+        if self._settler.lacks_fills(user, rows.good + hidden):
             fills = await self._fills(user)
         return Reading(
             user=user,

@@ -92,9 +92,10 @@ class Settler:
             self._heard_at |= {row.broker_order_id: reading.begun for row in rows}
             await self._take_in(replace(reading, rows=rows))
             has_strangers = len(rows) < len(reading.rows)
-            return has_strangers or self._lacks_fills(reading.user, rows)
+            return has_strangers or self.lacks_fills(reading.user, rows)
 
-    def _lacks_fills(self, user: str, rows: tuple[BrokerOrder, ...]) -> bool:
+    def lacks_fills(self, user: str, rows: tuple[BrokerOrder, ...]) -> bool:
+        """Whether the rows show executions that we do not know, and the broker has a list of them."""
         return supports(self._account.adapter, "trades") and wants_fills(self._book, user, rows)
 
     def _is_known(self, row: BrokerOrder, user: str) -> bool:
