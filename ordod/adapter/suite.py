@@ -18,8 +18,9 @@ A stream is no operation. What proves it stands under `streams`: what one frame 
 
      "streams": [{"mode": "depth", "instruments": ["NSE:INFY"], "base64": "AAEA...", "pushed": [{"symbol": "NSE:INFY", ...}]}]
 
-A text frame is `text`; `before` are the frames (base64) that were read before it; `unreadable` says how many parts of it cannot be read; what opens the connection is a conversation of
-`connect_stream`. Frames of a connection that brings order updates alone stand under `updates`, without mode and instruments.
+A text frame is `text`; `before` are the frames (base64) that were read before it; `unreadable` says how many parts of it cannot
+be read; what opens the connection is a conversation of `connect_stream`. Frames of a connection that brings order updates alone
+stand under `updates`, without mode and instruments; what opens it is a conversation of `connect_updates`.
 
 An answer is a file's name (status 200), an object (`status`, `headers`, and one of `file`, `json`, `text`), or
 `{"say": "..."}` for what a person or the daemon answers to an `Ask`. Arguments have the contract's names; an instrument is
@@ -508,7 +509,8 @@ def _updates_request(bench: Bench) -> None:
     _must(bench.adapter.spec.updates is not None, "spec.updates says nothing of its limits")
     _request(bench, UPDATES)
     if (limits := bench.adapter.spec.updates) and limits.keep_alive_s is not None:
-        _must(bool(_updates(bench).keep_alive()), "keep_alive makes no frame")
+        stream = bench.adapter.updates(bench.samples.session, Listed(()))
+        _must(bool(stream.keep_alive()), "keep_alive makes no frame")
 
 
 def _request(bench: Bench, parts: tuple[str, str]) -> None:
@@ -529,9 +531,13 @@ def _stream(bench: Bench, one: StreamSample) -> Stream:
     stream = bench.adapter.stream(samples.session, Listed(samples.instruments.values()))
     list(stream.greet())
     list(stream.subscribe([samples.instruments[symbol] for symbol in one.instruments], one.mode))
+    _read_before(stream, one)
+    return stream
+
+
+def _read_before(stream: UpdateStream, one: StreamSample) -> None:
     for frame in one.before:
         stream.read(base64.b64decode(frame))
-    return stream
 
 
 def _stream_samples(bench: Bench) -> None:
@@ -595,23 +601,24 @@ def _cut(one: StreamSample, codec: Callable[[], UpdateStream]) -> None:
         _must(not strange, f"{one.about or one.mode}, cut at {length}: {strange}")
 
 
-def _updates(bench: Bench) -> UpdateStream:
+def _updates(bench: Bench, one: StreamSample) -> UpdateStream:
     stream = bench.adapter.updates(
         bench.samples.session, Listed(bench.samples.instruments.values())
     )
     list(stream.greet())
+    _read_before(stream, one)
     return stream
 
 
 def _updates_samples(bench: Bench) -> None:
     _must(bool(bench.samples.updates), "no update in suite.json")
     for one in bench.samples.updates:
-        _reads(one, _updates(bench).read(one.frame))
+        _reads(one, _updates(bench, one).read(one.frame))
 
 
 def _updates_cut(bench: Bench) -> None:
     for one in bench.samples.updates:
-        _cut(one, lambda: _updates(bench))
+        _cut(one, partial(_updates, bench, one))
 
 
 def _must(holds: bool, otherwise: str) -> None:
