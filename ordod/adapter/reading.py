@@ -22,9 +22,11 @@ __all__ = [
     "derivative_symbol",
     "from_json",
     "from_paise",
+    "identifier",
     "isin",
     "ist_date",
     "ist_datetime",
+    "masked",
     "paise",
     "read_rows",
     "shaped",
@@ -41,6 +43,8 @@ U = TypeVar("U")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
+
+TOKEN = re.compile(r"[A-Za-z0-9_.-]{24,}")  # of a JWT or a hash; an order id has at most 20
 
 _JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -91,6 +95,18 @@ def shaped(value: Any, shape: type[T]) -> T:
         return msgspec.convert(value, shape, strict=False)
     except msgspec.ValidationError as error:
         raise BrokerError(Fault.UNREADABLE, f"unexpected answer: {error}") from None
+
+
+def identifier(text: str) -> str:
+    """What names an order, an execution, a trigger: an empty one names nothing."""
+    if not text:
+        raise BrokerError(Fault.UNREADABLE, "an empty id")
+    return text
+
+
+def masked(words: str) -> str:
+    """A broker's words without what may be a token."""
+    return TOKEN.sub("***", words)
 
 
 def decimal(value: float | str | Decimal) -> Decimal:

@@ -52,6 +52,7 @@ from ordod.adapter import (
     amount,
     decimal,
     from_json,
+    identifier,
     ist_datetime,
     read_rows,
     shaped,
@@ -219,7 +220,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
     contract = _Contract(row.exchange, row.tradingsymbol, instruments)
     quantity, filled = contract.units(row.quantity), contract.units(row.filledshares)
     return BrokerOrder(
-        broker_order_id=_id(row.orderid),
+        broker_order_id=identifier(row.orderid),
         status=_status(row.status, quantity, filled),
         symbol=contract.symbol,
         side=SIDE.read(row.transactiontype),
@@ -258,8 +259,8 @@ class TradeRow(Struct):
 def read_trade(row: TradeRow, instruments: Instruments, on: date) -> Fill:
     contract = _Contract(row.exchange, row.tradingsymbol, instruments)
     return Fill(
-        trade_id=_id(row.fillid),
-        broker_order_id=_id(row.orderid),
+        trade_id=identifier(row.fillid),
+        broker_order_id=identifier(row.orderid),
         symbol=contract.symbol,
         side=SIDE.read(row.transactiontype),
         quantity=contract.units(row.fillsize),
@@ -306,7 +307,7 @@ def read_gtt(row: GttRow, instruments: Instruments) -> BrokerGtt:
         product=PRODUCT.read(row.producttype),
     )
     return BrokerGtt(
-        broker_gtt_id=_id(str(row.id)),
+        broker_gtt_id=identifier(str(row.id)),
         status=GTT_STATUS.read(row.status),
         symbol=contract.symbol,
         legs=(leg,),
@@ -513,12 +514,6 @@ class _Contract:
                 f"{self.symbol}: no table tells what one of Angel One's quantities is here",
             )
         return units(quantity)
-
-
-def _id(text: str) -> str:
-    if not text:
-        raise BrokerError(Fault.UNREADABLE, "an empty id")
-    return text
 
 
 def _product(word: str) -> Product | None:

@@ -48,6 +48,7 @@ from ordod.adapter import (
     Status,
     Variety,
     decimal,
+    identifier,
     ist_datetime,
     read_rows,
     shaped,
@@ -212,7 +213,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
     kind = TYPE.read(row.order_type)
     at_exchange = _text(row.exchange_order_id)
     return BrokerOrder(
-        broker_order_id=_id(row.order_id),
+        broker_order_id=identifier(row.order_id),
         status=_status(row, kind, at_exchange),
         symbol=_symbol(row.exchange_segment, row.security_id, row.trading_symbol, instruments),
         side=SIDE.read(row.transaction_type),
@@ -264,8 +265,8 @@ class TradeRow(Row):
 
 def read_trade(row: TradeRow, instruments: Instruments) -> Fill:
     return Fill(
-        trade_id=_id(row.exchange_trade_id),
-        broker_order_id=_id(row.order_id),
+        trade_id=identifier(row.exchange_trade_id),
+        broker_order_id=identifier(row.order_id),
         symbol=_symbol(row.exchange_segment, row.security_id, row.trading_symbol, instruments),
         side=SIDE.read(row.transaction_type),
         quantity=units(row.traded_quantity),
@@ -319,7 +320,7 @@ def read_gtt(rows: list[GttRow], instruments: Instruments) -> BrokerGtt:
     first, *_ = rows
     legs = sorted(rows, key=lambda row: row.trigger_price)
     return BrokerGtt(
-        broker_gtt_id=_id(first.order_id),
+        broker_gtt_id=identifier(first.order_id),
         status=min((GTT_STATUS.read(row.order_status) for row in rows), key=_FATE.index),
         symbol=_symbol(
             first.exchange_segment, first.security_id, first.trading_symbol, instruments
@@ -578,12 +579,6 @@ def _symbol(segment: str, security_id: str, theirs: str | None, instruments: Ins
     if instrument:
         return instrument.symbol
     return f"{SEGMENT.read(segment)}:{theirs or security_id}"
-
-
-def _id(text: str) -> str:
-    if not text:
-        raise BrokerError(Fault.UNREADABLE, "an empty id")
-    return text
 
 
 def _product(word: str) -> Product | None:

@@ -1,6 +1,5 @@
 """FYERS' answers, field for field as far as they are read, and what they are in our words."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -48,7 +47,9 @@ from ordod.adapter import (
     amount,
     decimal,
     from_json,
+    identifier,
     ist_datetime,
+    masked,
     read_rows,
     shaped,
     units,
@@ -67,7 +68,6 @@ __all__ = [
     "TradeRow",
     "envelope",
     "instant",
-    "masked",
     "order_id",
     "placed_id",
     "read",
@@ -86,8 +86,6 @@ __all__ = [
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-_TOKEN = re.compile(r"[A-Za-z0-9_.-]{24,}")  # of a JWT or a hash; an order id has at most 20
 
 
 # The envelope (fyers.md 3)
@@ -114,11 +112,6 @@ def envelope(
                 row.fault if row else Fault.UNREADABLE,
                 f"HTTP {response.status} without FYERS' envelope ({len(response.body)} bytes)",
             )
-
-
-def masked(words: str) -> str:
-    """FYERS' words without what may be a token."""
-    return _TOKEN.sub("***", words)
 
 
 def read(response: HttpResponse, name: str, shape: type[T], faults: Faults = FAULTS) -> T:
@@ -204,7 +197,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
     quantity, filled = contract.units(row.quantity), contract.units(row.filled)
     kind = TYPE.read(str(row.type))
     return BrokerOrder(
-        broker_order_id=_id(row.id),
+        broker_order_id=identifier(row.id),
         status=_status(row.status, kind, quantity, filled),
         symbol=contract.symbol,
         side=SIDE.read(str(row.side)),
@@ -242,8 +235,8 @@ class TradeRow(Contracted):
 def read_trade(row: TradeRow, instruments: Instruments) -> Fill:
     contract = _Contract(row, instruments)
     return Fill(
-        trade_id=_id(row.trade_id),
-        broker_order_id=_id(row.id),
+        trade_id=identifier(row.trade_id),
+        broker_order_id=identifier(row.id),
         symbol=contract.symbol,
         side=SIDE.read(str(row.side)),
         quantity=contract.units(row.quantity),
@@ -303,7 +296,7 @@ def read_gtt(row: GttRow, instruments: Instruments) -> BrokerGtt:
     if row.gtt_oco_ind == 2:
         legs.append((row.price2_trigger, row.price2_limit, row.qty2))
     return BrokerGtt(
-        broker_gtt_id=_id(row.id),
+        broker_gtt_id=identifier(row.id),
         status=GTT_STATUS.read(row.report_type),
         symbol=contract.symbol,
         legs=tuple(
@@ -557,12 +550,6 @@ def _maybe(value: Decimal | None, instrument: Instrument) -> int | None:
 
 def _product(word: str) -> Product | None:
     return None if word in FOREIGN_PRODUCTS else PRODUCT.read(word)
-
-
-def _id(text: str) -> str:
-    if not text:
-        raise BrokerError(Fault.UNREADABLE, "an empty id")
-    return text
 
 
 def _time(text: str) -> datetime:

@@ -40,7 +40,7 @@ from ordo_adapters.fyers.hsm import (
 )
 from ordo_adapters.fyers.indices import HSM_INDICES
 from ordo_adapters.fyers.login import claim
-from ordo_adapters.fyers.rows import instant, masked, units_in_lot
+from ordo_adapters.fyers.rows import instant, units_in_lot
 from ordo_adapters.fyers.tables import HSM_SEGMENT
 from ordod.adapter import (
     BadRow,
@@ -59,6 +59,7 @@ from ordod.adapter import (
     Session,
     Stream,
     Tick,
+    masked,
 )
 
 __all__ = ["HsmStream", "hsm_key"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from ordo_adapters.fyers.rows import OrderRow, TradeRow, masked, read_order, read_trade
+from ordo_adapters.fyers.rows import OrderRow, TradeRow, read_order, read_trade
 from ordo_adapters.fyers.tables import DEAD_SESSION
 from ordod.adapter import (
     BadRow,
@@ -19,6 +19,7 @@ from ordod.adapter import (
     Pushed,
     UpdateStream,
     from_json,
+    masked,
     shaped,
 )
 

@@ -1,6 +1,5 @@
 """Noren's answers, field for field as far as they are read, and what they are in our words. All values are texts."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -46,7 +45,9 @@ from ordod.adapter import (
     amount,
     decimal,
     from_json,
+    identifier,
     ist_datetime,
+    masked,
     read_rows,
     shaped,
     units,
@@ -82,7 +83,6 @@ U = TypeVar("U")
 IN_CONTRACTS = frozenset({Exchange.MCX, Exchange.CDS})
 TIMES = ("%H:%M:%S %d-%m-%Y", "%d-%m-%Y %H:%M:%S")  # noren.md 5: some fields come either way
 UNSET = 1980  # the year of a time that is none
-_TOKEN = re.compile(r"[A-Za-z0-9_.-]{24,}")  # of a session; an order's number is shorter
 
 
 # The envelope (noren.md 3): an object that says Ok, a bare list, or an object that says why not
@@ -105,7 +105,7 @@ def answered(
         ):
             return dict(said)
         case {"emsg": str(words)} if words:
-            error = faults.error(response.status, "", _TOKEN.sub("***", words))
+            error = faults.error(response.status, "", masked(words))
             error.sure = (
                 error.sure and "norenordno" not in said
             )  # the book has it, and says how it stands
@@ -174,7 +174,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
     is_foreign = row.prd in FOREIGN_PRODUCTS
     variety = Variety.AMO if row.amo.lower() == "yes" else Variety.REGULAR
     return BrokerOrder(
-        broker_order_id=_id(row.norenordno),
+        broker_order_id=identifier(row.norenordno),
         status=Status.PARTIALLY_FILLED
         if status is Status.OPEN and 0 < filled < quantity
         else status,
@@ -217,8 +217,8 @@ def read_trade(row: TradeRow, instruments: Instruments) -> Fill:
     if at is None:
         raise BrokerError(Fault.UNREADABLE, "a fill without a time")
     return Fill(
-        trade_id=_id(row.flid),
-        broker_order_id=_id(row.norenordno),
+        trade_id=identifier(row.flid),
+        broker_order_id=identifier(row.norenordno),
         symbol=_symbol(row, instruments),
         side=SIDE.read(row.trantype),
         quantity=units(row.flqty),
@@ -270,7 +270,7 @@ def read_gtt(row: GttRow, instruments: Instruments) -> BrokerGtt:
         triggers = [row.d] if row.d is not None else []
     pairs = sorted(zip(triggers, legs, strict=True), key=lambda pair: pair[0])
     return BrokerGtt(
-        broker_gtt_id=_id(row.al_id),
+        broker_gtt_id=identifier(row.al_id),
         status=GttStatus.ACTIVE,
         symbol=_symbol(row, instruments),
         legs=tuple(
@@ -482,12 +482,6 @@ def _symbol(row: Contracted, instruments: Instruments) -> str:
 
 def _product(word: str) -> Product | None:
     return None if word in FOREIGN_PRODUCTS else PRODUCT.read(word)
-
-
-def _id(text: str) -> str:
-    if not text:
-        raise BrokerError(Fault.UNREADABLE, "an empty id")
-    return text
 
 
 def _time(text: str) -> datetime | None:

@@ -1,6 +1,5 @@
 """Upstox's answers, field for field, and what they are in our words."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -50,7 +49,9 @@ from ordod.adapter import (
     amount,
     decimal,
     from_json,
+    identifier,
     ist_datetime,
+    masked,
     read_rows,
     shaped,
     units,
@@ -74,7 +75,6 @@ __all__ = [
     "TradeRow",
     "data_of",
     "lot_of",
-    "masked",
     "read",
     "read_bare",
     "read_candle",
@@ -90,8 +90,6 @@ __all__ = [
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-_TOKEN = re.compile(r"[A-Za-z0-9_.-]{24,}")  # tokens are JWTs; an order id has 15 digits
 
 
 # The envelope (upstox.md 3)
@@ -125,11 +123,6 @@ def _refusal(response: HttpResponse, envelope: Any, *, writes: bool = False) -> 
                 row.fault if row else Fault.UNREADABLE,
                 f"HTTP {response.status} without Upstox's envelope ({len(response.body)} bytes)",
             )
-
-
-def masked(words: str) -> str:
-    """Upstox's words without what may be a token."""
-    return _TOKEN.sub("***", words)
 
 
 def read(response: HttpResponse, shape: type[T], *, writes: bool = False) -> T:
@@ -260,7 +253,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
     product = lots.product(row.product)
     variety = Variety.AMO if row.is_amo else Variety.REGULAR
     return BrokerOrder(
-        broker_order_id=_id(row.order_id),
+        broker_order_id=identifier(row.order_id),
         status=_status(row.status, quantity, filled),
         symbol=lots.symbol,
         side=SIDE.read(row.transaction_type),
@@ -302,8 +295,8 @@ def read_trade(row: TradeRow, instruments: Instruments) -> Fill:
     if at is None:
         raise BrokerError(Fault.UNREADABLE, "a trade without a time")
     return Fill(
-        trade_id=_id(row.trade_id),
-        broker_order_id=_id(row.order_id),
+        trade_id=identifier(row.trade_id),
+        broker_order_id=identifier(row.order_id),
         symbol=lots.symbol,
         side=SIDE.read(row.transaction_type),
         quantity=lots.units(row.quantity),
@@ -351,7 +344,7 @@ def read_gtt(row: GttRow, instruments: Instruments) -> BrokerGtt:
     if not row.rules or product is None:
         raise BrokerError(Fault.UNREADABLE, "a GTT without a rule, or of a product not ours")
     return BrokerGtt(
-        broker_gtt_id=_id(row.gtt_order_id),
+        broker_gtt_id=identifier(row.gtt_order_id),
         status=_gtt_status([GTT_STATUS.read(rule.status) for rule in row.rules]),
         symbol=lots.symbol,
         legs=tuple(
@@ -650,12 +643,6 @@ def lot_of(instrument: Instrument) -> int:
             f"{instrument.symbol}: no table tells how many units a lot of it has, so nothing is reckoned with it",
         )
     return instrument.lot_size
-
-
-def _id(text: str) -> str:
-    if not text:
-        raise BrokerError(Fault.UNREADABLE, "an empty id")
-    return text
 
 
 def _time(text: str | None) -> datetime | None:

@@ -31,7 +31,7 @@ from ordo_adapters.upstox.protobuf import (
     spans,
     text,
 )
-from ordo_adapters.upstox.rows import OrderRow, masked, read_order
+from ordo_adapters.upstox.rows import OrderRow, read_order
 from ordo_adapters.upstox.tables import STREAM_MODE
 from ordod.adapter import (
     IST,
@@ -52,6 +52,7 @@ from ordod.adapter import (
     Tick,
     UpdateStream,
     from_json,
+    masked,
     shaped,
 )
 

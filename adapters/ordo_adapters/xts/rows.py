@@ -1,6 +1,5 @@
 """XTS' answers, field for field as far as they are read, and what they are in our words (xts.md 3 to 7)."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -48,7 +47,9 @@ from ordod.adapter import (
     amount,
     decimal,
     from_json,
+    identifier,
     ist_datetime,
+    masked,
     read_rows,
     shaped,
     units,
@@ -78,7 +79,6 @@ __all__ = [
 T = TypeVar("T")
 U = TypeVar("U")
 
-_TOKEN = re.compile(r"[A-Za-z0-9_.-]{24,}")  # of a JWT; no id is as long
 _1980 = datetime(1980, 1, 1, tzinfo=IST)  # where the exchanges' clocks begin (xts.md 7)
 
 
@@ -98,7 +98,7 @@ def result(response: HttpResponse, faults: Faults = FAULTS) -> Any:
         case {"type": "error", "description": str(words), **rest}:
             details = rest.get("result")
             errors = details.get("errors") if isinstance(details, dict) else None
-            message = _TOKEN.sub("***", f"{words}: {errors}" if errors else words)
+            message = masked(f"{words}: {errors}" if errors else words)
             raise faults.error(response.status, str(rest.get("code", "")), message)
         case _:
             row = faults.find(response.status, "", "")
@@ -465,9 +465,7 @@ def _id(number: Decimal) -> str:
 
 
 def _text(value: Any) -> str:
-    if not value:
-        raise BrokerError(Fault.UNREADABLE, "an empty id")
-    return str(value)
+    return identifier(str(value or ""))
 
 
 def _time(text: str) -> datetime:

@@ -47,6 +47,7 @@ from ordod.adapter import (
     amount,
     decimal,
     from_json,
+    identifier,
     ist_datetime,
     read_rows,
     shaped,
@@ -193,7 +194,7 @@ def read_order(row: OrderRow, instruments: Instruments) -> BrokerOrder:
     lots = _Contract(row.exchange, row.tradingsymbol, instruments)
     quantity, filled = lots.units(row.quantity), lots.units(row.filled_quantity)
     return BrokerOrder(
-        broker_order_id=_id(row.order_id),
+        broker_order_id=identifier(row.order_id),
         status=_status(row.status, quantity, filled),
         symbol=lots.symbol,
         side=SIDE.read(row.transaction_type),
@@ -234,8 +235,8 @@ class TradeRow(Struct):
 def read_trade(row: TradeRow, instruments: Instruments) -> Fill:
     lots = _Contract(row.exchange, row.tradingsymbol, instruments)
     return Fill(
-        trade_id=_id(row.trade_id),
-        broker_order_id=_id(row.order_id),
+        trade_id=identifier(row.trade_id),
+        broker_order_id=identifier(row.order_id),
         symbol=lots.symbol,
         side=SIDE.read(row.transaction_type),
         quantity=lots.units(row.quantity),
@@ -601,12 +602,6 @@ class _Contract:
 def _lot(instrument: Instrument) -> int | None:
     """How many units one of Kite's quantities is; None: not known."""
     return instrument.lot_size if instrument.exchange in IN_LOTS else 1
-
-
-def _id(text: str) -> str:
-    if not text:
-        raise BrokerError(Fault.UNREADABLE, "an empty id")
-    return text
 
 
 def _product(word: str) -> Product | None:
