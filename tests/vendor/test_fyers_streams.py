@@ -13,6 +13,9 @@ import httpx
 import pytest
 
 from ordo_adapters.fyers import FYERS
+from ordo_adapters.fyers.indices import HSM_INDICES
+from ordo_adapters.fyers.tables import HSM_SEGMENT
+from ordo_adapters.fyers.updates import ORDER_NAMES, TRADE_NAMES
 from ordod.adapter import (
     BrokerOrder,
     DepthTick,
@@ -246,6 +249,21 @@ def test_we_acknowledge_the_frames_that_the_client_does(
     theirs = said(heard, 3)
     assert len(theirs) >= 2
     assert [reply.frame for reply in replies][: len(theirs)] == theirs
+
+
+def test_our_names_are_those_of_the_sdk(sdk_python: Callable[[str], Path]) -> None:
+    (file,) = sdk_python("fyers").parents[1].glob("lib/*/site-packages/fyers_apiv3/*/map.json")
+    theirs = json.loads(file.read_text())
+
+    indices = {
+        ticker: HSM_INDICES.get(plain) or plain.partition(":")[2]
+        for ticker in theirs["index_dict"]
+        for plain in [ticker.removesuffix("-INDEX")]
+    }
+    assert indices == theirs["index_dict"]
+    assert {*HSM_SEGMENT.values()} <= {*theirs["exch_seg_dict"].values()}
+    assert theirs["order_mapper"].items() >= ORDER_NAMES.items()
+    assert theirs["trade_mapper"].items() >= TRADE_NAMES.items()
 
 
 # Orders

@@ -23,7 +23,7 @@ from ordod.adapter import (
     shaped,
 )
 
-__all__ = ["OrderUpdates"]
+__all__ = ["ORDER_NAMES", "TRADE_NAMES", "OrderUpdates"]
 
 # Names on the order socket -> in the books (9.2)
 _BOTH = {
