@@ -7,11 +7,13 @@ from email.utils import format_datetime
 from typing import Any
 
 import pyotp
+import pytest
 
 from ordod.adapter import (
     IST,
     Adapter,
     Ask,
+    BrokerError,
     BrokerOrder,
     Credentials,
     Exchange,
@@ -116,6 +118,16 @@ class Bench:
         price = quotes[symbol].last_price
         assert isinstance(price, Decimal)
         return price
+
+    def near(self, part: str, symbol: str = "NSE:INFY") -> Decimal:
+        """So much of the last price, in whole rupees."""
+        return (self.last_price(symbol) * Decimal(part)).quantize(Decimal(1))
+
+    def refused(self, dialogue: Generator[Any, Any, Any]) -> BrokerError:
+        """What a dialogue ends with that must not end well."""
+        with pytest.raises(BrokerError) as error:
+            self.run(dialogue)
+        return error.value
 
     def place(self, symbol: str = "NSE:INFY", **more: Any) -> str:
         """A market order for ten, changed by what is named; its broker's id."""

@@ -1,11 +1,12 @@
-"""An account at any simulated broker: what its table in the configuration says."""
+"""An account at any simulated broker: what its table in the configuration says, and whether a text tells of its secrets."""
 
 import json
+import re
 from pathlib import Path
 
 from ordod.sim.process import SimProcess
 
-__all__ = ["table"]
+__all__ = ["is_told", "table"]
 
 HORIZON_S = 1
 
@@ -30,3 +31,8 @@ def table(name: str, broker: str, sim: SimProcess, token: Path | None = None) ->
             "",
         ]
     )
+
+
+def is_told(secret: str, text: str) -> bool:
+    """As a word: a PIN's digits may be part of a number by chance."""
+    return bool(re.search(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", text))

@@ -1,18 +1,15 @@
 """A whole daemon and HSM, FYERS' prices: they come, and come back after trouble, though most frames tell only what changed."""
 
-import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import Any
+from operator import attrgetter
 
 import pytest
 
 from ordoctl import Client
 from ordod.sim.process import SimProcess, running
-from tests.brokers.accounts import table
+from tests.brokers.accounts import is_told, table
+from tests.brokers.streams import SYMBOLS, feed, heard
 from tests.promises.daemon import Daemon, until
-
-SYMBOLS = {"NSE:INFY", "NSE_INDEX:NIFTY"}
 
 
 @pytest.fixture(scope="module")
@@ -31,40 +28,25 @@ def daemon(
     made.stop()
 
 
-def feed(daemon: Daemon) -> dict[str, Any]:
-    (told,) = daemon.call("system.status")["feeds"]
-    assert isinstance(told, dict)
-    return told
-
-
-def heard(ticks: Any) -> set[str]:
-    """Both symbols, priced after now: what waited from before does not count."""
-    since, seen = datetime.now(UTC), set[str]()
-    while seen != SYMBOLS:
-        tick = next(ticks)
-        if tick.at > since:
-            seen.add(tick.symbol)
-    return seen
-
-
 def test_prices_come_back_after_trouble(daemon: Daemon, simulator: SimProcess) -> None:
+    at = attrgetter("at")
     with Client(socket=daemon.socket) as client, client.ticks(sorted(SYMBOLS)) as ticks:
-        assert heard(ticks) == SYMBOLS
+        assert heard(ticks, at) == SYMBOLS
         simulator.feed_fault("disconnect")
         until(lambda: feed(daemon)["opened"] == 2)
-        assert heard(ticks) == SYMBOLS
+        assert heard(ticks, at) == SYMBOLS
         simulator.feed_fault("cut", times=2)
         until(lambda: feed(daemon)["unreadable"] == 2)
-        assert heard(ticks) == SYMBOLS
+        assert heard(ticks, at) == SYMBOLS
         for kind in ("duplicate", "reorder"):
             simulator.feed_fault(kind, times=2)
-            assert heard(ticks) == SYMBOLS
+            assert heard(ticks, at) == SYMBOLS
         assert feed(daemon)["opened"] == 2  # what a spoilt frame held was asked for anew
 
     log = daemon.log.read_text()
     assert "feed_lost" in log
     for secret in simulator.secrets():
-        assert not re.search(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", log)
+        assert not is_told(secret, log)
 
 
 def test_levels_come_beside_the_prices(daemon: Daemon) -> None:

@@ -1,19 +1,17 @@
 """A whole daemon and Upstox's market feed: prices come, and come back after trouble, each time over an address of its own."""
 
-import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ordoctl import Client
 from ordod.sim.process import SimProcess, running
-from tests.brokers.accounts import table
+from tests.brokers.accounts import is_told, table
+from tests.brokers.streams import SYMBOLS, feed, heard
 from tests.promises.daemon import Daemon, until
 
-SYMBOLS = {"NSE:INFY", "NSE_INDEX:NIFTY"}
 AUTHORIZE = "/v3/feed/market-data-feed/authorize"
 
 
@@ -30,37 +28,23 @@ def daemon(make: Callable[..., Daemon], simulator: SimProcess, tmp_path: Path) -
     made.stop()
 
 
-def feed(daemon: Daemon) -> dict[str, Any]:
-    (told,) = daemon.call("system.status")["feeds"]
-    assert isinstance(told, dict)
-    return told
-
-
 def test_prices_come_back_after_every_trouble(daemon: Daemon, simulator: SimProcess) -> None:
-    def heard(ticks: Any) -> set[str]:
-        """Both symbols, traded after now: what waited from before does not count."""
-        since, seen = datetime.now(UTC), set[str]()
-        while seen != SYMBOLS:
-            tick = next(ticks)
-            if tick.traded_at > since:
-                seen.add(tick.symbol)
-        return seen
-
+    at = attrgetter("traded_at")
     with Client(socket=daemon.socket) as client, client.ticks(sorted(SYMBOLS)) as ticks:
-        assert heard(ticks) == SYMBOLS
+        assert heard(ticks, at) == SYMBOLS
         simulator.feed_fault("disconnect")
         until(lambda: feed(daemon)["opened"] == 2)
-        assert heard(ticks) == SYMBOLS
+        assert heard(ticks, at) == SYMBOLS
         simulator.feed_fault("cut")
         until(lambda: feed(daemon)["unreadable"] == 1)
-        assert heard(ticks) == SYMBOLS
+        assert heard(ticks, at) == SYMBOLS
         simulator.feed_fault("refuse")
         simulator.feed_fault("disconnect")
         until(lambda: feed(daemon)["opened"] == 3)
-        assert heard(ticks) == SYMBOLS
+        assert heard(ticks, at) == SYMBOLS
 
     asked = [one for one in simulator.requests() if one["path"] == AUTHORIZE]
     assert len(asked) >= 3  # the simulator lets nobody in at an address it gave before
     log = daemon.log.read_text()
     for secret in simulator.secrets():
-        assert not re.search(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", log)
+        assert not is_told(secret, log)

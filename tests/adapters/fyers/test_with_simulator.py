@@ -49,16 +49,6 @@ def bench() -> Bench:
     return Bench(FYERS, FyersSim(seed=7, now=TEN), CREDENTIALS)
 
 
-def refused(bench: Bench, dialogue: Any) -> BrokerError:
-    with pytest.raises(BrokerError) as error:
-        bench.run(dialogue)
-    return error.value
-
-
-def near(bench: Bench, part: str) -> Decimal:
-    return (bench.last_price() * Decimal(part)).quantize(Decimal(1))
-
-
 def test_a_headless_login_ends_with_a_session_that_lives(bench: Bench) -> None:
     assert bench.session.user_id == USER.fy_id
     assert bench.session.expires_at == datetime(2026, 11, 26, 6, 0, tzinfo=IST)
@@ -94,7 +84,7 @@ def test_a_wrong_pin_is_denied_and_tried_once(bench: Bench) -> None:
     bench.now += timedelta(minutes=1)
     before = len(bench.sim.requests)
 
-    error = refused(bench, FYERS.login(wrong, bench.now))
+    error = bench.refused(FYERS.login(wrong, bench.now))
 
     assert error.fault is Fault.AUTH_DENIED
     assert [seen.path for seen in bench.sim.requests[before:]] == [
@@ -107,7 +97,7 @@ def test_a_wrong_pin_is_denied_and_tried_once(bench: Bench) -> None:
 def test_a_session_is_dead_after_its_logout(bench: Bench) -> None:
     bench.run(FYERS.logout(bench.session))
 
-    error = refused(bench, FYERS.orders(bench.session, bench))
+    error = bench.refused(FYERS.orders(bench.session, bench))
 
     assert (error.fault, error.code) == (Fault.AUTH_EXPIRED, "-16")
 
@@ -127,7 +117,7 @@ def test_a_market_order_is_found_by_its_tag_and_filled(bench: Bench) -> None:
 
 
 def test_a_limit_order_is_modified_and_cancelled(bench: Bench) -> None:
-    low = near(bench, "0.95")
+    low = bench.near("0.95")
     order_id = bench.place(type=OrderType.LIMIT, price=low)
     changes = OrderChanges(price=low - 1, quantity=12)
 
@@ -151,7 +141,7 @@ def test_a_limit_order_is_modified_and_cancelled(bench: Bench) -> None:
 def test_every_type_and_validity_is_taken(
     bench: Bench, terms: dict[str, Any], status: Status
 ) -> None:
-    low = near(bench, "0.95")
+    low = bench.near("0.95")
     base: dict[str, Any] = {
         "side": Side.SELL,
         "product": Product.MIS,
@@ -224,7 +214,7 @@ def test_what_is_not_sure_is_not_taken_for_a_no(bench: Bench, kind: str) -> None
 
 
 def test_a_gtt_of_two_legs_lives_changes_and_ends(bench: Bench) -> None:
-    low, high = near(bench, "0.9"), near(bench, "1.1")
+    low, high = bench.near("0.9"), bench.near("1.1")
     bench.place()
 
     def leg(trigger: Decimal, quantity: int) -> GttLeg:

@@ -62,10 +62,6 @@ def bench() -> Bench:
     return benched(SHOONYA)
 
 
-def near(bench: Bench, part: str) -> Decimal:
-    return (bench.last_price() * Decimal(part)).quantize(Decimal(1))
-
-
 # Every member
 
 
@@ -80,7 +76,7 @@ def test_the_page_leads_to_a_session_that_ends_with_its_logout(member: Bench) ->
 
 
 def test_an_order_is_placed_changed_found_and_cancelled(member: Bench) -> None:
-    low = near(member, "0.95")
+    low = member.near("0.95")
     order_id = member.place(type=OrderType.LIMIT, price=low)
     changes = OrderChanges(price=low - 1, quantity=12)
 
@@ -151,7 +147,7 @@ def test_the_session_tells_its_end(bench: Bench) -> None:
 def test_every_type_and_validity_is_taken(
     bench: Bench, terms: dict[str, Any], status: Status
 ) -> None:
-    low = near(bench, "0.95")
+    low = bench.near("0.95")
     base: dict[str, Any] = {
         "side": Side.SELL,
         "product": Product.MIS,
@@ -222,7 +218,7 @@ def leg(trigger: Decimal, quantity: int) -> GttLeg:
 
 @pytest.mark.parametrize("parts", [("0.9", "1.1"), ("0.9",), ("1.1",)])
 def test_a_gtt_lives_changes_and_ends(bench: Bench, parts: tuple[str, ...]) -> None:
-    triggers = [near(bench, part) for part in parts]
+    triggers = [bench.near(part) for part in parts]
     bench.place()
     gtt = NewGtt(symbol="NSE:INFY", legs=tuple(leg(at, 2) for at in triggers))
     changed = NewGtt(symbol="NSE:INFY", legs=tuple(leg(at, 3) for at in triggers))
@@ -237,8 +233,8 @@ def test_a_gtt_lives_changes_and_ends(bench: Bench, parts: tuple[str, ...]) -> N
 
 
 def test_a_gtt_never_changes_its_side_of_the_price(bench: Bench) -> None:
-    below = NewGtt(symbol="NSE:INFY", legs=(leg(near(bench, "0.9"), 2),))
-    above = NewGtt(symbol="NSE:INFY", legs=(leg(near(bench, "1.1"), 2),))
+    below = NewGtt(symbol="NSE:INFY", legs=(leg(bench.near("0.9"), 2),))
+    above = NewGtt(symbol="NSE:INFY", legs=(leg(bench.near("1.1"), 2),))
     made = bench.run(SHOONYA.place_gtt(bench.session, below, bench.infy))
 
     with pytest.raises(BrokerError) as error:

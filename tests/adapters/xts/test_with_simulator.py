@@ -65,16 +65,6 @@ def bench() -> Bench:
     return logged_in(IIFL)
 
 
-def refused(bench: Bench, dialogue: Any) -> BrokerError:
-    with pytest.raises(BrokerError) as error:
-        bench.run(dialogue)
-    return error.value
-
-
-def near(bench: Bench, part: str) -> Decimal:
-    return (bench.last_price() * Decimal(part)).quantize(Decimal(1))
-
-
 @pytest.mark.parametrize("adapter", MEMBERS, ids=lambda adapter: adapter.spec.id)
 def test_every_member_logs_in_and_trades(adapter: Xts) -> None:
     bench = logged_in(adapter)
@@ -91,7 +81,7 @@ def test_a_wrong_key_is_denied_and_tried_once(bench: Bench) -> None:
     )
     before = len(bench.sim.requests)
 
-    error = refused(bench, IIFL.login(wrong, bench.now))
+    error = bench.refused(IIFL.login(wrong, bench.now))
 
     assert error.fault is Fault.AUTH_DENIED
     assert [seen.path for seen in bench.sim.requests[before:]] == ["/user/session"]
@@ -104,21 +94,21 @@ def test_both_sessions_are_dead_after_a_logout(bench: Bench) -> None:
         IIFL.orders(bench.session, bench),
         IIFL.ltp(bench.session, (bench.infy,)),
     ):
-        assert refused(bench, dialogue).fault is Fault.AUTH_EXPIRED
+        assert bench.refused(dialogue).fault is Fault.AUTH_EXPIRED
 
 
 def test_a_dead_market_session_spares_a_session_that_a_person_made() -> None:
     bench = logged_in(RMONEY)
     bench.sim.accounts.end(USER.client_id, "market")  # type: ignore[attr-defined]
 
-    error = refused(bench, RMONEY.ltp(bench.session, (bench.infy,)))
+    error = bench.refused(RMONEY.ltp(bench.session, (bench.infy,)))
 
     assert error.fault is Fault.BROKER_UNAVAILABLE
     assert bench.run(RMONEY.user(bench.session)) == USER.client_id
 
 
 def test_a_limit_order_is_modified_and_cancelled(bench: Bench) -> None:
-    low = near(bench, "0.95")
+    low = bench.near("0.95")
     order_id = bench.place(type=OrderType.LIMIT, price=low)
     changes = OrderChanges(price=low - 1, quantity=12)
 
@@ -147,7 +137,7 @@ def test_a_limit_order_is_modified_and_cancelled(bench: Bench) -> None:
 def test_every_type_and_validity_is_taken(
     bench: Bench, terms: dict[str, Any], status: Status
 ) -> None:
-    low = near(bench, "0.95")
+    low = bench.near("0.95")
     base: dict[str, Any] = {"side": Side.SELL, "product": Product.MIS, "price": low}
     base["trigger_price"] = low + 1
 
