@@ -59,8 +59,8 @@ class Prices:
             for value in event.get(topic, ())
         ]
 
-    def go_on(self, *, within_s: float = 15) -> None:
-        """Each symbol's price comes anew."""
+    def go_on(self, *, within_s: float = 45) -> None:
+        """Each symbol's price comes anew. After several troubles the pause before the next try may be half a minute."""
         before = len(self.told())
         eventually(
             lambda: {tick["symbol"] for tick in self.told()[before:]} == set(SYMBOLS),
@@ -108,7 +108,7 @@ def test_prices_go_on_in_a_new_session(sim: SimProcess, token: Path, prices: Pri
 
     token.write_text(session_of(sim))  # which ends the session before
 
-    prices.go_on(within_s=40)  # the pause after the troubles before may be long
+    prices.go_on()
 
 
 def test_no_token_is_in_the_log(daemon: Ordo, sim: SimProcess, folder: Path) -> None:
