@@ -57,7 +57,6 @@ from ordo_adapters.angelone.tables import (
     GTTS,
     HOLDINGS,
     INTERVAL,
-    INTERVAL_SPAN,
     MARGIN_MAX,
     MASTER,
     ORDERS,
@@ -78,7 +77,6 @@ from ordo_adapters.angelone.tables import (
     VARIETY,
 )
 from ordod.adapter import (
-    IST,
     Adapter,
     BrokerError,
     BrokerGtt,
@@ -112,7 +110,6 @@ from ordod.adapter import (
     canonical,
     decimal,
     read_rows,
-    spans,
 )
 
 __all__ = ["ANGELONE", "AngelOne"]
@@ -389,23 +386,17 @@ class AngelOne(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """POST getCandleData, as often as its longest range asks for (angelone.md 7)."""
-        found: dict[datetime, Candle] = {}
-        minute = start.astimezone(IST).replace(second=0, microsecond=0)
-        for first, last in spans(minute, end.astimezone(IST), INTERVAL_SPAN[interval]):
-            body = {
-                "exchange": QUOTE_EXCHANGE.write(instrument.exchange),
-                "symboltoken": instrument.instrument_token,
-                "interval": INTERVAL.write(interval),
-                "fromdate": f"{first:%Y-%m-%d %H:%M}",
-                "todate": f"{last:%Y-%m-%d %H:%M}",
-            }
-            path = f"{SECURE}/historical/v1/getCandleData"
-            response = yield _post(path, session, CANDLES, body)
-            rows = rows_of(response)
-            found.update((c.at, c) for c in map(read_candle, rows) if start <= c.at <= end)
-        return tuple(found[at] for at in sorted(found))
+    ) -> Dialogue[Iterable[Candle]]:
+        """POST getCandleData (angelone.md 7)."""
+        body = {
+            "exchange": QUOTE_EXCHANGE.write(instrument.exchange),
+            "symboltoken": instrument.instrument_token,
+            "interval": INTERVAL.write(interval),
+            "fromdate": f"{start:%Y-%m-%d %H:%M}",
+            "todate": f"{end:%Y-%m-%d %H:%M}",
+        }
+        response = yield _post(f"{SECURE}/historical/v1/getCandleData", session, CANDLES, body)
+        return [read_candle(row) for row in rows_of(response)]
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """GET OpenAPIScripMaster.json: all exchanges; it asks for no session (angelone.md 8)."""

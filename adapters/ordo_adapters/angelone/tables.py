@@ -41,7 +41,6 @@ __all__ = [
     "HOLDINGS",
     "INDEX_NAMES",
     "INTERVAL",
-    "INTERVAL_SPAN",
     "LOGIN_FAULTS",
     "MARGIN_MAX",
     "MASTER",
@@ -81,6 +80,16 @@ CANDLES = "candles"
 OTHERS = "others"  # margin, conversion, one order's details, lists of triggers
 MASTER = "master"
 
+CANDLE_SPANS = {
+    Interval.M1: timedelta(days=30),
+    Interval.M3: timedelta(days=60),
+    Interval.M5: timedelta(days=100),
+    Interval.M10: timedelta(days=100),
+    Interval.M15: timedelta(days=200),
+    Interval.M30: timedelta(days=200),
+    Interval.H1: timedelta(days=400),
+    Interval.D1: timedelta(days=2000),
+}  # angelone.md 7: the most that one request covers
 SPEC = BrokerSpec(
     id="angelone",
     name="Angel One",
@@ -120,6 +129,7 @@ SPEC = BrokerSpec(
         Window(OTHERS, count=490, seconds=60),
         Window(MASTER, count=1, seconds=1),
     ),
+    candle_spans=CANDLE_SPANS,
     credentials={"": ("user_id", "api_key", "pin")},
     logins={"": "client code, PIN and TOTP code, by the API's own call"},
     options={
@@ -238,16 +248,6 @@ INTERVAL = Codes(
         Interval.D1: "ONE_DAY",
     },
 )
-INTERVAL_SPAN = {
-    Interval.M1: timedelta(days=30),
-    Interval.M3: timedelta(days=60),
-    Interval.M5: timedelta(days=100),
-    Interval.M10: timedelta(days=100),
-    Interval.M15: timedelta(days=200),
-    Interval.M30: timedelta(days=200),
-    Interval.H1: timedelta(days=400),
-    Interval.D1: timedelta(days=2000),
-}  # angelone.md 7: the most that one request covers
 
 INDEX_NAMES = {
     "99926000": "NIFTY",

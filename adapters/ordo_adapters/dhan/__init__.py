@@ -5,7 +5,7 @@ Orders are never sliced by Dhan. MARKET is protected by Dhan itself, by its own 
 order so far from the last price. An SL-M goes out as a stop with a limit (`fields.beyond`). Their rows show them so.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -46,7 +46,6 @@ from ordo_adapters.dhan.rows import (
 from ordo_adapters.dhan.tables import (
     CANDLES,
     INTERVAL,
-    INTRADAY_SPAN,
     NO_PLAN,
     ORDERS,
     OTHERS,
@@ -59,7 +58,6 @@ from ordo_adapters.dhan.tables import (
     VALIDITY,
 )
 from ordod.adapter import (
-    IST,
     Adapter,
     BrokerError,
     BrokerGtt,
@@ -332,27 +330,22 @@ class Dhan(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """POST /charts/historical for days, /charts/intraday 90 days at a time (dhan.md 7)."""
-        start, end = start.astimezone(IST), end.astimezone(IST)
+    ) -> Dialogue[Iterable[Candle]]:
+        """POST /charts/historical for days, /charts/intraday for less (dhan.md 7)."""
         body = named(instrument) | {
             "instrument": chart_word(instrument),
             "oi": instrument.kind not in {InstrumentKind.EQUITY, InstrumentKind.INDEX},
         }
         if interval is Interval.D1:
-            path, spans = "/charts/historical", [(start, end + timedelta(days=1))]  # end: exclusive
+            path, end = "/charts/historical", end + timedelta(days=1)  # it is exclusive
             body["expiryCode"] = 0
         else:
-            path, spans = "/charts/intraday", list(_spans(start, end))
+            path = "/charts/intraday"
             body["interval"] = INTERVAL.write(interval)
         pattern = "%Y-%m-%d" if interval is Interval.D1 else "%Y-%m-%d %H:%M:%S"
-        found: dict[datetime, Candle] = {}
-        for first, last in spans:
-            dates = {"fromDate": f"{first:{pattern}}", "toDate": f"{last:{pattern}}"}
-            response = yield _ask(path, CANDLES, session, body | dates)
-            candles = _candles(response)
-            found.update((c.at, c) for c in candles if start <= c.at <= end)
-        return tuple(found[at] for at in sorted(found))
+        dates = {"fromDate": f"{start:{pattern}}", "toDate": f"{end:{pattern}}"}
+        response = yield _ask(path, CANDLES, session, body | dates)
+        return _candles(response)
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """The detailed file, for everybody, at a host of its own (dhan.md 8)."""
@@ -487,14 +480,3 @@ def _last_price(last: Mapping[str, Quote], instrument: Instrument) -> Decimal:
     if instrument.symbol not in last:
         raise BrokerError(Fault.INVALID_INPUT, f"Dhan has no last price of {instrument.symbol}")
     return last[instrument.symbol].last_price
-
-
-def _spans(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The range in parts that one request may cover. They touch: whether Dhan counts the last moment in is not known."""
-    first = start.replace(microsecond=0)
-    while first <= end:
-        last = min(first + INTRADAY_SPAN, end)
-        yield first, last
-        if last == end:
-            return
-        first = last

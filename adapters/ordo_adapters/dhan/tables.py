@@ -33,7 +33,6 @@ __all__ = [
     "INDEX_UNDERLYINGS",
     "INSTRUMENT",
     "INTERVAL",
-    "INTRADAY_SPAN",
     "LOGIN_FAULTS",
     "NO_PLAN",
     "ORDERS",
@@ -81,6 +80,8 @@ SPEC = BrokerSpec(
         # Dhan says that it is too early, and nothing is spent.
         Window(OTHERS, count=18, seconds=1),
     ),
+    # dhan.md 7; days have no limit
+    candle_spans={one: timedelta(days=90) for one in Interval if one is not Interval.D1},
     credentials={
         "": ("user_id", "pin"),
         "page": ("user_id", "api_key", "api_secret"),
@@ -167,7 +168,6 @@ INTERVAL = Codes(
     "interval",
     {Interval.M1: "1", Interval.M5: "5", Interval.M15: "15", Interval.H1: "60"},
 )  # dhan.md 7: within the day; whole days have a path of their own
-INTRADAY_SPAN = timedelta(days=90)  # dhan.md 7: the most that one request covers
 INDEX_UNDERLYINGS = frozenset(
     {"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "SENSEX50"}
 )
