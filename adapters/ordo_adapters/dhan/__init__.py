@@ -43,6 +43,7 @@ from ordo_adapters.dhan.rows import (
     read_quote,
     read_trade,
 )
+from ordo_adapters.dhan.stream import DhanStream
 from ordo_adapters.dhan.tables import (
     CANDLES,
     INTERVAL,
@@ -57,6 +58,7 @@ from ordo_adapters.dhan.tables import (
     TYPE,
     VALIDITY,
 )
+from ordo_adapters.dhan.updates import OrderAlerts
 from ordod.adapter import (
     Adapter,
     BrokerError,
@@ -89,6 +91,9 @@ from ordod.adapter import (
     Rows,
     Session,
     Side,
+    Stream,
+    StreamRequest,
+    UpdateStream,
     Variety,
     decimal,
     read_rows,
@@ -359,6 +364,30 @@ class Dhan(Adapter):
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
         """The file is today's, whatever `on` is."""
         return parse(content)
+
+    # Streams
+
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        """The live market feed; token and client id stand in the address (dhan.md 9.1)."""
+        yield from ()
+        query = (
+            ("version", "2"),
+            ("token", session.access_token.reveal()),
+            ("clientId", session.user_id),
+            ("authType", "2"),
+        )
+        return StreamRequest("feed", "/", query=query)
+
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        return DhanStream()
+
+    def connect_updates(self, session: Session) -> Dialogue[StreamRequest]:
+        """The live order update; the first frame says who comes (dhan.md 9.3)."""
+        yield from ()
+        return StreamRequest("updates", "/")
+
+    def updates(self, session: Session, instruments: Instruments) -> UpdateStream:
+        return OrderAlerts(session, instruments)
 
     # Parts of operations
 

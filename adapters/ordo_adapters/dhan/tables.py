@@ -12,20 +12,29 @@ from ordod.adapter import (
     Faults,
     GttStatus,
     Interval,
+    Mode,
     OrderType,
     Product,
     Side,
     Status,
+    StreamLimits,
     Tag,
+    UpdateLimits,
     Validity,
     Window,
 )
 
 __all__ = [
+    "ALERT_PRODUCT",
+    "ALERT_SEGMENT",
+    "ALERT_SIDE",
+    "ALERT_TYPE",
     "AUTOMATIC_PROTECTION",
     "CANDLES",
     "EMPTY",
     "FAULTS",
+    "FEED_SEGMENT",
+    "FEED_WORDS",
     "FOREIGN_PRODUCTS",
     "GTT_STATUS",
     "INDEX_NAMES",
@@ -44,6 +53,7 @@ __all__ = [
     "SIDE",
     "SPEC",
     "STATUS",
+    "STREAM_MODE",
     "TYPE",
     "VALIDITY",
 ]
@@ -61,6 +71,8 @@ SPEC = BrokerSpec(
         "rest": "https://api.dhan.co/v2",  # dhan.md 1, as the two below
         "auth": "https://auth.dhan.co",
         "images": "https://images.dhan.co",  # the instrument file
+        "feed": "wss://api-feed.dhan.co",  # 9.1
+        "updates": "wss://api-order-update.dhan.co",  # 9.3
     },
     # 4.2: at most 30 of letters, digits, space, _ and -; 20 of base32 are 100 bits, and sure to be whole
     tag=Tag(length=20, alphabet=BASE32),
@@ -80,6 +92,8 @@ SPEC = BrokerSpec(
         # Dhan says that it is too early, and nothing is spent.
         Window(OTHERS, count=18, seconds=1),
     ),
+    streams=StreamLimits(instruments=5000, connections=5, frame_instruments=100),  # 9.1
+    updates=UpdateLimits(),
     # dhan.md 7; days have no limit
     candle_spans={one: timedelta(days=90) for one in Interval if one is not Interval.D1},
     credentials={
@@ -105,6 +119,34 @@ SEGMENT = Codes(
     },
 )  # dhan.md 4.1
 INDEX_SEGMENT = "IDX_I"  # of every exchange; quoted and not traded
+
+# The live market feed (dhan.md 9.1)
+FEED_WORDS = {
+    0: "IDX_I",
+    1: "NSE_EQ",
+    2: "NSE_FNO",
+    3: "NSE_CURRENCY",
+    4: "BSE_EQ",
+    5: "MCX_COMM",
+    7: "BSE_CURRENCY",
+    8: "BSE_FNO",
+}
+FEED_SEGMENT = {word: number for number, word in FEED_WORDS.items()}
+STREAM_MODE = {Mode.LTP: 15, Mode.QUOTE: 17, Mode.DEPTH: 21}  # one more ends it
+
+# Words of order updates -> of the order book (dhan.md 9.3)
+ALERT_SIDE = {"B": "BUY", "S": "SELL"}
+ALERT_SEGMENT = {
+    ("NSE", "E"): "NSE_EQ",
+    ("BSE", "E"): "BSE_EQ",
+    ("NSE", "D"): "NSE_FNO",
+    ("BSE", "D"): "BSE_FNO",
+    ("NSE", "C"): "NSE_CURRENCY",
+    ("BSE", "C"): "BSE_CURRENCY",
+    ("MCX", "M"): "MCX_COMM",
+}
+ALERT_PRODUCT = {"C": "CNC", "I": "INTRADAY", "M": "MARGIN", "F": "MTF", "V": "CO", "B": "BO"}
+ALERT_TYPE = {"LMT": "LIMIT", "MKT": "MARKET", "SL": "STOP_LOSS", "SLM": "STOP_LOSS_MARKET"}
 
 SIDE = Codes("side", {Side.BUY: "BUY", Side.SELL: "SELL"})
 PRODUCT = Codes(

@@ -20,8 +20,10 @@ from ordod.sim.desk import Desk
 from ordod.sim.dhan.accounts import Accounts, Client
 from ordod.sim.dhan.api import Api
 from ordod.sim.dhan.envelope import JSON, DhanError, success
+from ordod.sim.dhan.feeds import AlertFeed, PriceFeed
 from ordod.sim.dhan.limits import Limits
 from ordod.sim.dhan.market import Market
+from ordod.sim.feeds import SimFeed
 from ordod.sim.message import Answer, Request
 from ordod.sim.orders import PLAIN, Wish
 
@@ -77,6 +79,16 @@ class DhanSim(BrokerSim):
 
     def carry_out(self, request: Request, now: datetime, wish: Wish = PLAIN) -> Answer:
         return self.api.carry_out(request, now, wish)
+
+    def let_in(self, request: Request, now: datetime) -> SimFeed | Answer:
+        """Both streams stand at `/`; the one for prices is asked for with a query (dhan.md 9). Nobody is refused at the door."""
+        if request.path != "/":
+            return Answer(404, (), b"")
+        lives = self.accounts.lives
+        if not request.one("version"):
+            return AlertFeed(self.api.alerts, lives)
+        client_id, token = request.one("clientId"), request.one("token")
+        return PriceFeed(self.market, self.paper, lambda at: lives(client_id, token, at))
 
     def advance(self, now: datetime) -> None:
         super().advance(now)

@@ -74,6 +74,11 @@ class Accounts:
                 return self.clients[token.client_id]
         raise dead_session(request.path)
 
+    def lives(self, client_id: str, access_token: str, now: datetime) -> bool:
+        """Whether this is the token of this client, as the streams ask."""
+        token = self._live.get(client_id)
+        return token is not None and token.access_token == access_token and now < token.ends_at
+
     def open(self, client_id: str, now: datetime) -> Token:
         """A new token: a JWT with its end, UTC seconds."""
         claims = {"iss": "dhan", "exp": int((now + LIFE).timestamp()), "dhanClientId": client_id}

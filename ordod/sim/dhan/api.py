@@ -12,6 +12,7 @@ from ordod.paper.exchange import Refusal
 from ordod.sim.desk import Desk
 from ordod.sim.dhan.accounts import Accounts, Client
 from ordod.sim.dhan.envelope import DATA_PATHS, DataError, DhanError, success
+from ordod.sim.dhan.feeds import alert
 from ordod.sim.dhan.forms import (
     PRODUCTS,
     amount,
@@ -150,6 +151,10 @@ class Api:
             self.desk.refused("modify", user, now, refusal.message, body, order_id=order_id)
             raise
         with_refusals(lambda: self.desk.modify(user, order_id, changes, now, asked=body))
+
+    def alerts(self, user: str, now: datetime) -> list[dict[str, Any]]:
+        """What the live order update says of each order of this user."""
+        return [alert(row) for row in self._rows(user, self.desk.visible(user, now))]
 
     def _rows(self, user: str, booked: Iterable[Booked]) -> list[dict[str, Any]]:
         return [

@@ -78,6 +78,10 @@ class Market:
             raise DhanError.bad_input("Invalid SecurityId")
         return contract
 
+    def known(self, segment: str, security_id: str) -> Contract | None:
+        """Whatever is quoted under this id."""
+        return self._by_id.get((segment, security_id))
+
     def of(self, symbol: str) -> Contract:
         return self._by_symbol[symbol]
 
