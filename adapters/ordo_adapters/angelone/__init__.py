@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from ordo_adapters.angelone.login import asking, login, profile_request, signed
+from ordo_adapters.angelone.login import asking, login, profile_request, signed, streaming
 from ordo_adapters.angelone.master import is_master, parse
 from ordo_adapters.angelone.rows import (
     FundsRow,
@@ -45,6 +45,7 @@ from ordo_adapters.angelone.rows import (
     read_trade,
     rows_of,
 )
+from ordo_adapters.angelone.stream import SmartStream
 from ordo_adapters.angelone.tables import (
     BOOK,
     CANDLES,
@@ -76,6 +77,7 @@ from ordo_adapters.angelone.tables import (
     VALIDITY,
     VARIETY,
 )
+from ordo_adapters.angelone.updates import OrderUpdates
 from ordod.adapter import (
     Adapter,
     BrokerError,
@@ -106,6 +108,9 @@ from ordod.adapter import (
     Quote,
     Rows,
     Session,
+    Stream,
+    StreamRequest,
+    UpdateStream,
     Variety,
     canonical,
     decimal,
@@ -416,6 +421,31 @@ class AngelOne(Adapter):
     def _rule(self, session: Session, broker_gtt_id: str) -> Dialogue[GttRow]:
         response = yield _post(f"{GTT_READS}/ruleDetails", session, OTHERS, {"id": broker_gtt_id})
         return read(response, GttRow)
+
+    # Streams
+
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        """The market socket (angelone.md 9.1). Its token is one of those that a login by PIN gives."""
+        yield from ()
+        if "feed_token" not in session.extra:
+            raise BrokerError(
+                Fault.UNSUPPORTED,
+                "prices are not pushed to this session: a ready-made access_token needs the feed_token of its login",
+            )
+        return StreamRequest("stream", "/smart-stream", streaming(session))
+
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        return SmartStream()
+
+    def connect_updates(self, session: Session) -> Dialogue[StreamRequest]:
+        """The order socket (angelone.md 9.2)."""
+        yield from ()
+        return StreamRequest("updates", "/smart-order-update", streaming(session))
+
+    def updates(self, session: Session, instruments: Instruments) -> UpdateStream:
+        return OrderUpdates(instruments)
+
+    # Parts of operations
 
     def _quotes(
         self, session: Session, mode: str, instruments: tuple[Instrument, ...]
