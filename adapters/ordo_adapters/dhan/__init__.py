@@ -43,6 +43,7 @@ from ordo_adapters.dhan.rows import (
     read_quote,
     read_trade,
 )
+from ordo_adapters.dhan.stream import FeedStream
 from ordo_adapters.dhan.tables import (
     CANDLES,
     INTERVAL,
@@ -58,6 +59,7 @@ from ordo_adapters.dhan.tables import (
     TYPE,
     VALIDITY,
 )
+from ordo_adapters.dhan.updates import OrderUpdates
 from ordod.adapter import (
     IST,
     Adapter,
@@ -91,6 +93,9 @@ from ordod.adapter import (
     Rows,
     Session,
     Side,
+    Stream,
+    StreamRequest,
+    UpdateStream,
     Variety,
     decimal,
     read_rows,
@@ -366,6 +371,30 @@ class Dhan(Adapter):
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
         """The file is today's, whatever `on` is."""
         return parse(content)
+
+    # Streams (dhan.md 9)
+
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        """The live market feed; the token stands in the query (dhan.md 9.1)."""
+        yield from ()
+        query = (
+            ("version", "2"),
+            ("token", session.access_token.reveal()),
+            ("clientId", session.user_id),
+            ("authType", "2"),
+        )
+        return StreamRequest("feed", query=query)
+
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        return FeedStream()
+
+    def connect_updates(self, session: Session) -> Dialogue[StreamRequest]:
+        """Live order updates; the first frame says who comes (dhan.md 9.3)."""
+        yield from ()
+        return StreamRequest("updates")
+
+    def updates(self, session: Session, instruments: Instruments) -> UpdateStream:
+        return OrderUpdates(session, instruments)
 
     # Parts of operations
 

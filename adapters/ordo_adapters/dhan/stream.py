@@ -1,0 +1,403 @@
+"""Dhan's live market feed (dhan.md 9.1): what subscribes, and binary packets of prices read.
+
+A packet's code says how long it is, and its header says it again. A frame mostly is one packet; several may follow one another.
+It is read only where they fill it exactly: behind a wrong length every price would be read from a wrong place. Packets of codes
+that are not documented are passed over by their length.
+
+Prices are float32, which hold some seven digits: 802.1 arrives as 802.0999755859375. What is meant is the decimal on the
+contract's tick (or, off it, in whole paise) that makes this very float32, provided that its neighbours make another. So there
+is one such decimal or none, and with none the packet is a bad row: from 131,072 rupees on a float32 cannot tell paise apart, and
+there only ticks wider than its own steps are read. Indices have no tick and are told as the shortest decimal of four places at
+most that makes this float32; so are averages and previous closes, of which those with more decimals are rounded.
+
+What a packet alone does not tell is remembered: the previous close and, beside quotes, the open interest come in packets of
+their own. The close in a quote is of today once the market has closed, so it is left alone. So is the last quantity, which
+has 16 bits: 66,036 shares would be told as 500.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from struct import Struct as Layout
+from typing import Any
+
+import msgspec
+
+from ordo_adapters.dhan.tables import DISCONNECTED, FAULTS, FEED_SEGMENT, SUBSCRIBE
+from ordod.adapter import (
+    IST,
+    BadRow,
+    BrokerError,
+    DepthTick,
+    Fault,
+    Frame,
+    Instrument,
+    Level,
+    Mode,
+    Notice,
+    Pushed,
+    Stream,
+    Tick,
+    masked,
+)
+
+__all__ = ["FeedStream"]
+
+SAID_AT_ONCE = 100  # instruments of one frame (9.1)
+PRICE_LIMIT = 1 << 31  # rupees; above it is no price of any contract
+PRICES_KEPT = 100_000  # some 15 MB; 5,000 instruments have about 20 prices each in their books
+DAYS_KEPT, TIMES_KEPT = 20_000, 1000
+PAISA, FINEST = Decimal("0.01"), Decimal("0.0001")
+FIRST_S, LAST_S = 946_684_800, 4_102_444_800  # of 2000 to 2100
+NEVER = (0, 315_532_800)  # was it traded: nothing, and the first moment of 1980 (7)
+
+# Codes and sizes in bytes (9.1)
+HEADER = 8
+TICKER, QUOTE, INTEREST, PREVIOUS, FULL, DISCONNECT = 2, 4, 5, 6, 8, 50
+SIZES = {TICKER: 16, QUOTE: 50, INTEREST: 12, PREVIOUS: 16, FULL: 162, DISCONNECT: 10}
+_KEY = Layout("<BI")  # segment and id, as the header has them: an id alone is of several segments
+_TICKER = Layout("<8xfI")  # last, its time
+_PREVIOUS = Layout("<8xf4x")  # previous close; behind it open interest
+_INTEREST = Layout("<8xI")
+_QUOTE = Layout("<8xf2xIfIII16s")  # last, its time, average, volume, sells, buys, the day's prices
+_FULL = Layout("<8xf2xIfIIII8x16s" + "IIHHff" * 5)  # and interest; a level is of both sides
+_DAY = Layout("<f4xff")  # open, high, low; the close between them is left out
+_REASON = Layout("<8xH")
+_FLOAT = Layout("<f")
+
+_JSON = msgspec.json.Encoder()
+
+
+def _as_float32(price: Decimal) -> float:
+    number: float = _FLOAT.unpack(_FLOAT.pack(price))[0]
+    return number
+
+
+class _Kept(dict[float, Any]):
+    """What float32 numbers mean in rupees, 0: None; made once each, they repeat all day."""
+
+    def __init__(self) -> None:
+        super().__init__({0.0: None})
+
+    def __missing__(self, number: float) -> Decimal:
+        price = self.meant(number) if 0 < number < PRICE_LIMIT else None  # no number is neither
+        if not price:
+            raise BrokerError(Fault.UNREADABLE, f"{number!r} is no price")
+        if len(self) >= PRICES_KEPT:
+            self.clear()
+            self[0.0] = None
+        price = self[number] = price.normalize() + 0
+        return price
+
+    def meant(self, number: float) -> Decimal | None:
+        raise NotImplementedError
+
+
+class _Prices(_Kept):
+    """Of a contract with this tick."""
+
+    def __init__(self, tick: Decimal) -> None:
+        super().__init__()
+        fallback = PAISA if tick % PAISA == 0 else FINEST
+        self._steps = (tick, fallback)
+
+    def meant(self, number: float) -> Decimal | None:
+        """The only multiple of a step that makes this float32; None: there is none, or not only one."""
+        for step in self._steps:
+            price = (Decimal(number) / step).to_integral_value() * step
+            below, above = _as_float32(price - step), _as_float32(price + step)
+            if below != number == _as_float32(price) != above:
+                return price
+        return None
+
+
+class _Shortest(_Kept):
+    """Of no tick. `rounds`: what has more decimals than four is told to the fourth; else it is no price."""
+
+    def __init__(self, *, rounds: bool) -> None:
+        super().__init__()
+        self._rounds = rounds
+
+    def meant(self, number: float) -> Decimal | None:
+        """The shortest decimal that makes this float32."""
+        exact = Decimal(number)
+        for places in range(5):
+            price = round(exact, places)
+            if _as_float32(price) == number:
+                return price
+        return round(exact, 4) if self._rounds else None
+
+
+class _Days(dict[bytes, tuple[Any, ...]]):
+    """Open, high and low as packed, in rupees: most packets repeat them."""
+
+    def __init__(self, prices: _Kept) -> None:
+        super().__init__()
+        self._prices = prices
+
+    def __missing__(self, packed: bytes) -> tuple[Any, ...]:
+        if len(self) >= DAYS_KEPT:
+            self.clear()
+        day = self[packed] = tuple(self._prices[number] for number in _DAY.unpack(packed))
+        return day
+
+
+class _Times(dict[int, datetime | None]):
+    """Seconds that read as UTC give the Indian wall clock (9.1)."""
+
+    def __missing__(self, seconds: int) -> datetime | None:
+        if len(self) >= TIMES_KEPT:
+            self.clear()
+        at = None
+        if FIRST_S <= seconds < LAST_S:
+            at = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=IST)
+        elif seconds not in NEVER:
+            raise BrokerError(Fault.UNREADABLE, f"{seconds} is no time of a trade")
+        self[seconds] = at
+        return at
+
+
+_TIMES = _Times()
+_RECKONED = _Shortest(rounds=True)
+
+
+class _Followed:
+    """One contract that is subscribed, and what was told of it apart.
+
+    `counts`: whether its quantities are told; where its lot is in doubt they may be lots, and an index has none.
+    """
+
+    __slots__ = ("close", "counts", "days", "has_oi", "mode", "oi", "prices", "symbol")
+
+    def __init__(self, instrument: Instrument, mode: Mode, prices: _Kept, days: _Days) -> None:
+        self.symbol = instrument.symbol
+        self.counts = instrument.lot_size is not None
+        self.has_oi = self.counts and instrument.expiry is not None
+        self.mode = mode
+        self.prices = prices
+        self.days = days
+        self.close: Decimal | None = None
+        self.oi: int | None = None
+
+
+class FeedStream(Stream):
+    """One connection's codec."""
+
+    def __init__(self) -> None:
+        self._followed: dict[bytes, _Followed] = {}
+        self._grids: dict[Decimal | None, tuple[_Kept, _Days]] = {}
+        self._readers = {
+            TICKER: self._read_ticker,
+            QUOTE: self._read_quote,
+            INTEREST: self._read_interest,
+            PREVIOUS: self._read_previous,
+            FULL: self._read_full,
+        }
+
+    # What we say
+
+    def subscribe(self, instruments: Sequence[Instrument], mode: Mode) -> Iterable[Frame]:
+        """A mode is a subscription of its own, so that the old one is left first."""
+        news: list[Instrument] = []
+        changed: dict[Mode, list[Instrument]] = {}
+        for instrument in instruments:
+            key = _key(instrument)
+            followed = self._followed.get(key)
+            if followed is None:
+                self._followed[key] = _Followed(instrument, mode, *self._grid(instrument))
+            elif followed.mode is mode:
+                continue
+            else:
+                changed.setdefault(followed.mode, []).append(instrument)
+                followed.mode = mode
+            news.append(instrument)
+        for before, some in changed.items():
+            yield from _say(SUBSCRIBE[before] + 1, some)
+        yield from _say(SUBSCRIBE[mode], news)
+
+    def unsubscribe(self, instruments: Sequence[Instrument]) -> Iterable[Frame]:
+        gone: dict[Mode, list[Instrument]] = {}
+        for instrument in instruments:
+            followed = self._followed.pop(_key(instrument), None)
+            if followed is not None:
+                gone.setdefault(followed.mode, []).append(instrument)
+        for mode, some in gone.items():
+            yield from _say(SUBSCRIBE[mode] + 1, some)
+
+    def _grid(self, instrument: Instrument) -> tuple[_Kept, _Days]:
+        """What its prices mean; None: an index' and what the file has no tick of."""
+        is_traded = instrument.lot_size is not None or instrument.expiry is not None
+        tick = instrument.tick_size if is_traded and instrument.tick_size > 0 else None
+        if tick not in self._grids:
+            made = _Shortest(rounds=False) if tick is None else _Prices(tick)
+            self._grids[tick] = made, _Days(made)
+        return self._grids[tick]
+
+    # What comes
+
+    def read(self, frame: Frame) -> Sequence[Pushed]:
+        """Raises BrokerError: what ended the connection, where a packet tells it."""
+        if isinstance(frame, str):
+            return (Notice(masked(frame)[:500], is_error=True),)  # no text is documented
+        pushed: list[Pushed] = []
+        for code, at in _packets(frame):
+            if code == DISCONNECT:
+                raise _disconnected(_REASON.unpack_from(frame, at)[0])
+            read = self._readers.get(code)
+            followed = self._followed.get(frame[at + 3 : at + HEADER])
+            if read is None or followed is None:
+                continue  # of no documented kind; or it crossed our unsubscribing
+            try:
+                read(frame, at, followed, pushed)
+            except BrokerError as error:
+                packet = frame[at : at + SIZES[code]]
+                pushed.append(BadRow(f"{followed.symbol}: {error.message}", packet))
+        return pushed
+
+    def _read_ticker(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        last, traded = _TICKER.unpack_from(frame, at)
+        price = of.prices[last]
+        if price is not None:  # 0: never traded
+            tick = Tick(
+                symbol=of.symbol,
+                last_price=price,
+                traded_at=_TIMES[traded],
+                close_price=of.close,
+            )
+            pushed.append(tick)
+
+    def _read_previous(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        of.close = _RECKONED[_PREVIOUS.unpack_from(frame, at)[0]]
+
+    def _read_interest(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        (of.oi,) = _INTEREST.unpack_from(frame, at)
+
+    def _read_quote(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        last, traded, average, volume, sells, buys, day = _QUOTE.unpack_from(frame, at)
+        _add_tick(of, pushed, last, traded, average, volume, sells, buys, of.oi, day)
+
+    def _read_full(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        # fmt: off
+        (
+            last, traded, average, volume, sells, buys, oi, day,
+            bq1, sq1, bo1, so1, bp1, sp1, bq2, sq2, bo2, so2, bp2, sp2, bq3, sq3, bo3, so3, bp3, sp3,
+            bq4, sq4, bo4, so4, bp4, sp4, bq5, sq5, bo5, so5, bp5, sp5,
+        ) = _FULL.unpack_from(frame, at)
+        # fmt: on
+        depth = None
+        if of.counts:
+            rupees = of.prices
+            buy: tuple[Level, ...] = (
+                Level(rupees[bp1], bq1, bo1),
+                Level(rupees[bp2], bq2, bo2),
+                Level(rupees[bp3], bq3, bo3),
+                Level(rupees[bp4], bq4, bo4),
+                Level(rupees[bp5], bq5, bo5),
+            )
+            sell: tuple[Level, ...] = (
+                Level(rupees[sp1], sq1, so1),
+                Level(rupees[sp2], sq2, so2),
+                Level(rupees[sp3], sq3, so3),
+                Level(rupees[sp4], sq4, so4),
+                Level(rupees[sp5], sq5, so5),
+            )
+            is_whole = bq1 and bq2 and bq3 and bq4 and bq5 and sq1 and sq2 and sq3 and sq4 and sq5
+            if not (is_whole and bp1 > bp2 > bp3 > bp4 > bp5 > 0 < sp1 < sp2 < sp3 < sp4 < sp5):
+                buy, sell = _without_empty(buy), _without_empty(sell)
+                _check_order(buy, sell)
+            depth = DepthTick(symbol=of.symbol, buy=buy, sell=sell)
+        _add_tick(of, pushed, last, traded, average, volume, sells, buys, oi, day)
+        if depth is not None:
+            pushed.append(depth)
+
+
+# Of packets
+
+
+def _packets(frame: bytes) -> list[tuple[int, int]]:
+    """Code and place of each. Raises BrokerError, UNREADABLE, where they do not fill the frame."""
+    found, at, size = [], 0, len(frame)
+    while at < size:
+        if size - at < HEADER:
+            raise BrokerError(Fault.UNREADABLE, f"{size - at} bytes behind the last packet")
+        code, length = frame[at], frame[at + 1] | frame[at + 2] << 8
+        if length != SIZES.get(code, length) or not HEADER <= length <= size - at:
+            raise BrokerError(
+                Fault.UNREADABLE, f"a packet {code} of {length} bytes, of which {size - at} came"
+            )
+        found.append((code, at))
+        at += length
+    return found
+
+
+def _add_tick(
+    of: _Followed,
+    pushed: list[Pushed],
+    last: float,
+    traded: int,
+    average: float,
+    volume: int,
+    sells: int,
+    buys: int,
+    oi: int | None,
+    day: bytes,
+) -> None:
+    price = of.prices[last]
+    first, high, low = of.days[day]
+    mean = _RECKONED[average]
+    if price is None:  # never traded
+        return
+    counts = of.counts
+    tick = Tick(
+        symbol=of.symbol,
+        last_price=price,
+        traded_at=_TIMES[traded],
+        average_price=mean,
+        volume=volume if counts else None,
+        buy_quantity=buys if counts else None,
+        sell_quantity=sells if counts else None,
+        open_price=first,
+        high_price=high,
+        low_price=low,
+        close_price=of.close,
+        oi=oi if of.has_oi else None,
+    )
+    pushed.append(tick)
+
+
+def _without_empty(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    return tuple(level for level in levels if level.quantity and level.price)
+
+
+def _check_order(buy: tuple[Level, ...], sell: tuple[Level, ...]) -> None:
+    """The best stands first on both sides. Raises BrokerError: UNREADABLE."""
+    falls = all(better.price > worse.price for better, worse in pairwise(buy))
+    if not falls or not all(better.price < worse.price for better, worse in pairwise(sell)):
+        raise BrokerError(Fault.UNREADABLE, "levels that are not in order")
+
+
+def _disconnected(reason: int) -> BrokerError:
+    words = DISCONNECTED.get(reason, "for a reason that is not documented")
+    row = FAULTS.find(0, str(reason), words)
+    fault = Fault.BROKER_UNAVAILABLE if row is None else row.fault
+    return BrokerError(fault, f"Dhan ended the stream: {words} ({reason})", code=str(reason))
+
+
+# Of requests
+
+
+def _key(instrument: Instrument) -> bytes:
+    segment, _, security_id = instrument.instrument_token.partition(":")
+    return _KEY.pack(FEED_SEGMENT[segment], int(security_id))
+
+
+def _say(code: int, instruments: Sequence[Instrument]) -> Iterable[Frame]:
+    for at in range(0, len(instruments), SAID_AT_ONCE):
+        tokens = [one.instrument_token for one in instruments[at : at + SAID_AT_ONCE]]
+        listed = [
+            {"ExchangeSegment": segment, "SecurityId": security_id}
+            for segment, _, security_id in (token.partition(":") for token in tokens)
+        ]
+        said = {"RequestCode": code, "InstrumentCount": len(listed), "InstrumentList": listed}
+        yield _JSON.encode(said).decode()
