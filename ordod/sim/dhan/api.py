@@ -34,6 +34,7 @@ from ordod.sim.dhan.rows import (
     position_row,
     trade_row,
 )
+from ordod.sim.dhan.updates import pushed_order
 from ordod.sim.message import Answer, Request
 from ordod.sim.orders import PLAIN, Booked, Wish
 
@@ -157,6 +158,14 @@ class Api:
                 one, user, self.market.of(one.terms.symbol), amo=one.order_id in self._after_market
             )
             for one in booked
+        ]
+
+    def pushed(self, user: str, now: datetime) -> list[dict[str, Any]]:
+        """The orders of this user, as the order update socket tells them."""
+        booked = tuple(self.desk.visible(user, now))
+        return [
+            pushed_order(row, self.market.of(one.terms.symbol))
+            for one, row in zip(booked, self._rows(user, booked), strict=True)
         ]
 
     def _found(self, user: str, booked: Iterable[Booked]) -> list[dict[str, Any]]:
