@@ -17,7 +17,7 @@ from ordod.sim.message import Answer, Request
 from tests.sim.dhan_client import TEN, USER, DhanClient
 
 NIFTY = ("IDX_I", "13")
-NUMBERS = {"NSE_EQ": 1, "IDX_I": 0, "NSE_FNO": 2}
+SHARED = DhanClient(DhanSim(seed=7, now=TEN))  # for what leaves nothing behind
 
 
 @pytest.fixture
@@ -174,7 +174,8 @@ def test_packets_are_laid_out_as_in_the_sheet(dhan: DhanClient) -> None:
 
     assert struct.unpack_from("<f", previous, 8)[0] == single(told.close_price)
     last, _, at, average, volume, sells, buys = struct.unpack_from("<fHIfIII", whole, 8)
-    assert (last, average) == (single(told.last_price), single(told.average_price or 0))
+    assert last == single(told.last_price)
+    assert struct.unpack_from("<f", whole, 54)[0] > average > struct.unpack_from("<f", whole, 58)[0]
     assert at - 19_800 == int(told.at.timestamp())
     assert volume == told.volume
     assert sells == sum(level.quantity for level in told.depth.sell)
@@ -246,11 +247,10 @@ def test_a_client_may_leave(dhan: DhanClient) -> None:
 
 @given(st.binary(max_size=60) | st.text(max_size=20))
 def test_nothing_that_a_client_can_say_is_too_much(frame: bytes | str) -> None:
-    dhan = DhanClient(DhanSim(seed=7, now=TEN))
-    for to in (feed(dhan), opened(dhan, "/")):
+    for to in (feed(SHARED), opened(SHARED, "/")):
         assert isinstance(to, SimFeed)
-        to.received(frame, dhan.now)
-        to.frames(dhan.now)
+        to.received(frame, SHARED.now)
+        to.frames(SHARED.now)
 
 
 # Updates

@@ -78,7 +78,7 @@ def _traded(told: Quote) -> bytes:
         _rupees(told.last_price),
         LAST_QUANTITY,
         _seconds(told.at),
-        _rupees(told.average_price),
+        _average(told),
         told.volume or 0,
         sum(level.quantity for level in sell),
         sum(level.quantity for level in buy),
@@ -88,6 +88,13 @@ def _traded(told: Quote) -> bytes:
 def _day(told: Quote) -> bytes:
     prices = (told.open_price, told.close_price, told.high_price, told.low_price)
     return struct.pack("<4f", *map(_rupees, prices))
+
+
+def _average(told: Quote) -> float:
+    """The exchange here reckons none: the middle of the day's range, and of an index 0."""
+    if told.volume is None or told.high_price is None or told.low_price is None:
+        return 0.0
+    return _rupees((told.high_price + told.low_price) / 2)
 
 
 def _five(levels: tuple[Level, ...]) -> list[Level]:
