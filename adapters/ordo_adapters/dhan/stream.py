@@ -8,7 +8,8 @@ Prices are float32, which hold some seven digits: 802.1 arrives as 802.099975585
 contract's tick (or, off it, in whole paise) that makes this very float32, provided that its neighbours make another. So there
 is one such decimal or none, and with none the packet is a bad row: from 131,072 rupees on a float32 cannot tell paise apart, and
 there only ticks wider than its own steps are read. Indices have no tick and are told as the shortest decimal of four places at
-most that makes this float32; so are averages and previous closes, of which those with more decimals are rounded.
+most that makes this float32 (none is so high yet that it could be a paisa off); so are averages and previous closes, of which
+those with more decimals are rounded.
 
 What a packet alone does not tell is remembered: the previous close and, beside quotes, the open interest come in packets of
 their own. The close in a quote is of today once the market has closed, so it is left alone. So is the last quantity, which
@@ -50,13 +51,16 @@ PRICES_KEPT = 100_000  # some 15 MB; 5,000 instruments have about 20 prices each
 DAYS_KEPT, TIMES_KEPT = 20_000, 1000
 PAISA, FINEST = Decimal("0.01"), Decimal("0.0001")
 FIRST_S, LAST_S = 946_684_800, 4_102_444_800  # of 2000 to 2100
-NEVER = (0, 315_532_800)  # was it traded: nothing, and the first moment of 1980 (7)
+NEVER = (
+    0,
+    315_513_000,
+    315_532_800,
+)  # traded: nothing, and the first moment of 1980 (7), in IST and in UTC
 
 # Codes and sizes in bytes (9.1)
-HEADER = 8
+HEADER, ID_SIZE = 8, 4
 TICKER, QUOTE, INTEREST, PREVIOUS, FULL, DISCONNECT = 2, 4, 5, 6, 8, 50
 SIZES = {TICKER: 16, QUOTE: 50, INTEREST: 12, PREVIOUS: 16, FULL: 162, DISCONNECT: 10}
-_KEY = Layout("<BI")  # segment and id, as the header has them: an id alone is of several segments
 _TICKER = Layout("<8xfI")  # last, its time
 _PREVIOUS = Layout("<8xf4x")  # previous close; behind it open interest
 _INTEREST = Layout("<8xI")
@@ -388,8 +392,11 @@ def _disconnected(reason: int) -> BrokerError:
 
 
 def _key(instrument: Instrument) -> bytes:
+    """Segment and id, as a header has them: an id alone is of several segments. One too long for a header is in none."""
     segment, _, security_id = instrument.instrument_token.partition(":")
-    return _KEY.pack(FEED_SEGMENT[segment], int(security_id))
+    number = int(security_id)
+    size = max(ID_SIZE, -(-number.bit_length() // 8))
+    return bytes((FEED_SEGMENT[segment],)) + number.to_bytes(size, "little")
 
 
 def _say(code: int, instruments: Sequence[Instrument]) -> Iterable[Frame]:
