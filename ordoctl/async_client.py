@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
+from msgspec import Struct
 
 from ordoctl import requests
 from ordoctl.connection import is_gone, no_connection
@@ -22,8 +23,8 @@ from ordoctl.errors import NoDaemon
 from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
 from ordoctl.models import Event, Tick
 from ordoctl.namespaces import AsyncGroups
-from ordoctl.requests import Object, Request
-from ordoctl.wire import Answer, Lines, Notice, Unreadable, read, write
+from ordoctl.requests import Object, Progress, Request
+from ordoctl.wire import EVENT, Answer, Lines, Notice, Unreadable, progress, read, write
 
 __all__ = ["AsyncClient", "AsyncEvents", "AsyncTicks"]
 
@@ -142,6 +143,14 @@ class _Waiter:
         self.turn = anyio.Event()
 
 
+class _Told(Struct, frozen=True):
+    """Who is told how far a call is, and the scope whose deadline that puts off."""
+
+    call: Progress
+    scope: anyio.CancelScope
+    patience: float
+
+
 class AsyncConnection:
     """One stream with any number of calls under way."""
 
@@ -149,6 +158,7 @@ class AsyncConnection:
         self._stream = stream
         self._lines = Lines()
         self._waiters: dict[int, _Waiter] = {}
+        self._told: dict[Any, _Told] = {}
         self._notices: deque[Notice] = deque()
         self._sending = anyio.Lock()
         self._is_read = False
@@ -167,14 +177,19 @@ class AsyncConnection:
         self._last_id += 1
         call_id = self._last_id
         waiter = self._waiters[call_id] = _Waiter()
+        patience = max(send.deadline - anyio.current_time(), 0)
+        word = send.params.get("progress")
         try:
-            with anyio.fail_after(max(send.deadline - anyio.current_time(), 0)):
+            with anyio.fail_after(patience) as scope:
+                if send.progress is not None:
+                    self._told[word] = _Told(send.progress, scope, patience)
                 await self._write(write(call_id, send.method, send.params))
                 await self._read_until(waiter, lambda: waiter.reply is not None)
         except TimeoutError:
             return waiter.reply if waiter.reply is not None else Silent()
         finally:
             del self._waiters[call_id]
+            self._told.pop(word, None)
         return waiter.reply if waiter.reply is not None else self._end
 
     async def next_notice(self) -> Notice | Lost | Garbled:
@@ -241,6 +256,12 @@ class AsyncConnection:
                 raise Unreadable(
                     f"an answer to no call: {answer.error.message if answer.error else ''}"
                 )
+            case Notice(method=method) as notice if method != EVENT:
+                far = progress(notice)
+                told = self._told.get(far.progress) if far is not None else None
+                if far is not None and told is not None:  # else that call was given up
+                    told.scope.deadline = anyio.current_time() + told.patience
+                    told.call(far.done, far.of)
             case Notice() as notice:
                 self._notices.append(notice)
                 if 0 in self._waiters:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ordoctl.conversation import Garbled, Lost, Reply, Send, Silent, Unconnected
-from ordoctl.wire import Answer, Lines, Message, Notice, Unreadable, read, write
+from ordoctl.wire import EVENT, Answer, Lines, Message, Notice, Unreadable, progress, read, write
 
 __all__ = ["Connection", "connect", "is_gone", "no_connection"]
 
@@ -53,9 +53,18 @@ class Connection:
             return Silent()
         except OSError as why:
             return Lost(f"the connection was lost ({why.strerror or why})")
+        patience, deadline = send.deadline - clock(), send.deadline
         while True:
-            reply = self._next_reply(send.deadline - clock())
-            if reply is not None:
+            reply = self._next_reply(deadline - clock())
+            if isinstance(reply, Notice):
+                told = progress(reply)
+                if told is not None:
+                    if send.progress is not None and told.progress == send.params["progress"]:
+                        send.progress(told.done, told.of)
+                        deadline = clock() + patience
+                elif reply.method == EVENT:  # it overtook the answer to its subscription
+                    self._notices.append(reply)
+            elif reply is not None:
                 return reply
 
     def next_notice(self) -> Notice | Lost | Garbled:
@@ -87,7 +96,7 @@ class Connection:
         self.is_usable = False
         self._link.close()
 
-    def _next_reply(self, seconds: float) -> Reply:
+    def _next_reply(self, seconds: float) -> Reply | Notice:
         if seconds <= 0:
             return Silent()
         try:
@@ -101,8 +110,7 @@ class Connection:
         except Unreadable as why:
             return Garbled(str(why))
         if not isinstance(message, Answer):
-            self._notices.append(message)  # an event that overtook the answer to its subscription
-            return None
+            return message
         if message.id not in (self._last_id, None):
             return None
         self.is_usable = message.id is not None

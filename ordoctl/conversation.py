@@ -23,7 +23,7 @@ from ordoctl.errors import (
     TryAgain,
     from_wire,
 )
-from ordoctl.requests import Object, Request
+from ordoctl.requests import Object, Progress, Request
 from ordoctl.wire import Error
 
 __all__ = [
@@ -47,11 +47,12 @@ LONGEST_PAUSE_S = 1.0  # a daemon that comes back is found within a second
 
 
 class Send(Struct, frozen=True):
-    """Send this and wait for its answer until `deadline`, on the driver's clock."""
+    """Send this and wait for its answer until `deadline`, on the driver's clock; progress that is told puts it off as far again."""
 
     method: str
     params: Object
     deadline: float
+    progress: Progress | None = None
 
 
 class Pause(Struct, frozen=True):
@@ -104,7 +105,8 @@ def converse(
     pause = FIRST_PAUSE_S
     was_sent = False
     while True:
-        reply = yield Send(request.method, request.within(deadline - clock()), deadline)
+        params = request.within(deadline - clock())
+        reply = yield Send(request.method, params, deadline, request.progress)
         wait = pause
         failure: CallError
         match reply:

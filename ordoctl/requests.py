@@ -47,7 +47,7 @@ from ordoctl.models import (
     TradePage,
 )
 
-__all__ = ["Object", "Price", "Request", "new_key"]
+__all__ = ["Object", "Price", "Progress", "Request", "new_key"]
 
 T = TypeVar("T")
 Object: TypeAlias = dict[str, Any]
@@ -86,18 +86,24 @@ DAEMON_TIMEOUT_MS = 10_000  # WIRE 3: what the daemon takes where none is given
 _BASE32 = b"abcdefghijklmnopqrstuvwxyz234567" * 8  # by byte: its last five bits
 
 
+Progress: TypeAlias = Callable[[int, int], object]
+"""Takes how many parts are done, and how many there are."""
+
+
 class Request(Struct, Generic[T], frozen=True):
     """One call, not yet sent.
 
     Args:
         shape: the type of the result as the wire has it.
         take: what the caller gets of it.
+        progress: is told how far the call is, where `params` ask for that.
     """
 
     method: str
     params: Object
     shape: Any
     take: Callable[[Any], T]
+    progress: Progress | None = None
 
     @property
     def key(self) -> str | None:
@@ -641,11 +647,24 @@ def depth(symbols: Sequence[str], account: str | None = None) -> Request[Quotes]
 
 
 def candles(
-    symbol: str, interval: str, start: Instant, end: Instant, account: str | None = None
+    symbol: str,
+    interval: str,
+    start: Instant,
+    end: Instant,
+    account: str | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Request[tuple[Candle, ...]]:
-    """Oldest first, those that start within `start` to `end`. `interval`: 1m 3m 5m 10m 15m 30m 1h 1d."""
+    """Oldest first, those that start within `start` to `end`. `interval`: 1m 3m 5m 10m 15m 30m 1h 1d.
+
+    Years of minutes are many questions to the broker. `progress` is called after each, with how many are done and how many there
+    are, and the client's timeout begins anew with each.
+    """
     params = _given(symbol=symbol, interval=interval, to=end, account=account)
-    return Request("market.candles", {**params, "from": start}, _Candles, attrgetter("candles"))
+    if progress is not None:
+        params["progress"] = new_key()
+    shape = {**params, "from": start}
+    return Request("market.candles", shape, _Candles, attrgetter("candles"), progress)
 
 
 def market_status(exchanges: Sequence[str] | None = None) -> Request[MarketStatus]:

@@ -7,13 +7,16 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 __all__ = [
+    "EVENT",
     "LINE_BYTES_MAX",
     "Answer",
     "Error",
     "Lines",
     "Message",
     "Notice",
+    "Progress",
     "Unreadable",
+    "progress",
     "read",
     "write",
 ]
@@ -46,11 +49,22 @@ class Answer(Struct, frozen=True):
     error: Error | None
 
 
+EVENT = "event"
+
+
 class Notice(Struct, frozen=True):
-    """A message that is no answer: an event."""
+    """A message that is no answer: an event, or how far a call is."""
 
     method: str
     params: Raw
+
+
+class Progress(Struct, frozen=True):
+    """How far a call is; `progress` is the word that its parameters had."""
+
+    progress: str
+    done: int
+    of: int
 
 
 class Unreadable(Exception):  # noqa: N818 - what came, not what went wrong with us
@@ -60,6 +74,7 @@ class Unreadable(Exception):  # noqa: N818 - what came, not what went wrong with
 Message: TypeAlias = Answer | Notice
 
 _encoder = msgspec.json.Encoder()
+_progress = msgspec.json.Decoder(Progress)
 _envelopes = msgspec.json.Decoder(_Envelope, float_hook=Decimal)
 
 
@@ -83,6 +98,14 @@ def read(line: bytes) -> Message:
     if not isinstance(envelope.result, UnsetType):
         return Answer(envelope.id, envelope.result, None)
     raise Unreadable("neither a result nor an error")
+
+
+def progress(notice: Notice) -> Progress | None:
+    """What it says of a call; None: it is another notice."""
+    try:
+        return _progress.decode(notice.params) if notice.method == "progress" else None
+    except msgspec.MsgspecError:
+        return None
 
 
 class Lines:

@@ -20,7 +20,12 @@ from ordod.domain.risk import RiskLimits
 ROOT = Path(__file__).parent.parent
 FILE = Path("/etc/ordod/ordod.conf")
 OPTIONS: dict[str, dict[str, bool]] = {  # and whether each is a secret
-    "angelone": {"client_local_ip": False, "client_public_ip": False, "mac_address": False},
+    "angelone": {
+        "client_local_ip": False,
+        "client_public_ip": False,
+        "mac_address": False,
+        "feed_token": True,
+    },
     "dhan": {},
     "flattrade": {},
     "fyers": {"redirect_uri": False},

@@ -49,10 +49,11 @@ def candles(terminal: Terminal) -> int:
     args = terminal.args
     end = _instant(args.end) if args.end else datetime.now(IST)
     start = _instant(args.start) if args.start else _usual_start(args.interval, end)
-    terminal.show(
-        requests.candles(args.symbol, args.interval, start, end, args.account),
-        lambda result: tables.Plot(result) if args.plot else tables.candles(result),
-    )
+    with terminal.progress("asking the broker") as told:
+        terminal.show(
+            requests.candles(args.symbol, args.interval, start, end, args.account, progress=told),
+            lambda result: tables.Plot(result) if args.plot else tables.candles(result),
+        )
     return DONE
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from ordoctl import requests
 from ordoctl.client import Client
 from ordoctl.errors import UNREADABLE, CallError, NoDaemon, TryAgain
 from ordoctl.models import Account
-from ordoctl.requests import ONCE, Request
+from ordoctl.requests import ONCE, Progress, Request
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -117,6 +118,20 @@ class Terminal:
     def say(self, words: str) -> None:
         """Talk: to stderr, so that it never mixes with data."""
         print(_plain(words), file=sys.stderr)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Progress | None]:
+        """What shows a person how far a call is, on stderr while the block lasts; None: nobody looks."""
+        if not sys.stderr.isatty():
+            yield None
+            return
+        from rich import progress
+
+        from ordoctl.render import console
+
+        with progress.Progress(console=console(sys.stderr), transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
 
     def confirm(self, question: str) -> bool:
         print(f"{_plain(question)} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ class overrides is supported; what it does not answers UNSUPPORTED. Nothing is d
 """
 
 from collections.abc import Generator, Iterable, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -337,6 +337,7 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
         windows: rate limits, by group.
         streams: what it allows of pushed prices; None: it pushes none, or not through Ordo.
         updates: of a connection of its own that brings order updates; None: there is none.
+        candle_spans: the longest range of one `candles`, by interval; one left out has no limit.
         credentials: names a login cannot do without, by mode (`""` the official flow).
         options: keys an account may have besides WIRE 9's, with their meaning. `secrets`: those of them that are
             secrets: the configuration refers to them as to any secret, and they are in `Credentials.secrets`.
@@ -353,6 +354,7 @@ class BrokerSpec(Struct, frozen=True, kw_only=True):
     windows: tuple[Window, ...] = ()
     streams: StreamLimits | None = None
     updates: UpdateLimits | None = None
+    candle_spans: Mapping[Interval, timedelta] = field(default_factory=dict)
     credentials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -485,8 +487,8 @@ class Adapter:
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """Oldest first, start of candle within [start, end]; ranges beyond one request's are joined, each candle once."""
+    ) -> Dialogue[Iterable[Candle]]:
+        """Those that begin within [start, end] (IST), which `spec.candle_spans` allows; in any order, others among them."""
         raise _unsupported("candles")
 
     def master(self, session: Session) -> Dialogue[bytes]:

@@ -66,10 +66,11 @@ class Quote(Struct, frozen=True, kw_only=True):
     depth: Depth | None = None
 
 
-class Tick(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Tick(Struct, frozen=True, omit_defaults=True, gc=False):
     """A pushed price. What the broker does not say, or not in this mode, is None, and left out when it is encoded.
 
-    `at` is the exchange's time, `traded_at` that of the last trade; `close_price` the previous day's; quantities in units.
+    `at` is the exchange's time, `traded_at` that of the last trade; `close_price` the previous day's; quantities in units. The
+    fields' order is fixed: decoders that read thousands a second give them by place, which takes a third of the time.
     """
 
     symbol: str
@@ -88,7 +89,7 @@ class Tick(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     oi: int | None = None
 
 
-class DepthTick(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class DepthTick(Struct, frozen=True, omit_defaults=True, gc=False):
     """Pushed levels of the book, best first; empty levels are left out."""
 
     symbol: str

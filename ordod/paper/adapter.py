@@ -4,7 +4,7 @@ Bodies are the domain types as msgspec writes them (amounts as decimal strings, 
 but 200 is `{"fault": ..., "message": ...}` with the contract's word for the fault; `broker` is the other side.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Any, TypeVar
@@ -65,6 +65,8 @@ SPEC = BrokerSpec(
     tag=Tag(length=20, alphabet=BASE32),
     book_day=time(6, 0),  # IST; when `PaperBroker` begins a new book
     streams=StreamLimits(instruments=3000, connections=1, frame_instruments=1000, has_orders=True),
+    candle_spans=dict.fromkeys(Interval, timedelta(days=5))  # some 30 ms of the exchange's time
+    | {Interval.D1: timedelta(days=30)},
     credentials={"": ()},
     options={
         "cash": "what the account begins with, rupees; default 1000000",
@@ -88,8 +90,6 @@ FAULTS = Faults(
     )
 )
 SYMBOLS_MAX = 200  # of one request for prices
-DAYS_MAX = 5  # of one request for candles within the day: some 30 ms of the exchange's time
-DAYS_MAX_DAILY = 30
 
 T = TypeVar("T")
 
@@ -229,20 +229,17 @@ class Paper(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        found: dict[datetime, Candle] = {}
-        for begin, finish in _spans(interval, start, end):
-            response = yield _ask(
-                session,
-                "GET",
-                "/candles",
-                ("symbol", instrument.symbol),
-                ("interval", interval.value),
-                ("start", begin.isoformat()),
-                ("end", finish.isoformat()),
-            )
-            found |= {candle.at: candle for candle in _read(response, list[Candle])}
-        return tuple(found.values())
+    ) -> Dialogue[Iterable[Candle]]:
+        response = yield _ask(
+            session,
+            "GET",
+            "/candles",
+            ("symbol", instrument.symbol),
+            ("interval", interval.value),
+            ("start", start.isoformat()),
+            ("end", end.isoformat()),
+        )
+        return _read(response, list[Candle])
 
     def master(self, session: Session) -> Dialogue[bytes]:
         response = yield _ask(session, "GET", "/master")
@@ -352,15 +349,6 @@ def _prices(
         quotes = _read((yield _ask(session, "GET", path, *batch)), list[Quote])
         found |= {quote.symbol: quote for quote in quotes}
     return found
-
-
-def _spans(
-    interval: Interval, start: datetime, end: datetime
-) -> Iterator[tuple[datetime, datetime]]:
-    length = timedelta(days=DAYS_MAX_DAILY if interval is Interval.D1 else DAYS_MAX)
-    while start <= end:
-        yield start, min(start + length, end)
-        start += length
 
 
 PAPER = Paper()

@@ -1,13 +1,15 @@
 """`market.*` and `instrument.*`: prices asked for, and what can be traded."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
+import orjson
 from msgspec import Meta, Struct
 
 from ordod.core.account import Account
+from ordod.core.candles import candles
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
@@ -19,12 +21,11 @@ from ordod.service.asking import READ_KINDS, Asking
 from ordod.service.listings import Disagreement, Listing, disagreements, listings
 from ordod.service.methods import Call, Example, Method, Role
 from ordod.service.orders import Symbol
-from ordod.service.params import AccountName, Instant
+from ordod.service.params import AccountName, Instant, Label
 from ordod.service.underlyings import contracts_of, known_expiries
 
 __all__ = ["methods"]
 
-CANDLES_S = 60.0  # years of minutes are many requests, at three a second
 CANDLES_MAX = 500_000  # what one answer holds: 40 MB of JSON
 
 Symbols = Annotated[list[Symbol], Meta(min_length=1, max_length=1000)]
@@ -42,9 +43,12 @@ class Candles(
 ):
     symbol: Symbol
     interval: Interval
+    """`progress`: a word of the caller's; until the answer comes, `progress` messages with it say how far the question is."""
+
     from_: Instant
     to: Instant
     account: AccountName | None = None
+    progress: Label | None = None
 
 
 class OneSymbol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,7 +156,7 @@ class _Market:
         depths = {s: q.depth for s, q in quotes.items() if q.depth is not None}
         return Depths(depths, [*missing, *(s for s in quotes if s not in depths)])
 
-    async def candles(self, _: Call, params: Candles) -> CandleRows:
+    async def candles(self, call: Call, params: Candles) -> CandleRows:
         if params.from_ >= params.to:
             raise OrdoError(
                 Kind.INVALID_PARAMS,
@@ -168,16 +172,19 @@ class _Market:
                 field="to",
                 value=params.to.isoformat(),
             )
+        told = _progress(call, params.progress)
         account = self._asking.account(params.account, "candles")
         await self._asking.ready(account)
-        instrument = self._parts.desk.instrument(account, params.symbol)
-        candles = await account.read(
-            lambda session: account.adapter.candles(
-                session, instrument, params.interval, params.from_, params.to
-            ),
-            deadline=self._parts.clock.boot() + CANDLES_S,
+        found = await candles(
+            account,
+            self._parts.desk.instrument(account, params.symbol),
+            params.interval,
+            params.from_,
+            params.to,
+            clock=self._parts.clock,
+            told=told,
         )
-        return CandleRows([(c.at, c.open, c.high, c.low, c.close, c.volume, c.oi) for c in candles])
+        return CandleRows([(c.at, c.open, c.high, c.low, c.close, c.volume, c.oi) for c in found])
 
     async def get(self, _: Call, params: OneSymbol) -> InstrumentAnswer:
         account = self._asking.account(params.account, "master")
@@ -225,6 +232,27 @@ class _Market:
             if account.keeper.state is SessionState.ACTIVE:
                 each[account.spec.id] = account
         return list(each.values())
+
+
+def _progress(call: Call, word: str | None) -> Callable[[int, int], None]:
+    """What tells the caller how many parts are done, of how many; where it does not read, it is not told."""
+    if word is None:
+        return lambda done, of: None
+    outbox = call.outbox
+    if outbox is None:
+        raise OrdoError(
+            Kind.INVALID_REQUEST,
+            "progress is told over a socket connection, not over HTTP; leave it out",
+            field="progress",
+            value=word,
+        )
+
+    def tell(done: int, of: int) -> None:
+        if outbox.is_free:
+            params = {"progress": word, "done": done, "of": of}
+            outbox.push(orjson.dumps({"jsonrpc": "2.0", "method": "progress", "params": params}))
+
+    return tell
 
 
 def methods(parts: Parts) -> Iterable[Method]:

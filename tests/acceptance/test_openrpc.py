@@ -87,7 +87,7 @@ def test_it_describes_every_method_of_this_stage_with_its_role_and_no_other(docu
     assert {each["name"]: each["x-role"] for each in document["methods"]} == roles
 
 
-ADDED = {"events.subscribe": "mode"}  # since the contract was fixed
+ADDED = {"events.subscribe": "mode", "market.candles": "progress"}  # since the contract was fixed
 
 
 @pytest.mark.parametrize("method", sorted(PARAMETERS))

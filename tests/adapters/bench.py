@@ -15,11 +15,14 @@ from ordod.adapter import (
     Ask,
     BrokerError,
     BrokerOrder,
+    Candle,
     Credentials,
+    Dialogue,
     Exchange,
     HttpRequest,
     HttpResponse,
     Instrument,
+    Interval,
     NewOrder,
     OrderType,
     Product,
@@ -27,12 +30,28 @@ from ordod.adapter import (
     Session,
     Side,
 )
+from ordod.core.candles import joined, parts
 from ordod.sim.broker import BrokerSim
 
-__all__ = ["TEN", "Bench"]
+__all__ = ["TEN", "Bench", "history"]
 
 TEN = datetime(2026, 11, 25, 10, 0, tzinfo=IST)  # a Wednesday, in market hours
 TAG = "a7f3a91c2dk5m7q2w3xy"
+
+
+def history(
+    adapter: Adapter,
+    session: Session,
+    instrument: Instrument,
+    interval: Interval,
+    start: datetime,
+    end: datetime,
+) -> Dialogue[tuple[Candle, ...]]:
+    """Of any range, as the daemon asks for them."""
+    found: list[Candle] = []
+    for first, last in parts(adapter.spec, interval, start, end):
+        found += yield from adapter.candles(session, instrument, interval, first, last)
+    return tuple(joined(found, start, end))
 
 
 class Bench:

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -49,7 +50,14 @@ class Wait:
         self.event = event
 
 
-Action: TypeAlias = HangUp | Silence | Fail | Line | Event | Wait | Mapping[str, Any]
+class Pause:
+    """Go on so many seconds later."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+Action: TypeAlias = Pause | HangUp | Silence | Fail | Line | Event | Wait | Mapping[str, Any]
 Reply: TypeAlias = Action | list[Action] | Callable[[Said], "Action | list[Action]"]
 
 HANG_UP = HangUp()
@@ -134,6 +142,8 @@ class ScriptedDaemon:
                     return False
                 case Silence():
                     pass
+                case Pause():
+                    time.sleep(action.seconds)
                 case Wait():
                     action.event.wait(5)
                 case Fail():
@@ -152,6 +162,12 @@ class ScriptedDaemon:
 
 def _answer(said: Said, **member: Any) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": said["id"], **member}).encode() + b"\n"
+
+
+def far(word: str, done: int) -> Line:
+    """A call that has this word is so far, of three parts."""
+    told = {"method": "progress", "params": {"progress": word, "done": done, "of": 3}}
+    return Line(json.dumps({"jsonrpc": "2.0"} | told).encode() + b"\n")
 
 
 def order(**fields: Any) -> dict[str, Any]:

@@ -1,14 +1,27 @@
 """The awaited client: many calls over one connection, and the same rules as the blocking one."""
 
 import threading
+from typing import Any
 
 import anyio
 import pytest
 
 from ordoctl import AsyncClient, NoDaemon, Refused, TryAgain
 from ordoctl.models import Order
-from tests.ordoctl.scripted import HANG_UP, SILENCE, Fail, Line, ScriptedDaemon, Silence, order
+from tests.ordoctl.scripted import (
+    HANG_UP,
+    SILENCE,
+    Action,
+    Fail,
+    Line,
+    Pause,
+    ScriptedDaemon,
+    Silence,
+    far,
+    order,
+)
 
+AT = "2026-11-23T09:15:00+05:30"
 pytestmark = pytest.mark.anyio
 
 
@@ -162,3 +175,29 @@ async def test_garbage_is_told_as_unreadable(daemon: ScriptedDaemon, line: bytes
             await client.system.ping()
 
     assert raised.value.kind == "UNREADABLE"
+
+
+async def test_progress_finds_the_call_that_asked_and_puts_its_timeout_off(
+    daemon: ScriptedDaemon,
+) -> None:
+    def parts(said: dict[str, Any]) -> list[Action]:
+        word = said["params"]["progress"]
+        return [
+            far("another", 1),
+            Pause(0.6),
+            far(word, 1),
+            Pause(0.6),
+            far(word, 2),
+            {"candles": []},
+        ]
+
+    daemon.on("market.candles", parts)
+    told: list[tuple[int, int]] = []
+
+    async with AsyncClient(daemon.path, timeout=1.0) as client:
+        found = await client.market.candles(
+            "NSE:INFY", "1m", AT, AT, progress=lambda done, of: told.append((done, of))
+        )
+
+    assert found == ()
+    assert told == [(1, 3), (2, 3)]

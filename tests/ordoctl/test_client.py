@@ -5,6 +5,7 @@ import threading
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,8 +14,20 @@ from hypothesis import strategies as st
 from ordoctl import CallError, Client, NoDaemon, NotAllowed, Refused, TryAgain, requests
 from ordoctl.models import Order
 from ordoctl.namespaces import AsyncGroups, Groups
-from tests.ordoctl.scripted import HANG_UP, SILENCE, Fail, HangUp, Line, ScriptedDaemon, order
+from tests.ordoctl.scripted import (
+    HANG_UP,
+    SILENCE,
+    Action,
+    Fail,
+    HangUp,
+    Line,
+    Pause,
+    ScriptedDaemon,
+    far,
+    order,
+)
 
+AT = "2026-11-23T09:15:00+05:30"
 PLACED = {"order": order(), "replayed": False}
 
 
@@ -46,6 +59,39 @@ def test_an_order_is_returned_with_exact_money_and_aware_times(daemon: ScriptedD
             "price": "1450.05",
         }
     ]
+
+
+def test_progress_is_told_and_puts_the_timeout_off(daemon: ScriptedDaemon) -> None:
+    """Three parts, each of more than half the client's time."""
+
+    def parts(said: dict[str, Any]) -> list[Action]:
+        word = said["params"]["progress"]
+        steps: list[list[Action]] = [[Pause(0.6), far(word, done)] for done in (1, 2, 3)]
+        return [action for step in steps for action in step] + [{"candles": []}]
+
+    daemon.on("market.candles", parts)
+    told: list[tuple[int, int]] = []
+
+    with Client(daemon.path, timeout=1.2) as client:
+        found = client.market.candles(
+            "NSE:INFY", "1m", AT, AT, progress=lambda done, of: told.append((done, of))
+        )
+
+    assert found == ()
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_progress_of_a_call_that_did_not_ask_is_nothing(daemon: ScriptedDaemon) -> None:
+    daemon.on(
+        "market.candles",
+        [far("another", 1), Line(b'{"method":"progress","params":7}\n'), {"candles": []}],
+    )
+
+    def told_of_another(done: int, of: int) -> None:
+        raise AssertionError(f"{done} of {of}")
+
+    with Client(daemon.path) as client:
+        assert client.market.candles("NSE:INFY", "1m", AT, AT, progress=told_of_another) == ()
 
 
 def test_a_replayed_order_says_so(daemon: ScriptedDaemon) -> None:

@@ -35,6 +35,7 @@ from ordod.adapter import (
 from ordod.paper import PAPER
 from ordod.paper.broker import PaperBroker
 from ordod.paper.hours import IST
+from tests.adapters.bench import history
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
@@ -312,7 +313,7 @@ def test_candles_over_many_days_are_joined_each_once() -> None:
     table = Table()
     start = NOW - timedelta(days=20)
 
-    found = table.play(PAPER.candles(table.session, table.infy, Interval.H1, start, LATER))
+    found = table.play(history(PAPER, table.session, table.infy, Interval.H1, start, LATER))
 
     requests = [one for one in table.sent if one.path == "/candles"]
     moments = [candle.at for candle in found]

@@ -18,7 +18,7 @@ from tests.core.world import (
     running_world,
     until,
 )
-from tests.service.calling import PLACE, client
+from tests.service.calling import PLACE, Connection, client
 
 
 @pytest.fixture
@@ -278,6 +278,39 @@ async def test_candles_come_oldest_first_and_in_reasonable_ranges() -> None:
         assert len(candles[0]) == 7
         assert backwards.data["field"] == "from"
         assert years.data["field"] == "to"
+
+
+async def test_a_long_range_of_candles_says_how_far_it_is_and_costs_one_part_where_one_fails() -> (
+    None
+):
+    async with running_world() as world:
+        connection = Connection()
+        call = client(world, connection)
+        span = {"symbol": "NSE:INFY", "interval": "1h", "from": "2026-11-09T09:15:00+05:30"}
+        span["to"] = "2026-11-23T09:30:00+05:30"
+        line = world.line()
+        asked = len(line.sent)
+        line.script(
+            answers(401, "AUTH_EXPIRED"),
+            match=lambda r: (
+                r.path == "/candles" and ("start", "2026-11-14T09:15:00+05:30") in r.query
+            ),
+        )
+
+        told = (await call("market.candles", **span, progress="p1"))["candles"]
+        connection.is_stuck = True
+        quiet = (await call("market.candles", **span, progress="p2"))["candles"]
+        over_http = await client(world).refused("market.candles", **span, progress="p3")
+
+        times = [row[0] for row in told]
+        assert times == sorted(set(times))
+        assert {time[:10] for time in times} >= {"2026-11-09", "2026-11-13", "2026-11-23"}
+        assert connection.pushed == [{"progress": "p1", "done": n, "of": 3} for n in (1, 2, 3)]
+        assert quiet == told
+        assert (over_http.kind, over_http.data["field"]) == (Kind.INVALID_REQUEST, "progress")
+        paths = [request.path for request in line.sent[asked:]]
+        assert paths.count("/candles") == 3 + 1 + 3
+        assert paths.count("/login") == 1
 
 
 async def test_instruments_are_found_and_refreshed() -> None:

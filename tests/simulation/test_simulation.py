@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.planted import BUGS, CANARY, planted
 from tests.simulation.runner import Found, live
 from tests.simulation.world import run
 
 ROOT = Path(__file__).parents[2]
-QUICK = 2000  # worlds: three quarters of a minute on two free cores
+QUICK = 800  # worlds: some twenty seconds on two free cores
 LONG = 100_000
 
 # Seeds that once broke something, kept in the form of the world they were found in.
@@ -23,20 +22,6 @@ FOUND = {
     1049: "a restored state was released while an order was on its way",
     1242: "a clock that was set back left a change open",
     56040: "a trigger of a time when our clock was set forward was told as not placed",
-}
-
-# Where each bug shows first; if a world has changed since, the seeds from 0 on are tried.
-FIRST = {
-    "absent_after_ten_seconds": 25,
-    "sends_again_after_absent": 25,
-    "limiter_forgets_cancels": 49,
-    "absent_from_a_new_day": 456,
-    "lost_tags_ignored": 929,
-    "sweep_ignores_doubts": 169,
-    "slot_before_the_sync": 141,
-    "kill_in_memory_only": 94,
-    "old_rows_believed": 25,
-    "open_ends_forgotten": 81,
 }
 
 
@@ -95,14 +80,3 @@ def test_no_world_of_many_breaks_an_invariant() -> None:
 
 def broken_in(seeds: range) -> list[Found]:
     return [one for found, _ in live(seeds, jobs=2) for one in found]
-
-
-@pytest.mark.parametrize("name", BUGS)
-def test_a_planted_bug_is_caught(name: str) -> None:
-    with planted(name):
-        assert any(run(seed).checks.found for seed in (FIRST.get(name, 0), *range(2000)))
-
-
-def test_the_canary_is_found_at_once() -> None:
-    with planted(CANARY.__name__):
-        assert any(run(seed).checks.found for seed in range(5))

@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from ordo_adapters.angelone.login import asking, login, profile_request, signed
+from ordo_adapters.angelone.login import asking, login, profile_request, signed, streaming
 from ordo_adapters.angelone.master import is_master, parse
 from ordo_adapters.angelone.rows import (
     FundsRow,
@@ -45,6 +45,7 @@ from ordo_adapters.angelone.rows import (
     read_trade,
     rows_of,
 )
+from ordo_adapters.angelone.stream import SmartStream
 from ordo_adapters.angelone.tables import (
     BOOK,
     CANDLES,
@@ -57,7 +58,6 @@ from ordo_adapters.angelone.tables import (
     GTTS,
     HOLDINGS,
     INTERVAL,
-    INTERVAL_SPAN,
     MARGIN_MAX,
     MASTER,
     ORDERS,
@@ -77,8 +77,8 @@ from ordo_adapters.angelone.tables import (
     VALIDITY,
     VARIETY,
 )
+from ordo_adapters.angelone.updates import OrderUpdates
 from ordod.adapter import (
-    IST,
     Adapter,
     BrokerError,
     BrokerGtt,
@@ -108,11 +108,13 @@ from ordod.adapter import (
     Quote,
     Rows,
     Session,
+    Stream,
+    StreamRequest,
+    UpdateStream,
     Variety,
     canonical,
     decimal,
     read_rows,
-    spans,
 )
 
 __all__ = ["ANGELONE", "AngelOne"]
@@ -389,23 +391,17 @@ class AngelOne(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """POST getCandleData, as often as its longest range asks for (angelone.md 7)."""
-        found: dict[datetime, Candle] = {}
-        minute = start.astimezone(IST).replace(second=0, microsecond=0)
-        for first, last in spans(minute, end.astimezone(IST), INTERVAL_SPAN[interval]):
-            body = {
-                "exchange": QUOTE_EXCHANGE.write(instrument.exchange),
-                "symboltoken": instrument.instrument_token,
-                "interval": INTERVAL.write(interval),
-                "fromdate": f"{first:%Y-%m-%d %H:%M}",
-                "todate": f"{last:%Y-%m-%d %H:%M}",
-            }
-            path = f"{SECURE}/historical/v1/getCandleData"
-            response = yield _post(path, session, CANDLES, body)
-            rows = rows_of(response)
-            found.update((c.at, c) for c in map(read_candle, rows) if start <= c.at <= end)
-        return tuple(found[at] for at in sorted(found))
+    ) -> Dialogue[Iterable[Candle]]:
+        """POST getCandleData (angelone.md 7)."""
+        body = {
+            "exchange": QUOTE_EXCHANGE.write(instrument.exchange),
+            "symboltoken": instrument.instrument_token,
+            "interval": INTERVAL.write(interval),
+            "fromdate": f"{start:%Y-%m-%d %H:%M}",
+            "todate": f"{end:%Y-%m-%d %H:%M}",
+        }
+        response = yield _post(f"{SECURE}/historical/v1/getCandleData", session, CANDLES, body)
+        return [read_candle(row) for row in rows_of(response)]
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """GET OpenAPIScripMaster.json: all exchanges; it asks for no session (angelone.md 8)."""
@@ -425,6 +421,31 @@ class AngelOne(Adapter):
     def _rule(self, session: Session, broker_gtt_id: str) -> Dialogue[GttRow]:
         response = yield _post(f"{GTT_READS}/ruleDetails", session, OTHERS, {"id": broker_gtt_id})
         return read(response, GttRow)
+
+    # Streams
+
+    def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
+        """The market socket (angelone.md 9.1). Its token is one of those that a login by PIN gives."""
+        yield from ()
+        if "feed_token" not in session.extra:
+            raise BrokerError(
+                Fault.UNSUPPORTED,
+                "prices are not pushed to this session: a ready-made access_token needs the feed_token of its login",
+            )
+        return StreamRequest("stream", "/smart-stream", streaming(session))
+
+    def stream(self, session: Session, instruments: Instruments) -> Stream:
+        return SmartStream()
+
+    def connect_updates(self, session: Session) -> Dialogue[StreamRequest]:
+        """The order socket (angelone.md 9.2)."""
+        yield from ()
+        return StreamRequest("updates", "/smart-order-update", streaming(session))
+
+    def updates(self, session: Session, instruments: Instruments) -> UpdateStream:
+        return OrderUpdates(instruments)
+
+    # Parts of operations
 
     def _quotes(
         self, session: Session, mode: str, instruments: tuple[Instrument, ...]

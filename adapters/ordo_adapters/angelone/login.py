@@ -23,7 +23,7 @@ from ordod.adapter import (
 )
 from ordod.adapter.logins import Steps, asked, called, named, need, next_end, reveal, way_in
 
-__all__ = ["asking", "login", "profile_request", "signed"]
+__all__ = ["asking", "login", "profile_request", "signed", "streaming"]
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -52,6 +52,17 @@ def profile_request(session: Session) -> HttpRequest:
     return HttpRequest("GET", "rest", PROFILE, USER, asking(session))
 
 
+def streaming(session: Session) -> tuple[tuple[str, str], ...]:
+    """The headers of both sockets (angelone.md 9)."""
+    feed_token = session.extra.get("feed_token")
+    headers = (
+        ("Authorization", f"{BEARER}{session.access_token.reveal()}"),
+        ("x-api-key", session.api_key),
+        ("x-client-code", session.user_id),
+    )
+    return headers if feed_token is None else (*headers, ("x-feed-token", feed_token.reveal()))
+
+
 def login(credentials: Credentials, now: datetime) -> LoginDialogue:
     """A session, by a ready-made token as long as it lives, else by PIN and TOTP."""
     return (
@@ -65,10 +76,13 @@ def login(credentials: Credentials, now: datetime) -> LoginDialogue:
 
 
 def _by_token(credentials: Credentials, now: datetime) -> LoginDialogue:
-    """The token proves itself by naming its user. It comes without the others of a login."""
+    """The token proves itself by naming its user. Of the others of a login the feed's may come with it."""
     need(credentials, ("api_key",))
     token = reveal(credentials.access_token).removeprefix(BEARER)
-    return (yield from _named(_session(credentials, token, now)))
+    session = _session(credentials, token, now)
+    feed_token = credentials.secrets.get("feed_token")
+    extra = {} if feed_token is None else {"feed_token": feed_token}
+    return (yield from _named(structs.replace(session, extra=extra)))
 
 
 def _by_pin(credentials: Credentials, now: datetime) -> LoginDialogue:

@@ -14,11 +14,14 @@ from ordod.adapter import (
     Faults,
     GttStatus,
     Interval,
+    Mode,
     OrderType,
     Product,
     Side,
     Status,
+    StreamLimits,
     Tag,
+    UpdateLimits,
     Validity,
     Variety,
     Window,
@@ -29,6 +32,7 @@ __all__ = [
     "CANDLES",
     "EXCHANGE",
     "FAULTS",
+    "FEED_EXCHANGE",
     "FOREIGN_PRODUCTS",
     "FOREIGN_VARIETIES",
     "FUNDS",
@@ -41,7 +45,6 @@ __all__ = [
     "HOLDINGS",
     "INDEX_NAMES",
     "INTERVAL",
-    "INTERVAL_SPAN",
     "LOGIN_FAULTS",
     "MARGIN_MAX",
     "MASTER",
@@ -59,6 +62,7 @@ __all__ = [
     "STATUS",
     "STOPS",
     "STOP_VARIETY",
+    "STREAM_MODE",
     "TRADES",
     "TYPE",
     "USER",
@@ -81,12 +85,24 @@ CANDLES = "candles"
 OTHERS = "others"  # margin, conversion, one order's details, lists of triggers
 MASTER = "master"
 
+CANDLE_SPANS = {
+    Interval.M1: timedelta(days=30),
+    Interval.M3: timedelta(days=60),
+    Interval.M5: timedelta(days=100),
+    Interval.M10: timedelta(days=100),
+    Interval.M15: timedelta(days=200),
+    Interval.M30: timedelta(days=200),
+    Interval.H1: timedelta(days=400),
+    Interval.D1: timedelta(days=2000),
+}  # angelone.md 7: the most that one request covers
 SPEC = BrokerSpec(
     id="angelone",
     name="Angel One",
     hosts={
         "rest": "https://apiconnect.angelone.in",  # angelone.md 1
         "master": "https://margincalculator.angelone.in",  # angelone.md 1, 8: the instrument file
+        "stream": "wss://smartapisocket.angelone.in",  # 9.1
+        "updates": "wss://tns.angelone.in",  # 9.2
     },
     tag=Tag(
         length=19, alphabet=BASE32
@@ -120,8 +136,17 @@ SPEC = BrokerSpec(
         Window(OTHERS, count=490, seconds=60),
         Window(MASTER, count=1, seconds=1),
     ),
+    # 9.1: our ping is answered; one in half a minute is asked for
+    streams=StreamLimits(
+        instruments=1000, connections=3, frame_instruments=500, keep_alive_s=10.0, silence_s=35.0
+    ),
+    updates=UpdateLimits(),
+    candle_spans=CANDLE_SPANS,
     credentials={"": ("user_id", "api_key", "pin")},
     logins={"": "client code, PIN and TOTP code, by the API's own call"},
+    secrets={
+        "feed_token": "beside a ready-made access_token, the feedToken of the same login: without it no price is pushed",
+    },
     options={
         "client_local_ip": "the address of this machine, which Angel One asks for; 127.0.0.1 if left out",
         "client_public_ip": "the address its requests come from, registered with the app; 127.0.0.1 if left out",
@@ -145,6 +170,17 @@ QUOTE_EXCHANGE = Codes(
     {exchange: EXCHANGE.write(exchange) for exchange in EXCHANGE}
     | {Exchange.NSE_INDEX: "NSE", Exchange.BSE_INDEX: "BSE"},
 )  # angelone.md 7: an index is asked for under its exchange
+FEED_EXCHANGE = {
+    Exchange.NSE: 1,
+    Exchange.NSE_INDEX: 1,
+    Exchange.NFO: 2,
+    Exchange.BSE: 3,
+    Exchange.BSE_INDEX: 3,
+    Exchange.BFO: 4,
+    Exchange.MCX: 5,
+    Exchange.CDS: 13,
+}  # angelone.md 9.1
+STREAM_MODE = {Mode.LTP: 1, Mode.QUOTE: 2, Mode.DEPTH: 3}  # angelone.md 9.1
 SIZED = frozenset({Exchange.MCX, Exchange.CDS})  # where its lot is checked against our table
 
 SIDE = Codes("side", {Side.BUY: "BUY", Side.SELL: "SELL"})
@@ -238,16 +274,6 @@ INTERVAL = Codes(
         Interval.D1: "ONE_DAY",
     },
 )
-INTERVAL_SPAN = {
-    Interval.M1: timedelta(days=30),
-    Interval.M3: timedelta(days=60),
-    Interval.M5: timedelta(days=100),
-    Interval.M10: timedelta(days=100),
-    Interval.M15: timedelta(days=200),
-    Interval.M30: timedelta(days=200),
-    Interval.H1: timedelta(days=400),
-    Interval.D1: timedelta(days=2000),
-}  # angelone.md 7: the most that one request covers
 
 INDEX_NAMES = {
     "99926000": "NIFTY",

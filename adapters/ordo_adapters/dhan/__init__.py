@@ -5,7 +5,7 @@ Orders are never sliced by Dhan. MARKET is protected by Dhan itself, by its own 
 order so far from the last price. An SL-M goes out as a stop with a limit (`fields.beyond`). Their rows show them so.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -43,11 +43,10 @@ from ordo_adapters.dhan.rows import (
     read_quote,
     read_trade,
 )
-from ordo_adapters.dhan.stream import FeedStream
+from ordo_adapters.dhan.stream import DhanStream
 from ordo_adapters.dhan.tables import (
     CANDLES,
     INTERVAL,
-    INTRADAY_SPAN,
     NO_PLAN,
     ORDERS,
     OTHERS,
@@ -59,9 +58,8 @@ from ordo_adapters.dhan.tables import (
     TYPE,
     VALIDITY,
 )
-from ordo_adapters.dhan.updates import OrderUpdates
+from ordo_adapters.dhan.updates import OrderAlerts
 from ordod.adapter import (
-    IST,
     Adapter,
     BrokerError,
     BrokerGtt,
@@ -337,27 +335,22 @@ class Dhan(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """POST /charts/historical for days, /charts/intraday 90 days at a time (dhan.md 7)."""
-        start, end = start.astimezone(IST), end.astimezone(IST)
+    ) -> Dialogue[Iterable[Candle]]:
+        """POST /charts/historical for days, /charts/intraday for less (dhan.md 7)."""
         body = named(instrument) | {
             "instrument": chart_word(instrument),
             "oi": instrument.kind not in {InstrumentKind.EQUITY, InstrumentKind.INDEX},
         }
         if interval is Interval.D1:
-            path, spans = "/charts/historical", [(start, end + timedelta(days=1))]  # end: exclusive
+            path, end = "/charts/historical", end + timedelta(days=1)  # it is exclusive
             body["expiryCode"] = 0
         else:
-            path, spans = "/charts/intraday", list(_spans(start, end))
+            path = "/charts/intraday"
             body["interval"] = INTERVAL.write(interval)
         pattern = "%Y-%m-%d" if interval is Interval.D1 else "%Y-%m-%d %H:%M:%S"
-        found: dict[datetime, Candle] = {}
-        for first, last in spans:
-            dates = {"fromDate": f"{first:{pattern}}", "toDate": f"{last:{pattern}}"}
-            response = yield _ask(path, CANDLES, session, body | dates)
-            candles = _candles(response)
-            found.update((c.at, c) for c in candles if start <= c.at <= end)
-        return tuple(found[at] for at in sorted(found))
+        dates = {"fromDate": f"{start:{pattern}}", "toDate": f"{end:{pattern}}"}
+        response = yield _ask(path, CANDLES, session, body | dates)
+        return _candles(response)
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """The detailed file, for everybody, at a host of its own (dhan.md 8)."""
@@ -372,10 +365,10 @@ class Dhan(Adapter):
         """The file is today's, whatever `on` is."""
         return parse(content)
 
-    # Streams (dhan.md 9)
+    # Streams
 
     def connect_stream(self, session: Session) -> Dialogue[StreamRequest]:
-        """The live market feed; the token stands in the query (dhan.md 9.1)."""
+        """The live market feed; token and client id stand in the address (dhan.md 9.1)."""
         yield from ()
         query = (
             ("version", "2"),
@@ -383,18 +376,18 @@ class Dhan(Adapter):
             ("clientId", session.user_id),
             ("authType", "2"),
         )
-        return StreamRequest("feed", query=query)
+        return StreamRequest("feed", "/", query=query)
 
     def stream(self, session: Session, instruments: Instruments) -> Stream:
-        return FeedStream()
+        return DhanStream()
 
     def connect_updates(self, session: Session) -> Dialogue[StreamRequest]:
-        """Live order updates; the first frame says who comes (dhan.md 9.3)."""
+        """The live order update; the first frame says who comes (dhan.md 9.3)."""
         yield from ()
-        return StreamRequest("updates")
+        return StreamRequest("updates", "/")
 
     def updates(self, session: Session, instruments: Instruments) -> UpdateStream:
-        return OrderUpdates(session, instruments)
+        return OrderAlerts(session, instruments)
 
     # Parts of operations
 
@@ -516,14 +509,3 @@ def _last_price(last: Mapping[str, Quote], instrument: Instrument) -> Decimal:
     if instrument.symbol not in last:
         raise BrokerError(Fault.INVALID_INPUT, f"Dhan has no last price of {instrument.symbol}")
     return last[instrument.symbol].last_price
-
-
-def _spans(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The range in parts that one request may cover. They touch: whether Dhan counts the last moment in is not known."""
-    first = start.replace(microsecond=0)
-    while first <= end:
-        last = min(first + INTRADAY_SPAN, end)
-        yield first, last
-        if last == end:
-            return
-        first = last

@@ -11,7 +11,8 @@ there only ticks wider than its own steps are read. Indices have no tick and are
 most that makes this float32 (none is so high yet that it could be a paisa off); so are averages and previous closes, of which
 those with more decimals are rounded.
 
-What a packet alone does not tell is remembered: the previous close and, beside quotes, the open interest come in packets of
+A contract that was never traded has no time of a trade, and its last price is none. An index is never traded, and told all the
+same. What a packet alone does not tell is remembered: the previous close and, beside quotes, the open interest come in packets of
 their own. The close in a quote is of today once the market has closed, so it is left alone. So is the last quantity, which
 has 16 bits: 66,036 shares would be told as 500.
 """
@@ -25,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from ordo_adapters.dhan.tables import DISCONNECTED, FAULTS, FEED_SEGMENT, SUBSCRIBE
+from ordo_adapters.dhan.tables import DISCONNECTED, FAULTS, FEED_SEGMENT, STREAM_MODE
 from ordod.adapter import (
     IST,
     BadRow,
@@ -34,6 +35,7 @@ from ordod.adapter import (
     Fault,
     Frame,
     Instrument,
+    InstrumentKind,
     Level,
     Mode,
     Notice,
@@ -43,7 +45,7 @@ from ordod.adapter import (
     masked,
 )
 
-__all__ = ["FeedStream"]
+__all__ = ["DhanStream"]
 
 SAID_AT_ONCE = 100  # instruments of one frame (9.1)
 PRICE_LIMIT = 1 << 31  # rupees; above it is no price of any contract
@@ -59,10 +61,10 @@ NEVER = (
 
 # Codes and sizes in bytes (9.1)
 HEADER, ID_SIZE = 8, 4
-TICKER, QUOTE, INTEREST, PREVIOUS, FULL, DISCONNECT = 2, 4, 5, 6, 8, 50
+INDEX, TICKER, QUOTE, INTEREST, PREVIOUS, FULL, DISCONNECT = 1, 2, 4, 5, 6, 8, 50
 SIZES = {TICKER: 16, QUOTE: 50, INTEREST: 12, PREVIOUS: 16, FULL: 162, DISCONNECT: 10}
 _TICKER = Layout("<8xfI")  # last, its time
-_PREVIOUS = Layout("<8xf4x")  # previous close; behind it open interest
+_PREVIOUS = Layout("<8xfI")  # previous close, and open interest
 _INTEREST = Layout("<8xI")
 _QUOTE = Layout("<8xf2xIfIII16s")  # last, its time, average, volume, sells, buys, the day's prices
 _FULL = Layout("<8xf2xIfIIII8x16s" + "IIHHff" * 5)  # and interest; a level is of both sides
@@ -172,12 +174,13 @@ class _Followed:
     `counts`: whether its quantities are told; where its lot is in doubt they may be lots, and an index has none.
     """
 
-    __slots__ = ("close", "counts", "days", "has_oi", "mode", "oi", "prices", "symbol")
+    __slots__ = ("close", "counts", "days", "has_oi", "is_index", "mode", "oi", "prices", "symbol")
 
     def __init__(self, instrument: Instrument, mode: Mode, prices: _Kept, days: _Days) -> None:
         self.symbol = instrument.symbol
         self.counts = instrument.lot_size is not None
         self.has_oi = self.counts and instrument.expiry is not None
+        self.is_index = instrument.kind is InstrumentKind.INDEX
         self.mode = mode
         self.prices = prices
         self.days = days
@@ -185,13 +188,14 @@ class _Followed:
         self.oi: int | None = None
 
 
-class FeedStream(Stream):
+class DhanStream(Stream):
     """One connection's codec."""
 
     def __init__(self) -> None:
         self._followed: dict[bytes, _Followed] = {}
         self._grids: dict[Decimal | None, tuple[_Kept, _Days]] = {}
         self._readers = {
+            INDEX: self._read_index,
             TICKER: self._read_ticker,
             QUOTE: self._read_quote,
             INTEREST: self._read_interest,
@@ -217,8 +221,8 @@ class FeedStream(Stream):
                 followed.mode = mode
             news.append(instrument)
         for before, some in changed.items():
-            yield from _say(SUBSCRIBE[before] + 1, some)
-        yield from _say(SUBSCRIBE[mode], news)
+            yield from _say(STREAM_MODE[before] + 1, some)
+        yield from _say(STREAM_MODE[mode], news)
 
     def unsubscribe(self, instruments: Sequence[Instrument]) -> Iterable[Frame]:
         gone: dict[Mode, list[Instrument]] = {}
@@ -227,12 +231,12 @@ class FeedStream(Stream):
             if followed is not None:
                 gone.setdefault(followed.mode, []).append(instrument)
         for mode, some in gone.items():
-            yield from _say(SUBSCRIBE[mode] + 1, some)
+            yield from _say(STREAM_MODE[mode] + 1, some)
 
     def _grid(self, instrument: Instrument) -> tuple[_Kept, _Days]:
         """What its prices mean; None: an index' and what the file has no tick of."""
-        is_traded = instrument.lot_size is not None or instrument.expiry is not None
-        tick = instrument.tick_size if is_traded and instrument.tick_size > 0 else None
+        is_index = instrument.kind is InstrumentKind.INDEX
+        tick = None if is_index or not instrument.tick_size else instrument.tick_size
         if tick not in self._grids:
             made = _Shortest(rounds=False) if tick is None else _Prices(tick)
             self._grids[tick] = made, _Days(made)
@@ -245,7 +249,7 @@ class FeedStream(Stream):
         if isinstance(frame, str):
             return (Notice(masked(frame)[:500], is_error=True),)  # no text is documented
         pushed: list[Pushed] = []
-        for code, at in _packets(frame):
+        for code, at, end in _packets(frame):
             if code == DISCONNECT:
                 raise _disconnected(_REASON.unpack_from(frame, at)[0])
             read = self._readers.get(code)
@@ -255,24 +259,23 @@ class FeedStream(Stream):
             try:
                 read(frame, at, followed, pushed)
             except BrokerError as error:
-                packet = frame[at : at + SIZES[code]]
-                pushed.append(BadRow(f"{followed.symbol}: {error.message}", packet))
+                pushed.append(BadRow(f"{followed.symbol}: {error.message}", frame[at:end]))
         return pushed
 
+    def _read_index(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        raise BrokerError(Fault.UNREADABLE, "a packet of a kind that Dhan does not document")
+
     def _read_ticker(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
-        last, traded = _TICKER.unpack_from(frame, at)
-        price = of.prices[last]
-        if price is not None:  # 0: never traded
-            tick = Tick(
-                symbol=of.symbol,
-                last_price=price,
-                traded_at=_TIMES[traded],
-                close_price=of.close,
-            )
-            pushed.append(tick)
+        last, seconds = _TICKER.unpack_from(frame, at)
+        price, traded_at = of.prices[last], _TIMES[seconds]
+        if price is not None and (traded_at is not None or of.is_index):
+            pushed.append(Tick(of.symbol, price, traded_at=traded_at, close_price=of.close))
 
     def _read_previous(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
-        of.close = _RECKONED[_PREVIOUS.unpack_from(frame, at)[0]]
+        close, interest = _PREVIOUS.unpack_from(frame, at)
+        if interest >= FIRST_S:  # a ticker's time: but for their codes the two are alike
+            raise BrokerError(Fault.UNREADABLE, f"{interest} contracts are no open interest")
+        of.close = _RECKONED[close]
 
     def _read_interest(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
         (of.oi,) = _INTEREST.unpack_from(frame, at)
@@ -310,7 +313,7 @@ class FeedStream(Stream):
             if not (is_whole and bp1 > bp2 > bp3 > bp4 > bp5 > 0 < sp1 < sp2 < sp3 < sp4 < sp5):
                 buy, sell = _without_empty(buy), _without_empty(sell)
                 _check_order(buy, sell)
-            depth = DepthTick(symbol=of.symbol, buy=buy, sell=sell)
+            depth = DepthTick(of.symbol, buy, sell)
         _add_tick(of, pushed, last, traded, average, volume, sells, buys, oi, day)
         if depth is not None:
             pushed.append(depth)
@@ -319,8 +322,8 @@ class FeedStream(Stream):
 # Of packets
 
 
-def _packets(frame: bytes) -> list[tuple[int, int]]:
-    """Code and place of each. Raises BrokerError, UNREADABLE, where they do not fill the frame."""
+def _packets(frame: bytes) -> list[tuple[int, int, int]]:
+    """Code, place and end of each. Raises BrokerError, UNREADABLE, where they do not fill the frame."""
     found, at, size = [], 0, len(frame)
     while at < size:
         if size - at < HEADER:
@@ -330,7 +333,7 @@ def _packets(frame: bytes) -> list[tuple[int, int]]:
             raise BrokerError(
                 Fault.UNREADABLE, f"a packet {code} of {length} bytes, of which {size - at} came"
             )
-        found.append((code, at))
+        found.append((code, at, at + length))
         at += length
     return found
 
@@ -347,27 +350,29 @@ def _add_tick(
     oi: int | None,
     day: bytes,
 ) -> None:
-    price = of.prices[last]
+    price, traded_at, mean = of.prices[last], _TIMES[traded], _RECKONED[average]
     first, high, low = of.days[day]
-    mean = _RECKONED[average]
-    if price is None:  # never traded
+    if price is None or (traded_at is None and not of.is_index):  # never traded
         return
     counts = of.counts
-    tick = Tick(
-        symbol=of.symbol,
-        last_price=price,
-        traded_at=_TIMES[traded],
-        average_price=mean,
-        volume=volume if counts else None,
-        buy_quantity=buys if counts else None,
-        sell_quantity=sells if counts else None,
-        open_price=first,
-        high_price=high,
-        low_price=low,
-        close_price=of.close,
-        oi=oi if of.has_oi else None,
+    pushed.append(
+        Tick(
+            of.symbol,
+            price,
+            None,
+            traded_at,
+            None,
+            mean,
+            volume if counts else None,
+            buys if counts else None,
+            sells if counts else None,
+            first,
+            high,
+            low,
+            of.close,
+            oi if of.has_oi else None,
+        )
     )
-    pushed.append(tick)
 
 
 def _without_empty(levels: tuple[Level, ...]) -> tuple[Level, ...]:

@@ -25,6 +25,10 @@ from ordod.adapter import (
 )
 
 __all__ = [
+    "ALERT_PRODUCT",
+    "ALERT_SEGMENT",
+    "ALERT_SIDE",
+    "ALERT_TYPE",
     "AUTOMATIC_PROTECTION",
     "CANDLES",
     "DISCONNECTED",
@@ -38,7 +42,6 @@ __all__ = [
     "INDEX_UNDERLYINGS",
     "INSTRUMENT",
     "INTERVAL",
-    "INTRADAY_SPAN",
     "LOGIN_FAULTS",
     "NO_PLAN",
     "ORDERS",
@@ -50,12 +53,8 @@ __all__ = [
     "SIDE",
     "SPEC",
     "STATUS",
-    "SUBSCRIBE",
+    "STREAM_MODE",
     "TYPE",
-    "UPDATE_PRODUCT",
-    "UPDATE_SEGMENT",
-    "UPDATE_SIDE",
-    "UPDATE_TYPE",
     "VALIDITY",
 ]
 
@@ -72,8 +71,8 @@ SPEC = BrokerSpec(
         "rest": "https://api.dhan.co/v2",  # dhan.md 1, as the two below
         "auth": "https://auth.dhan.co",
         "images": "https://images.dhan.co",  # the instrument file
-        "feed": "wss://api-feed.dhan.co",
-        "updates": "wss://api-order-update.dhan.co",
+        "feed": "wss://api-feed.dhan.co",  # 9.1
+        "updates": "wss://api-order-update.dhan.co",  # 9.3
     },
     # 4.2: at most 30 of letters, digits, space, _ and -; 20 of base32 are 100 bits, and sure to be whole
     tag=Tag(length=20, alphabet=BASE32),
@@ -93,9 +92,10 @@ SPEC = BrokerSpec(
         # Dhan says that it is too early, and nothing is spent.
         Window(OTHERS, count=18, seconds=1),
     ),
-    # 9.1. Nothing but websocket pings comes where nothing trades, so its silence means nothing.
-    streams=StreamLimits(instruments=5000, connections=5, frame_instruments=100),
-    updates=UpdateLimits(),  # 9.3
+    streams=StreamLimits(instruments=5000, connections=5, frame_instruments=100),  # 9.1
+    updates=UpdateLimits(),
+    # dhan.md 7; days have no limit
+    candle_spans={one: timedelta(days=90) for one in Interval if one is not Interval.D1},
     credentials={
         "": ("user_id", "pin"),
         "page": ("user_id", "api_key", "api_secret"),
@@ -119,6 +119,41 @@ SEGMENT = Codes(
     },
 )  # dhan.md 4.1
 INDEX_SEGMENT = "IDX_I"  # of every exchange; quoted and not traded
+
+# The live market feed (dhan.md 9.1)
+FEED_SEGMENT = {
+    "IDX_I": 0,
+    "NSE_EQ": 1,
+    "NSE_FNO": 2,
+    "NSE_CURRENCY": 3,
+    "BSE_EQ": 4,
+    "MCX_COMM": 5,
+    "BSE_CURRENCY": 7,
+    "BSE_FNO": 8,
+}
+STREAM_MODE = {Mode.LTP: 15, Mode.QUOTE: 17, Mode.DEPTH: 21}  # one more ends it
+DISCONNECTED = {
+    805: "too many connections of this user",
+    806: "the data APIs are not subscribed to",
+    807: "the access token has expired",
+    808: "the client id is not the token's",
+    809: "the access token is not taken",
+    810: "the client id is invalid",
+}  # 11; the words are ours
+
+# Words of order updates -> of the order book (dhan.md 9.3)
+ALERT_SIDE = {"B": "BUY", "S": "SELL"}
+ALERT_SEGMENT = {
+    ("NSE", "E"): "NSE_EQ",
+    ("BSE", "E"): "BSE_EQ",
+    ("NSE", "D"): "NSE_FNO",
+    ("BSE", "D"): "BSE_FNO",
+    ("NSE", "C"): "NSE_CURRENCY",
+    ("BSE", "C"): "BSE_CURRENCY",
+    ("MCX", "M"): "MCX_COMM",
+}
+ALERT_PRODUCT = {"C": "CNC", "I": "INTRADAY", "M": "MARGIN", "F": "MTF", "V": "CO", "B": "BO"}
+ALERT_TYPE = {"LMT": "LIMIT", "MKT": "MARKET", "SL": "STOP_LOSS", "SLM": "STOP_LOSS_MARKET"}
 
 SIDE = Codes("side", {Side.BUY: "BUY", Side.SELL: "SELL"})
 PRODUCT = Codes(
@@ -182,7 +217,6 @@ INTERVAL = Codes(
     "interval",
     {Interval.M1: "1", Interval.M5: "5", Interval.M15: "15", Interval.H1: "60"},
 )  # dhan.md 7: within the day; whole days have a path of their own
-INTRADAY_SPAN = timedelta(days=90)  # dhan.md 7: the most that one request covers
 INDEX_UNDERLYINGS = frozenset(
     {"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "SENSEX50"}
 )
@@ -203,51 +237,6 @@ INSTRUMENT = {
 EMPTY = frozenset({"DH-1111", "DH-1112"})  # dhan.md 3: no holdings, no positions
 
 NO_PLAN = frozenset({"DH-902", "806"})  # dhan.md 7, 11: data is not subscribed to
-
-# Streams (dhan.md 9)
-SUBSCRIBE = {
-    Mode.LTP: 15,
-    Mode.QUOTE: 17,
-    Mode.DEPTH: 21,
-}  # request codes; one more unsubscribes
-FEED_SEGMENT = {
-    "IDX_I": 0,
-    "NSE_EQ": 1,
-    "NSE_FNO": 2,
-    "NSE_CURRENCY": 3,
-    "BSE_EQ": 4,
-    "MCX_COMM": 5,
-    "BSE_CURRENCY": 7,
-    "BSE_FNO": 8,
-}
-DISCONNECTED = {
-    805: "too many connections of this user",
-    806: "the data APIs are not subscribed to",
-    807: "the access token has expired",
-    808: "the client id is not the token's",
-    809: "the access token is not taken",
-    810: "the client id is invalid",
-}  # dhan.md 9.1, 11; the words are ours
-# Words of order updates -> of the order book (dhan.md 9.3)
-UPDATE_SIDE = {"B": "BUY", "S": "SELL"}
-UPDATE_PRODUCT = {
-    "C": "CNC",
-    "I": "INTRADAY",
-    "M": "MARGIN",
-    "F": "MTF",
-    "V": "CO",
-    "B": "BO",
-}  # V and B: Dhan's documentation of updates
-UPDATE_TYPE = {"LMT": "LIMIT", "MKT": "MARKET", "SL": "STOP_LOSS", "SLM": "STOP_LOSS_MARKET"}
-UPDATE_SEGMENT = {
-    ("NSE", "E"): "NSE_EQ",
-    ("BSE", "E"): "BSE_EQ",
-    ("NSE", "D"): "NSE_FNO",
-    ("BSE", "D"): "BSE_FNO",
-    ("NSE", "C"): "NSE_CURRENCY",
-    ("BSE", "C"): "BSE_CURRENCY",
-    ("MCX", "M"): "MCX_COMM",
-}
 
 # What Dhan's refusals mean (dhan.md 11). A source makes a row *sure*, in an answer of 400 to 499 only (`rows.data_of`): it ends
 # an order that was sent. Codes of the data APIs are numbers, and never answer an order.

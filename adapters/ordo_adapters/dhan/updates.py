@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ordo_adapters.dhan.rows import OrderRow, read_order
-from ordo_adapters.dhan.tables import UPDATE_PRODUCT, UPDATE_SEGMENT, UPDATE_SIDE, UPDATE_TYPE
+from ordo_adapters.dhan.tables import ALERT_PRODUCT, ALERT_SEGMENT, ALERT_SIDE, ALERT_TYPE
 from ordod.adapter import (
     BadRow,
     BrokerError,
@@ -30,7 +30,7 @@ from ordod.adapter import (
     shaped,
 )
 
-__all__ = ["OrderUpdates"]
+__all__ = ["OrderAlerts"]
 
 LOGIN = 42
 NO_LEG = frozenset({"", "0", "1"})  # of an order that is one, and of a super order's entry
@@ -62,7 +62,7 @@ READ = WORDS | NAMES.keys() | IDS.keys()
 _JSON = msgspec.json.Encoder()
 
 
-class OrderUpdates(UpdateStream):
+class OrderAlerts(UpdateStream):
     """The codec of one connection."""
 
     def __init__(self, session: Session, instruments: Instruments) -> None:
@@ -124,10 +124,10 @@ def _renamed(data: Mapping[Any, Any]) -> dict[str, Any]:
         **{theirs: identifier(_text(told, name)) for name, theirs in IDS.items()},
         "exchangeOrderId": _text(told, "exchorderno"),
         "orderStatus": status,
-        "transactionType": _word(told, "txntype", UPDATE_SIDE),
+        "transactionType": _word(told, "txntype", ALERT_SIDE),
         "exchangeSegment": _segment(told),
-        "productType": _word(told, "product", UPDATE_PRODUCT),
-        "orderType": _word(told, "ordertype", UPDATE_TYPE),
+        "productType": _word(told, "product", ALERT_PRODUCT),
+        "orderType": _word(told, "ordertype", ALERT_TYPE),
         "afterMarketOrder": _text(told, "offmktflag") == "1",
         "omsErrorDescription": _text(told, "reasondescription") if status == REJECTED else None,
     }
@@ -148,9 +148,9 @@ def _in_lower_case(data: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _segment(told: Mapping[str, Any]) -> str:
     pair = _text(told, "exchange"), _text(told, "segment")
-    if pair not in UPDATE_SEGMENT:
+    if pair not in ALERT_SEGMENT:
         raise BrokerError(Fault.UNREADABLE, f"unknown exchange and segment {pair}")
-    return UPDATE_SEGMENT[pair]
+    return ALERT_SEGMENT[pair]
 
 
 def _word(told: Mapping[str, Any], name: str, words: Mapping[str, str]) -> str:

@@ -52,11 +52,9 @@ from ordo_adapters.fyers.tables import (
     SPEC,
     TYPE,
     VALIDITY,
-    span_of,
 )
 from ordo_adapters.fyers.updates import OrderUpdates
 from ordod.adapter import (
-    IST,
     Adapter,
     BrokerError,
     BrokerGtt,
@@ -95,7 +93,6 @@ from ordod.adapter import (
     decimal,
     read_rows,
     shaped,
-    spans,
 )
 
 __all__ = ["FYERS", "Fyers"]
@@ -302,8 +299,8 @@ class Fyers(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """GET /history, as often as its longest range asks for (fyers.md 7)."""
+    ) -> Dialogue[Iterable[Candle]]:
+        """GET /history (fyers.md 7)."""
         size = units_in_lot(instrument)
         if size is None:
             raise BrokerError(
@@ -312,22 +309,18 @@ class Fyers(Adapter):
             )
         is_daily = interval is Interval.D1
         has_oi = instrument.kind not in {InstrumentKind.EQUITY, InstrumentKind.INDEX}
-        found: dict[datetime, Candle] = {}
-        for first, last in spans(start.astimezone(IST), end.astimezone(IST), span_of(interval)):
-            query = (
-                ("symbol", instrument.broker_symbol),
-                ("resolution", INTERVAL.write(interval)),
-                ("date_format", "1" if is_daily else "0"),
-                ("range_from", _moment(first, is_daily=is_daily)),
-                ("range_to", _moment(last, is_daily=is_daily)),
-                ("cont_flag", "0"),
-                ("oi_flag", "1" if has_oi else "0"),
-            )
-            response = yield _get("/history", session, CANDLES, query, host="data")
-            rows = shaped(envelope(response, yes=("ok", "no_data")).get("candles"), list[Any])
-            candles = (read_candle(row, size, is_daily=is_daily) for row in rows)
-            found.update((c.at, c) for c in candles if start <= c.at <= end)
-        return tuple(found[at] for at in sorted(found))
+        query = (
+            ("symbol", instrument.broker_symbol),
+            ("resolution", INTERVAL.write(interval)),
+            ("date_format", "1" if is_daily else "0"),
+            ("range_from", _moment(start, is_daily=is_daily)),
+            ("range_to", _moment(end, is_daily=is_daily)),
+            ("cont_flag", "0"),
+            ("oi_flag", "1" if has_oi else "0"),
+        )
+        response = yield _get("/history", session, CANDLES, query, host="data")
+        rows = shaped(envelope(response, yes=("ok", "no_data")).get("candles"), list[Any])
+        return [read_candle(row, size, is_daily=is_daily) for row in rows]
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """GET the public files, one an exchange and segment, and join them (fyers.md 8)."""

@@ -49,7 +49,6 @@ __all__ = [
     "STATUS",
     "TYPE",
     "VALIDITY",
-    "span_of",
 ]
 
 ORDERS, QUOTES, CANDLES, OTHERS = "orders", "quotes", "candles", "others"  # rate groups
@@ -77,6 +76,8 @@ SPEC = BrokerSpec(
     # there, and whether there may be a second connection, no source tells.
     streams=StreamLimits(instruments=2500, connections=1, frame_instruments=750, keep_alive_s=10.0),
     updates=UpdateLimits(keep_alive_s=10.0, silence_s=30.0),  # 9.2: a ping every 10 s is answered
+    candle_spans=dict.fromkeys(Interval, timedelta(days=100))
+    | {Interval.D1: timedelta(days=366)},  # fyers.md 7
     credentials={
         "": ("api_key", "api_secret", "redirect_uri"),
         "headless": ("api_key", "api_secret", "redirect_uri", "user_id", "pin"),
@@ -161,11 +162,6 @@ INTERVAL = Codes(
 
 MASTER_FILES = ("NSE_CM", "NSE_FO", "NSE_CD", "BSE_CM", "BSE_FO", "MCX_COM")  # fyers.md 8
 INDEX_NAMES = {"NIFTY50": "NIFTY", "NIFTYBANK": "BANKNIFTY"}  # others are called as here
-
-
-def span_of(interval: Interval) -> timedelta:
-    """The most that one request covers (fyers.md 7)."""
-    return timedelta(days=366 if interval is Interval.D1 else 100)
 
 
 DEAD_SESSION = frozenset({"-8", "-15", "-16", "-17"})  # fyers.md 2.4; by HTTP they come with 401

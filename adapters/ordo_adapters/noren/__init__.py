@@ -53,10 +53,8 @@ from ordo_adapters.noren.tables import (
     SIDE,
     TYPE,
     VALIDITY,
-    span_of,
 )
 from ordod.adapter import (
-    IST,
     Adapter,
     BrokerError,
     BrokerGtt,
@@ -93,7 +91,6 @@ from ordod.adapter import (
     from_json,
     read_rows,
     shaped,
-    spans,
 )
 
 __all__ = ["FLATTRADE", "SHOONYA", "TRADESMART", "ZEBU", "Noren", "NorenGtt"]
@@ -287,26 +284,22 @@ class Noren(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """`EODChartData` for days, `TPSeries` for less, as often as its longest range asks for."""
+    ) -> Dialogue[Iterable[Candle]]:
+        """`EODChartData` for days, `TPSeries` for less."""
         exch, _, token = instrument.instrument_token.partition("|")
-        is_daily = interval is Interval.D1
-        found: dict[datetime, Candle] = {}
-        for first, last in spans(start.astimezone(IST), end.astimezone(IST), span_of(interval)):
-            begins, ends = str(int(first.timestamp())), str(int(last.timestamp()))
-            if is_daily:
-                name = f"{exch}:{instrument.broker_symbol}"
-                body = {"sym": name, "from": begins, "to": ends}
-                response = yield self._call(session, "EODChartData", body, CANDLES)
-                rows = [from_json(shaped(row, str).encode()) for row in listed(response)]
-                candles = [read_day_candle(shaped(row, DayCandleRow)) for row in rows]
-            else:
-                body = {"exch": exch, "token": token, "st": begins, "et": ends}
-                body["intrv"] = INTERVAL.write(interval)
-                response = yield self._call(session, "TPSeries", body, CANDLES)
-                candles = [read_candle(shaped(row, IntradayRow)) for row in listed(response)]
-            found.update((c.at, c) for c in candles if start <= c.at <= end and c.high)
-        return tuple(found[at] for at in sorted(found))
+        begins, ends = str(int(start.timestamp())), str(int(end.timestamp()))
+        if interval is Interval.D1:
+            name = f"{exch}:{instrument.broker_symbol}"
+            body = {"sym": name, "from": begins, "to": ends}
+            response = yield self._call(session, "EODChartData", body, CANDLES)
+            rows = [from_json(shaped(row, str).encode()) for row in listed(response)]
+            candles = [read_day_candle(shaped(row, DayCandleRow)) for row in rows]
+        else:
+            body = {"exch": exch, "token": token, "st": begins, "et": ends}
+            body["intrv"] = INTERVAL.write(interval)
+            response = yield self._call(session, "TPSeries", body, CANDLES)
+            candles = [read_candle(shaped(row, IntradayRow)) for row in listed(response)]
+        return [candle for candle in candles if candle.high]
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """The public files, unpacked and joined (noren.md 8)."""

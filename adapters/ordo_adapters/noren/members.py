@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ordo_adapters.noren.tables import CANDLE_SPANS
 from ordod.adapter import BASE32, BrokerSpec, Tag, Window
 
 __all__ = ["FLATTRADE", "SHOONYA", "TRADESMART", "ZEBU", "Member"]
@@ -53,6 +54,7 @@ class Member(Struct, frozen=True, kw_only=True):
             ),  # no source tells when the book is emptied; midnight is the earliest
             session_ends=time(6, 0),  # noren.md 2d: cleared by then, log in after
             windows=self.windows,
+            candle_spans=CANDLE_SPANS,
             credentials={"": ("user_id", "api_key", "api_secret")},
             logins={"": "the broker's login page in a browser; the address it ends on is pasted"},
         )

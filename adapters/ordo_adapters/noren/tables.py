@@ -18,6 +18,7 @@ from ordod.adapter import (
 
 __all__ = [
     "CANDLES",
+    "CANDLE_SPANS",
     "EXCHANGE",
     "FAULTS",
     "FOREIGN_PRODUCTS",
@@ -33,7 +34,6 @@ __all__ = [
     "STATUS",
     "TYPE",
     "VALIDITY",
-    "span_of",
 ]
 
 ORDERS, QUOTES, CANDLES, OTHERS = "orders", "quotes", "candles", "others"  # rate groups
@@ -102,18 +102,10 @@ INDICES = {  # NSE's tokens (noren.md 7): our name, and the one that daily candl
 PROTECTION = Decimal(3)  # percent: how far beyond the market a MARKET or SL-M order's limit stands
 
 
-def span_of(interval: Interval) -> timedelta:
-    """The most that one request covers: longer ones time out (noren.md 7)."""
-    match interval:
-        case Interval.D1:
-            return timedelta(days=1000)
-        case Interval.M1 | Interval.M3:
-            return timedelta(days=5)
-        case Interval.M5 | Interval.M10:
-            return timedelta(days=20)
-        case _:
-            return timedelta(days=60)
-
+_DAYS = {5: "1m 3m", 20: "5m 10m", 60: "15m 30m 1h", 1000: "1d"}
+CANDLE_SPANS = {
+    Interval(word): timedelta(days=days) for days, words in _DAYS.items() for word in words.split()
+}  # noren.md 7: longer ones time out
 
 # What refusals mean (noren.md 11): there are texts only. Sure are those that the sheet lists with that meaning.
 NOT_NOW = (

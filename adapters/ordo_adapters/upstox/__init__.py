@@ -7,8 +7,8 @@ A 401 to an order may mean the address or the app rather than the token (upstox.
 the one that writes, which no dialogue may make: it is AUTH_EXPIRED.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -48,7 +48,6 @@ from ordo_adapters.upstox.tables import (
     CANDLES,
     CASH,
     INTERVAL,
-    INTERVAL_SPAN,
     MARGIN_MAX,
     ORDERS,
     OTHERS,
@@ -330,22 +329,19 @@ class Upstox(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """GET /v3/historical-candle, as often as its longest range asks for, and then today's, which it lacks (upstox.md 7.2).
+    ) -> Dialogue[Iterable[Candle]]:
+        """GET /v3/historical-candle, and then today's, which it lacks (upstox.md 7.2).
 
         Which day is today is not known here: a history that has candles of the last day asked for needs no more.
         """
         key, unit = instrument.instrument_token, INTERVAL.write(interval)
-        first, last = start.astimezone(IST).date(), end.astimezone(IST).date()
-        paths = [f"{key}/{unit}/{upto}/{since}" for since, upto in _spans(first, last, interval)]
-        found: dict[datetime, Candle] = {}
-        for path in (*paths, f"intraday/{key}/{unit}"):
-            if path not in paths and any(at.astimezone(IST).date() == last for at in found):
-                break
+        candles: list[Candle] = []
+        for path in (f"{key}/{unit}/{end.date()}/{start.date()}", f"intraday/{key}/{unit}"):
             response = yield _get(f"/v3/historical-candle/{path}", session, CANDLES)
-            rows = read(response, Candles).candles
-            found.update((c.at, c) for c in (read_candle(row, instrument) for row in rows))
-        return tuple(found[at] for at in sorted(found) if start <= at <= end)
+            candles += (read_candle(row, instrument) for row in read(response, Candles).candles)
+            if any(one.at.astimezone(IST).date() == end.date() for one in candles):
+                break
+        return candles
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """GET complete.json.gz of the assets host, without the session (upstox.md 8)."""
@@ -535,11 +531,3 @@ def _margin_item(order: OrderTerms, instrument: Instrument) -> dict[str, Any]:
         "transaction_type": SIDE.write(order.side),
         "price": order.price or 0,
     }
-
-
-def _spans(start: date, end: date, interval: Interval) -> Iterator[tuple[date, date]]:
-    """The days in parts that one request may cover, both ends included."""
-    while start <= end:
-        last = min(start + INTERVAL_SPAN[interval], end)
-        yield start, last
-        start = last + timedelta(days=1)

@@ -36,7 +36,6 @@ __all__ = [
     "GTT_STATUS",
     "INDEX_NAMES",
     "INTERVAL",
-    "INTERVAL_SPAN",
     "MARGIN_MAX",
     "ORDERS",
     "OTHERS",
@@ -63,6 +62,13 @@ OTHERS = "others"
 # What we send in one second or minute Upstox may see in a shorter one, hence a little less than 10, 50, 500 and 2000.
 _STANDARD = ((45, 1), (490, 60), (1950, 1800))
 
+CANDLE_SPANS = {
+    **dict.fromkeys(
+        (Interval.M1, Interval.M3, Interval.M5, Interval.M10, Interval.M15), timedelta(days=28)
+    ),
+    **dict.fromkeys((Interval.M30, Interval.H1), timedelta(days=89)),
+    Interval.D1: timedelta(days=3650),
+}  # upstox.md 7.2: a month, a quarter, a decade, at their shortest
 SPEC = BrokerSpec(
     id="upstox",
     name="Upstox",
@@ -91,6 +97,7 @@ SPEC = BrokerSpec(
     # heartbeat is documented, so that silence tells nothing.
     streams=StreamLimits(instruments=1500, connections=1, frame_instruments=200),
     updates=UpdateLimits(),
+    candle_spans=CANDLE_SPANS,
     credentials={"": ("api_key", "api_secret"), "push": ("api_key", "api_secret")},
     options={
         "redirect_uri": "the app's redirect URL, letter for letter as Upstox has it; for the login page"
@@ -211,13 +218,6 @@ INTERVAL = Codes(
         Interval.D1: "days/1",
     },
 )  # upstox.md 7.2: unit and interval
-INTERVAL_SPAN = {
-    **dict.fromkeys(
-        (Interval.M1, Interval.M3, Interval.M5, Interval.M10, Interval.M15), timedelta(days=28)
-    ),
-    **dict.fromkeys((Interval.M30, Interval.H1), timedelta(days=89)),
-    Interval.D1: timedelta(days=3650),
-}  # upstox.md 7.2: a month, a quarter, a decade, at their shortest
 
 STREAM_MODE = {Mode.LTP: "ltpc", Mode.QUOTE: "full", Mode.DEPTH: "full"}  # upstox.md 9.2
 

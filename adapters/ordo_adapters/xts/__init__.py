@@ -44,7 +44,6 @@ from ordo_adapters.xts.tables import (
     QUOTES,
     QUOTES_MAX,
     SIDE,
-    SPAN,
     TYPE,
     UNCOUNTED,
     VALIDITY,
@@ -52,7 +51,6 @@ from ordo_adapters.xts.tables import (
     spec_of,
 )
 from ordod.adapter import (
-    IST,
     Adapter,
     BrokerError,
     BrokerOrder,
@@ -85,7 +83,6 @@ from ordod.adapter import (
     decimal,
     read_rows,
     shaped,
-    spans,
 )
 
 __all__ = [
@@ -285,25 +282,20 @@ class Xts(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """GET /instruments/ohlc, six days at a time (xts.md 7)."""
+    ) -> Dialogue[Iterable[Candle]]:
+        """GET /instruments/ohlc (xts.md 7)."""
         _counted(instrument)
-        found: dict[datetime, Candle] = {}
-        for first, last in spans(start.astimezone(IST), end.astimezone(IST), SPAN):
-            query = (
-                ("exchangeSegment", WORDS[instrument.exchange]),
-                ("exchangeInstrumentID", instrument.broker_symbol),
-                ("startTime", _moment(first)),
-                ("endTime", _moment(last)),
-                ("compressionValue", INTERVAL.write(interval)),
-            )
-            response = yield _market("GET", "/instruments/ohlc", session, CANDLES, query=query)
-            joined = shaped(self._priced(response).get("dataReponse"), str)  # their spelling
-            for text in filter(None, joined.split(",")):
-                candle = read_candle(text, instrument.exchange, interval)
-                if start <= candle.at <= end:
-                    found[candle.at] = candle
-        return tuple(found[at] for at in sorted(found))
+        query = (
+            ("exchangeSegment", WORDS[instrument.exchange]),
+            ("exchangeInstrumentID", instrument.broker_symbol),
+            ("startTime", _moment(start)),
+            ("endTime", _moment(end)),
+            ("compressionValue", INTERVAL.write(interval)),
+        )
+        response = yield _market("GET", "/instruments/ohlc", session, CANDLES, query=query)
+        joined = shaped(self._priced(response).get("dataReponse"), str)  # their spelling
+        texts = filter(None, joined.split(","))
+        return [read_candle(text, instrument.exchange, interval) for text in texts]
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """POST /instruments/master, one segment after the other, and the lists of indices (xts.md 8)."""

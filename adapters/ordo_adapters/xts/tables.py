@@ -38,7 +38,6 @@ __all__ = [
     "QUOTES",
     "QUOTES_MAX",
     "SIDE",
-    "SPAN",
     "STATUS",
     "TYPE",
     "UNCOUNTED",
@@ -71,6 +70,7 @@ def spec_of(member: Member) -> BrokerSpec:
             Window(MASTER, count=1, seconds=1),
             Window(OTHERS, count=9, seconds=1),
         ),
+        candle_spans=dict.fromkeys(Interval, timedelta(days=6)),  # 7
         credentials={"": ("api_key", "api_secret", *MARKET_KEYS, *redirect)},
         logins={
             "": "the broker's login page in a browser; the address or the session it ends with is pasted"
@@ -137,7 +137,6 @@ STATUS = Codes(
 )  # xts.md 5
 
 QUOTES_MAX = 50  # xts.md 7: instruments a request
-SPAN = timedelta(days=6)  # xts.md 7: of one request for candles
 INTERVAL = Codes(
     "interval",
     {

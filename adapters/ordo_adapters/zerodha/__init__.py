@@ -47,7 +47,6 @@ from ordo_adapters.zerodha.tables import (
     ICEBERG_LEGS,
     IN_LOTS,
     INTERVAL,
-    INTERVAL_SPAN,
     LTP_MAX,
     ORDERS,
     OTHERS,
@@ -62,7 +61,6 @@ from ordo_adapters.zerodha.tables import (
     VARIETY,
 )
 from ordod.adapter import (
-    IST,
     Adapter,
     BrokerError,
     BrokerGtt,
@@ -99,7 +97,6 @@ from ordod.adapter import (
     canonical,
     decimal,
     read_rows,
-    spans,
 )
 
 __all__ = ["ZERODHA", "Zerodha"]
@@ -317,24 +314,18 @@ class Zerodha(Adapter):
         interval: Interval,
         start: datetime,
         end: datetime,
-    ) -> Dialogue[tuple[Candle, ...]]:
-        """GET /instruments/historical/{token}/{interval}, as often as its longest range asks for (zerodha.md 7.2)."""
+    ) -> Dialogue[Iterable[Candle]]:
+        """GET /instruments/historical/{token}/{interval} (zerodha.md 7.2)."""
         path = f"/instruments/historical/{instrument.instrument_token}/{INTERVAL.write(interval)}"
         has_oi = instrument.kind not in {InstrumentKind.EQUITY, InstrumentKind.INDEX}
-        found: dict[datetime, Candle] = {}
-        second = start.astimezone(IST).replace(microsecond=0)
-        for first, last in spans(second, end.astimezone(IST), INTERVAL_SPAN[interval]):
-            query = (
-                ("from", f"{first:%Y-%m-%d %H:%M:%S}"),
-                ("to", f"{last:%Y-%m-%d %H:%M:%S}"),
-                ("continuous", "0"),
-                ("oi", "1" if has_oi else "0"),
-            )
-            response = yield _get(path, session, CANDLES, query)
-            rows = read(response, Candles).candles
-            candles = (read_candle(row, instrument) for row in rows)
-            found.update((c.at, c) for c in candles if start <= c.at <= end)
-        return tuple(found[at] for at in sorted(found))
+        query = (
+            ("from", f"{start:%Y-%m-%d %H:%M:%S}"),
+            ("to", f"{end:%Y-%m-%d %H:%M:%S}"),
+            ("continuous", "0"),
+            ("oi", "1" if has_oi else "0"),
+        )
+        response = yield _get(path, session, CANDLES, query)
+        return [read_candle(row, instrument) for row in read(response, Candles).candles]
 
     def master(self, session: Session) -> Dialogue[bytes]:
         """GET /instruments: all exchanges, a CSV (zerodha.md 8)."""

@@ -37,7 +37,6 @@ __all__ = [
     "INDEX_NAMES",
     "INDEX_SEGMENT",
     "INTERVAL",
-    "INTERVAL_SPAN",
     "IN_LOTS",
     "LOGIN_FAULTS",
     "LTP_MAX",
@@ -64,6 +63,16 @@ QUOTES = "quotes"  # quote, ohlc, ltp
 CANDLES = "candles"
 OTHERS = "others"
 
+CANDLE_SPANS = {
+    Interval.M1: timedelta(days=60),
+    Interval.M3: timedelta(days=100),
+    Interval.M5: timedelta(days=100),
+    Interval.M10: timedelta(days=100),
+    Interval.M15: timedelta(days=200),
+    Interval.M30: timedelta(days=200),
+    Interval.H1: timedelta(days=400),
+    Interval.D1: timedelta(days=2000),
+}  # zerodha.md 7.2: the most that one request covers
 SPEC = BrokerSpec(
     id="zerodha",
     name="Zerodha",
@@ -91,6 +100,7 @@ SPEC = BrokerSpec(
     streams=StreamLimits(
         instruments=3000, connections=3, frame_instruments=200, silence_s=6.0, has_orders=True
     ),
+    candle_spans=CANDLE_SPANS,
     credentials={
         "": ("api_key", "api_secret"),
         "headless": ("api_key", "api_secret", "user_id", "password"),
@@ -206,16 +216,6 @@ INTERVAL = Codes(
         Interval.D1: "day",
     },
 )
-INTERVAL_SPAN = {
-    Interval.M1: timedelta(days=60),
-    Interval.M3: timedelta(days=100),
-    Interval.M5: timedelta(days=100),
-    Interval.M10: timedelta(days=100),
-    Interval.M15: timedelta(days=200),
-    Interval.M30: timedelta(days=200),
-    Interval.H1: timedelta(days=400),
-    Interval.D1: timedelta(days=2000),
-}  # zerodha.md 7.2: the most that one request covers
 
 # The stream (zerodha.md 9)
 STREAM_MODE = {Mode.LTP: "ltp", Mode.QUOTE: "quote", Mode.DEPTH: "full"}

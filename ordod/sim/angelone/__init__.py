@@ -15,6 +15,7 @@ from ordod.paper.market import Listing
 from ordod.sim.angelone.accounts import Accounts, App, Client
 from ordod.sim.angelone.api import Api
 from ordod.sim.angelone.envelope import JSON, AngelError, TooManyError, success
+from ordod.sim.angelone.feeds import OrderFeed, PriceFeed
 from ordod.sim.angelone.limits import Limits
 from ordod.sim.angelone.market import Market
 from ordod.sim.angelone.orders import Orders
@@ -22,6 +23,7 @@ from ordod.sim.angelone.portfolio import Portfolio
 from ordod.sim.angelone.triggers import Triggers
 from ordod.sim.broker import BrokerSim, Options, Scope
 from ordod.sim.desk import BOOKED_REFUSALS, Desk
+from ordod.sim.feeds import SimFeed
 from ordod.sim.message import Answer, Request
 from ordod.sim.orders import PLAIN, Wish
 
@@ -92,6 +94,23 @@ class AngelOneSim(BrokerSim):
 
     def carry_out(self, request: Request, now: datetime, wish: Wish = PLAIN) -> Answer:
         return self.api.carry_out(request, now, wish)
+
+    def let_in(self, request: Request, now: datetime) -> SimFeed | Answer:
+        """Both sockets ask at the door; the one for prices wants the feed token, too (angelone.md 9)."""
+        if request.path not in ("/smart-stream", "/smart-order-update"):
+            return Answer(404, (), b"")
+        is_of_prices = request.path == "/smart-stream"
+        login = self.accounts.of_stream(request, now, wants_feed_token=is_of_prices)
+        if isinstance(login, str):
+            return Answer(401, (("x-error-message", login),), b"")
+        known = login
+        if is_of_prices:
+            return PriceFeed(self.market, lambda at: self.accounts.lives(known, at))
+        return OrderFeed(
+            known.clientcode,
+            lambda at: self.order_calls.pushed(known.clientcode, at),
+            lambda at: self.accounts.lives(known, at),
+        )
 
     def take_in(self, listed: tuple[Listing, ...], now: datetime) -> None:
         self.market.take_in(listed)

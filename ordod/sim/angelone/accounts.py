@@ -133,6 +133,23 @@ class Accounts:
             raise DeadSessionError("AG8001", "Invalid Token")
         return login
 
+    def of_stream(self, request: Request, now: datetime, *, wants_feed_token: bool) -> Login | str:
+        """The session that a handshake names, or what is wrong with it (angelone.md 9.1)."""
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        login = self._live.get(given)
+        if login is None or now >= login.expires_at:
+            return "Invalid Header - Invalid Auth token"
+        if request.headers.get("x-client-code") != login.clientcode:
+            return "Invalid Header - Invalid Client Code"
+        if request.headers.get("x-api-key") != login.api_key:
+            return "Invalid Header - Invalid API Key"
+        if wants_feed_token and request.headers.get("x-feed-token") != login.feed:
+            return "Invalid Header - Invalid Feed Token"
+        return login
+
+    def lives(self, login: Login, now: datetime) -> bool:
+        return self._live.get(login.jwt) is login and now < login.expires_at
+
     def end(self, login: Login) -> None:
         """`POST logout`."""
         self._live.pop(login.jwt, None)

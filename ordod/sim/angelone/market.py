@@ -83,6 +83,10 @@ class Market:
             raise AngelError("AB1009", "Symbol Not Found")
         return found
 
+    def known(self, exchange: str, token: str) -> Contract | None:
+        """Whatever is quoted under this token."""
+        return self._by_token.get((exchange, token))
+
     def of(self, symbol: str) -> Contract:
         return self._by_symbol[symbol]
 

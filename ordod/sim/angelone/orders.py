@@ -96,6 +96,11 @@ class Orders:
         rows = [self._row(booked) for booked in self._desk.visible(a.user, a.now)]
         return rows or None
 
+    def pushed(self, user: str, now: datetime) -> list[dict[str, Any]]:
+        """The book's rows as the order socket has them: without `uniqueorderid` (angelone.md 9.2)."""
+        rows = [self._row(booked) for booked in self._desk.visible(user, now)]
+        return [{n: v for n, v in row.items() if n != "uniqueorderid"} for row in rows]
+
     def details(self, a: Asked) -> dict[str, Any]:
         for booked in self._desk.visible(a.user, a.now):
             if unique_id(booked.order_id) == a.rest:

@@ -41,6 +41,7 @@ from tests.adapters.angelone.making import (
     sample,
     success,
 )
+from tests.adapters.bench import history
 
 DATE = {"date": "Mon, 13 Oct 2025 18:44:30 GMT"}  # past midnight in India
 
@@ -341,7 +342,7 @@ def test_candles_outside_the_range_are_left_out() -> None:
     end = datetime(2025, 10, 13, 15, 30, tzinfo=IST)
 
     candles = answered(
-        ANGELONE.candles(SESSION, SBIN, Interval.M5, start, end), sample("candles.json")
+        history(ANGELONE, SESSION, SBIN, Interval.M5, start, end), sample("candles.json")
     )
 
     (one,) = candles

@@ -42,6 +42,7 @@ from tests.adapters.angelone.making import (
     sample,
     success,
 )
+from tests.adapters.bench import history
 
 KNOWN = (
     ("Accept", "application/json"),
@@ -423,7 +424,7 @@ def _numbered(count: int) -> list[Instrument]:
 
 
 def test_candles_are_asked_for_in_spans_that_touch() -> None:
-    dialogue = ANGELONE.candles(SESSION, SBIN, Interval.M1, AT, AT + timedelta(days=45))
+    dialogue = history(ANGELONE, SESSION, SBIN, Interval.M1, AT, AT + timedelta(days=45))
 
     first = asked(dialogue)
     second = dialogue.send(success(None))

@@ -41,6 +41,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Listed
+from tests.adapters.bench import history
 
 SAMPLES = Path(__file__).parent / "samples"
 SENT: dict[str, Any] = {
@@ -176,7 +177,8 @@ OURS: dict[str, Callable[[], Generator[Any, Any, Any]]] = {
     "margin": lambda: ANGELONE.margin(SESSION, ((TERMS, OPTION),)),
     "quotes": lambda: ANGELONE.quotes(SESSION, (SBIN, OPTION, NIFTY, SENSEX)),
     "ltp": lambda: ANGELONE.ltp(SESSION, (SBIN,)),
-    "candles": lambda: ANGELONE.candles(
+    "candles": lambda: history(
+        ANGELONE,
         SESSION,
         SBIN,
         Interval.M5,

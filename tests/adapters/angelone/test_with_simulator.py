@@ -32,7 +32,7 @@ from ordod.adapter import (
 from ordod.paper.hours import MARKET_HOURS
 from ordod.sim.angelone import AngelOneSim, App, Client
 from ordod.sim.broker import Options
-from tests.adapters.bench import TEN, Bench
+from tests.adapters.bench import TEN, Bench, history
 
 CREDENTIALS = Credentials(
     user_id=Client().clientcode,
@@ -305,7 +305,7 @@ def test_margins_quotes_and_candles_are_read(bench: Bench) -> None:
     quotes = bench.run(ANGELONE.quotes(bench.session, (bench.infy, nifty)))
     every = bench.run(ANGELONE.ltp(bench.session, bench.instruments))
     candles = bench.run(
-        ANGELONE.candles(bench.session, bench.infy, Interval.M5, start, start + timedelta(hours=1))
+        history(ANGELONE, bench.session, bench.infy, Interval.M5, start, start + timedelta(hours=1))
     )
 
     assert margin.needed == 28_000
@@ -321,7 +321,7 @@ def test_margins_quotes_and_candles_are_read(bench: Bench) -> None:
 def test_candles_of_more_than_one_request_come_once_each(bench: Bench) -> None:
     start, end = datetime(2026, 9, 1, 9, 15, tzinfo=IST), datetime(2026, 11, 24, 15, 30, tzinfo=IST)
 
-    candles = bench.run(ANGELONE.candles(bench.session, bench.infy, Interval.M1, start, end))
+    candles = bench.run(history(ANGELONE, bench.session, bench.infy, Interval.M1, start, end))
 
     asked = [seen for seen in bench.sim.requests if seen.path.endswith("getCandleData")]
     assert len(asked) == 3

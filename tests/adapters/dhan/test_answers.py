@@ -42,6 +42,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Listed, load, play
+from tests.adapters.bench import history
 
 FOLDER = Path(__file__).parent / "samples"
 SAMPLES = load(FOLDER)
@@ -401,7 +402,7 @@ def test_a_missing_data_plan_is_named_where_data_is_asked_for(missing: HttpRespo
     dialogues = (
         DHAN.ltp(SESSION, (TCS,)),
         DHAN.quotes(SESSION, (TCS,)),
-        DHAN.candles(SESSION, TCS, Interval.M5, start, start),
+        history(DHAN, SESSION, TCS, Interval.M5, start, start),
     )
 
     for dialogue in dialogues:
@@ -648,7 +649,7 @@ def test_volumes_of_an_unsure_lot_are_not_told() -> None:
 def test_candles_come_in_columns_and_utc_seconds() -> None:
     start, end = (datetime(2026, 1, day, tzinfo=IST) for day in (8, 9))
 
-    days = read(DHAN.candles(SESSION, FUTURE, Interval.D1, start, end), file("candles_daily.json"))
+    days = read(history(DHAN, SESSION, FUTURE, Interval.D1, start, end), file("candles_daily.json"))
 
     assert days[0] == Candle(
         at=start,
@@ -666,7 +667,7 @@ def test_candles_outside_the_range_are_left_out() -> None:
     first = datetime(2026, 1, 8, 9, 15, tzinfo=IST)
 
     candles = read(
-        DHAN.candles(SESSION, TCS, Interval.M1, first, first), file("candles_intraday.json")
+        history(DHAN, SESSION, TCS, Interval.M1, first, first), file("candles_intraday.json")
     )
 
     assert [(candle.at, candle.oi) for candle in candles] == [(first, None)]
@@ -677,7 +678,7 @@ def test_columns_of_different_lengths_are_unreadable() -> None:
     start = datetime(2026, 1, 8, tzinfo=IST)
 
     error = refused(
-        DHAN.candles(SESSION, FUTURE, Interval.D1, start, start),
+        history(DHAN, SESSION, FUTURE, Interval.D1, start, start),
         said(columns | {"close": [1]}),
     )
 
@@ -688,7 +689,7 @@ def test_no_data_of_that_time_is_no_candles() -> None:
     start = datetime(2026, 1, 8, tzinfo=IST)
     nothing = refusal(400, "DH-907", "no data present")
 
-    assert read(DHAN.candles(SESSION, TCS, Interval.D1, start, start), nothing) == ()
+    assert read(history(DHAN, SESSION, TCS, Interval.D1, start, start), nothing) == ()
 
 
 def test_the_exchange_of_every_segment_is_known() -> None:

@@ -39,6 +39,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Played, load, play
+from tests.adapters.bench import history
 
 SAMPLES = load(Path(__file__).parent / "samples")
 SESSION = SAMPLES.session
@@ -516,7 +517,7 @@ def test_a_long_range_of_minutes_is_asked_for_90_days_at_a_time() -> None:
     bar = b'{"open":[1],"high":[1],"low":[1],"close":[1],"volume":[1],"timestamp":[1756698300]}'
 
     played = play(
-        DHAN.candles(SESSION, TCS, Interval.M1, start, end), [HttpResponse(200, (), bar)] * 3
+        history(DHAN, SESSION, TCS, Interval.M1, start, end), [HttpResponse(200, (), bar)] * 3
     )
 
     spans = [(request.json["fromDate"], request.json["toDate"]) for request in played.requests]
@@ -531,7 +532,7 @@ def test_a_long_range_of_minutes_is_asked_for_90_days_at_a_time() -> None:
 def test_days_are_asked_for_at_once_and_their_end_lies_a_day_later() -> None:
     start = datetime(2010, 1, 1, tzinfo=IST)
 
-    request = asked(DHAN.candles(SESSION, TCS, Interval.D1, start, start + timedelta(days=4000)))
+    request = asked(history(DHAN, SESSION, TCS, Interval.D1, start, start + timedelta(days=4000)))
 
     assert (request.path, request.group) == ("/charts/historical", "data.candles")
     assert (request.json["fromDate"], request.json["toDate"]) == ("2010-01-01", "2020-12-15")
@@ -541,7 +542,7 @@ def test_days_are_asked_for_at_once_and_their_end_lies_a_day_later() -> None:
 def test_an_interval_that_dhan_has_not_is_refused(interval: Interval) -> None:
     start = datetime(2026, 1, 8, tzinfo=IST)
 
-    assert refused(DHAN.candles(SESSION, TCS, interval, start, start)) is Fault.UNSUPPORTED
+    assert refused(history(DHAN, SESSION, TCS, interval, start, start)) is Fault.UNSUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -566,4 +567,4 @@ def test_charts_have_a_word_for_each_kind(
     one = replace(TCS, exchange=exchange, kind=kind, name=name)
     start = datetime(2026, 1, 8, tzinfo=IST)
 
-    assert asked(DHAN.candles(SESSION, one, Interval.M5, start, start)).json["instrument"] == word
+    assert asked(history(DHAN, SESSION, one, Interval.M5, start, start)).json["instrument"] == word

@@ -1,7 +1,6 @@
 """The codecs talk to the simulator's streams without a socket: what is pushed is what the market is, whatever was lost on the way."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +11,6 @@ from ordod.adapter import (
     BrokerOrder,
     DepthTick,
     Fault,
-    Frame,
     Level,
     Mode,
     OrderType,
@@ -20,16 +18,14 @@ from ordod.adapter import (
     Secret,
     Status,
     Stream,
-    StreamRequest,
     Tick,
-    UpdateStream,
     suite,
 )
 from ordod.sim.dhan import DhanSim
-from ordod.sim.feeds import FeedFault, FeedFaultKind, SimFeed
-from ordod.sim.message import Answer, Request
+from ordod.sim.feeds import FeedFault, FeedFaultKind
 from tests.adapters.bench import TEN, Bench
 from tests.adapters.dhan.test_with_simulator import CREDENTIALS
+from tests.adapters.line import Line, opened
 
 SYMBOLS = (
     "NSE:INFY",
@@ -41,50 +37,9 @@ SYMBOLS = (
 )
 
 
-class Line:
-    """A codec and its stream, connected: what one says the other hears."""
-
-    def __init__(self, bench: Bench, codec: Stream | UpdateStream, feed: SimFeed) -> None:
-        self.bench = bench
-        self.codec = codec
-        self.feed = feed
-        self.unreadable = 0
-        self.say(codec.greet())
-
-    def say(self, frames: Iterable[Frame]) -> None:
-        for frame in frames:
-            self.feed.received(frame, self.bench.now)
-
-    def hear(self) -> list[Pushed]:
-        """All that comes now. Raises BrokerError, but UNREADABLE is counted."""
-        heard: list[Pushed] = []
-        now = self.bench.now
-        for frame in self.bench.sim.feed_faults.spoiled(self.feed.frames(now), now):
-            try:
-                heard += self.codec.read(frame)
-            except BrokerError as error:
-                if error.fault is not Fault.UNREADABLE:
-                    raise
-                self.unreadable += 1
-        return heard
-
-    def later(self, seconds: float = 1) -> list[Pushed]:
-        self.bench.now += timedelta(seconds=seconds)
-        self.bench.sim.advance(self.bench.now)
-        return self.hear()
-
-
 @pytest.fixture
 def bench() -> Bench:
     return Bench(DHAN, DhanSim(seed=7, now=TEN), CREDENTIALS)
-
-
-def opened(bench: Bench, request: StreamRequest) -> SimFeed:
-    target = request.target()
-    asked = Request.read("GET", target if target.startswith("/") else f"/{target}", [], b"")
-    feed = bench.sim.open_feed(asked, bench.now)
-    assert not isinstance(feed, Answer), feed.status
-    return feed
 
 
 def prices(bench: Bench, symbols: Iterable[str], mode: Mode) -> tuple[Line, Stream]:

@@ -47,7 +47,7 @@ def test_who_comes_is_said_first_and_stands_in_no_address() -> None:
     request = suite.play(DHAN.connect_updates(SAMPLES.session), []).value
     (login,) = updates().greet()
 
-    assert (request.host, request.target(), request.headers) == ("updates", "", ())
+    assert (request.host, request.target(), request.headers) == ("updates", "/", ())
     assert json.loads(login) == {
         "LoginReq": {"MsgCode": 42, "ClientId": "1000000003", "Token": "the-session-token"},
         "UserType": "SELF",

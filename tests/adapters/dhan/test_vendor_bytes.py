@@ -41,6 +41,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Listed
+from tests.adapters.bench import history
 
 SAMPLE = Path(__file__).parent / "samples" / "vendor" / "requests.json"
 SENT: dict[str, Any] = {
@@ -198,9 +199,9 @@ OURS: dict[str, Callable[[], Generator[Any, Any, Any]]] = {
     "margin_of_two": lambda: DHAN.margin(SESSION, ((order(), TCS), (order(), TCS))),
     "quotes": lambda: DHAN.quotes(SESSION, (TCS, NIFTY, FUTURE)),
     "ltp": lambda: DHAN.ltp(SESSION, (TCS, NIFTY, FUTURE)),
-    "candles_of_minutes": lambda: DHAN.candles(SESSION, TCS, Interval.M5, START, END),
-    "candles_of_days": lambda: DHAN.candles(
-        SESSION, FUTURE, Interval.D1, START, datetime(2026, 1, 9, 10, 0, tzinfo=UTC)
+    "candles_of_minutes": lambda: history(DHAN, SESSION, TCS, Interval.M5, START, END),
+    "candles_of_days": lambda: history(
+        DHAN, SESSION, FUTURE, Interval.D1, START, datetime(2026, 1, 9, 10, 0, tzinfo=UTC)
     ),
     "master": lambda: DHAN.master(SESSION),
 }

@@ -33,7 +33,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.sim.dhan import Client, DhanSim
-from tests.adapters.bench import TEN, Bench
+from tests.adapters.bench import TEN, Bench, history
 
 CREDENTIALS = Credentials(
     user_id=Client().client_id,
@@ -306,10 +306,10 @@ def test_margins_quotes_and_candles_are_read(bench: Bench) -> None:
     two = bench.run(DHAN.margin(bench.session, ((order, bench.infy), (order, bench.infy))))
     quotes = bench.run(DHAN.quotes(bench.session, (bench.infy, nifty)))
     minutes = bench.run(
-        DHAN.candles(bench.session, bench.infy, Interval.M5, start, start + timedelta(hours=1))
+        history(DHAN, bench.session, bench.infy, Interval.M5, start, start + timedelta(hours=1))
     )
     days = bench.run(
-        DHAN.candles(bench.session, nifty, Interval.D1, monday, monday + timedelta(days=1))
+        history(DHAN, bench.session, nifty, Interval.D1, monday, monday + timedelta(days=1))
     )
 
     assert (one.needed, two.needed) == (14_000, 28_000)
@@ -325,7 +325,7 @@ def test_every_derivative_has_the_word_that_charts_want(bench: Bench) -> None:
     start = datetime(2026, 11, 24, 9, 15, tzinfo=IST)
 
     for listed in bench.instruments:
-        candles = bench.run(DHAN.candles(bench.session, listed, Interval.H1, start, start))
+        candles = bench.run(history(DHAN, bench.session, listed, Interval.H1, start, start))
         assert candles or listed.exchange == "MCX", listed.symbol
 
 

@@ -27,6 +27,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Listed, load, play
+from tests.adapters.bench import history
 
 SAMPLES = Path(__file__).parent / "samples"
 FOLDER = load(SAMPLES)
@@ -220,7 +221,7 @@ def test_a_days_candle_begins_at_its_midnight_whatever_hour_it_is_stamped_with()
     crude = BY_NAME["MCX:CRUDEOIL19JAN26FUT"]
     start, end = (datetime(2026, 1, day, tzinfo=IST) for day in (5, 6))
     first, last = value(
-        FYERS.candles(SESSION, crude, Interval.D1, start, end), answer("history_oi.json")
+        history(FYERS, SESSION, crude, Interval.D1, start, end), answer("history_oi.json")
     )
 
     assert (first.at, last.at) == (start, end)
@@ -229,7 +230,7 @@ def test_a_days_candle_begins_at_its_midnight_whatever_hour_it_is_stamped_with()
 
 def test_a_long_range_is_asked_for_in_parts_and_no_candle_comes_twice() -> None:
     start, end = datetime(2025, 10, 1, tzinfo=IST), datetime(2026, 1, 20, tzinfo=IST)
-    dialogue = FYERS.candles(SESSION, BY_NAME["NSE:SBIN"], Interval.M1, start, end)
+    dialogue = history(FYERS, SESSION, BY_NAME["NSE:SBIN"], Interval.M1, start, end)
     played = play(dialogue, [answer("history.json"), answer("history.json")])
 
     assert played.is_over

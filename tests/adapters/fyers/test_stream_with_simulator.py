@@ -1,7 +1,6 @@
 """The codecs talk to the simulator's streams without a socket: what is pushed is what the market is, whatever was lost on the way."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,7 +13,6 @@ from ordod.adapter import (
     DepthTick,
     Fault,
     Fill,
-    Frame,
     Level,
     Mode,
     Pushed,
@@ -23,16 +21,15 @@ from ordod.adapter import (
     Session,
     Status,
     Stream,
-    StreamRequest,
     Tick,
-    UpdateStream,
     suite,
 )
-from ordod.sim.feeds import FeedFault, FeedFaultKind, SimFeed
+from ordod.sim.feeds import FeedFault, FeedFaultKind
 from ordod.sim.fyers import FyersSim
 from ordod.sim.message import Answer, Request
 from tests.adapters.bench import TEN, Bench
 from tests.adapters.fyers.test_with_simulator import CREDENTIALS
+from tests.adapters.line import Line, opened
 
 SYMBOLS = (
     "NSE:INFY",
@@ -44,50 +41,9 @@ SYMBOLS = (
 )
 
 
-class Line:
-    """A codec and its stream, connected: what one says the other hears."""
-
-    def __init__(self, bench: Bench, codec: Stream | UpdateStream, feed: SimFeed) -> None:
-        self.bench = bench
-        self.codec = codec
-        self.feed = feed
-        self.unreadable = 0
-        self.say(codec.greet())
-
-    def say(self, frames: Iterable[Frame]) -> None:
-        for frame in frames:
-            self.feed.received(frame, self.bench.now)
-
-    def hear(self) -> list[Pushed]:
-        """All that comes now. Raises BrokerError, but UNREADABLE is counted."""
-        heard: list[Pushed] = []
-        now = self.bench.now
-        for frame in self.bench.sim.feed_faults.spoiled(self.feed.frames(now), now):
-            try:
-                heard += self.codec.read(frame)
-            except BrokerError as error:
-                if error.fault is not Fault.UNREADABLE:
-                    raise
-                self.unreadable += 1
-        self.say(value.frame for value in heard if isinstance(value, Reply))
-        return heard
-
-    def later(self, seconds: float = 1) -> list[Pushed]:
-        self.bench.now += timedelta(seconds=seconds)
-        self.bench.sim.advance(self.bench.now)
-        return self.hear()
-
-
 @pytest.fixture
 def bench() -> Bench:
     return Bench(FYERS, FyersSim(seed=7, now=TEN), CREDENTIALS)
-
-
-def opened(bench: Bench, request: StreamRequest) -> SimFeed:
-    asked = Request.read("GET", request.target(), list(request.headers), b"")
-    feed = bench.sim.open_feed(asked, bench.now)
-    assert not isinstance(feed, Answer), feed.status
-    return feed
 
 
 def prices(bench: Bench, symbols: Iterable[str], mode: Mode) -> tuple[Line, Stream]:

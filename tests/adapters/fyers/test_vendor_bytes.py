@@ -37,6 +37,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Listed, load
+from tests.adapters.bench import history
 
 SAMPLES = Path(__file__).parent / "samples"
 SENT: dict[str, Any] = {
@@ -139,14 +140,15 @@ OURS: dict[str, Callable[[], Generator[HttpRequest, HttpResponse, Any]]] = {
     "convert": lambda: FYERS.convert(SESSION, CONVERSION, SBIN),
     "quotes": lambda: FYERS.ltp(SESSION, (SBIN, MAHINDRA)),
     "depth": lambda: FYERS.quotes(SESSION, (SBIN,)),
-    "candles_of_minutes": lambda: FYERS.candles(
+    "candles_of_minutes": lambda: history(
+        FYERS,
         SESSION,
         MAHINDRA,
         Interval.M5,
         DAY.replace(hour=9, minute=15),
         DAY.replace(hour=15, minute=30),
     ),
-    "candles_of_days": lambda: FYERS.candles(SESSION, CRUDE, Interval.D1, DAY, DAY.replace(day=6)),
+    "candles_of_days": lambda: history(FYERS, SESSION, CRUDE, Interval.D1, DAY, DAY.replace(day=6)),
 }
 
 

@@ -123,8 +123,8 @@ def test_a_quote_has_its_levels_and_an_index_none() -> None:
     assert (index.depth, index.volume) == (Depth((), ()), None)
 
 
-def test_candles_are_oldest_first_without_empty_ones_and_days_at_midnight() -> None:
-    first, second = told("candles", "5m")
+def test_candles_come_without_empty_ones_and_days_are_at_midnight() -> None:
+    second, first = told("candles", "5m")
     days = told("candles", "1d")
 
     assert (first.at, second.at) == (
@@ -132,7 +132,7 @@ def test_candles_are_oldest_first_without_empty_ones_and_days_at_midnight() -> N
         at.replace(minute=20, second=0),
     )
     assert (second.open, second.close, second.volume) == (1500, 1502, 900)
-    assert [day.at for day in days] == [datetime(2026, 1, day, tzinfo=IST) for day in (2, 5)]
+    assert [day.at for day in days] == [datetime(2026, 1, day, tzinfo=IST) for day in (5, 2)]
 
 
 def sent(adapter: Any, operation: str, about: str) -> bytes:

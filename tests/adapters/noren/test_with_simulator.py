@@ -30,7 +30,7 @@ from ordod.adapter import (
     supports,
 )
 from ordod.sim.noren import Client, NorenSim
-from tests.adapters.bench import TEN, Bench
+from tests.adapters.bench import TEN, Bench, history
 
 USER = Client()
 CREDENTIALS = Credentials(
@@ -301,7 +301,7 @@ def test_candles_are_joined_oldest_first_and_each_once(
 ) -> None:
     start = TEN.replace(hour=0) - timedelta(days)
     before = len(bench.sim.requests)
-    candles = bench.run(SHOONYA.candles(bench.session, bench.infy, interval, start, TEN))
+    candles = bench.run(history(SHOONYA, bench.session, bench.infy, interval, start, TEN))
 
     times = [candle.at for candle in candles]
     assert len(bench.sim.requests) == before + requests
@@ -313,7 +313,7 @@ def test_candles_are_joined_oldest_first_and_each_once(
 def test_no_candles_are_none(bench: Bench) -> None:
     night = datetime(2026, 11, 25, 2, 0, tzinfo=IST)
     candles = bench.run(
-        SHOONYA.candles(bench.session, bench.infy, Interval.M5, night, night + timedelta(hours=1))
+        history(SHOONYA, bench.session, bench.infy, Interval.M5, night, night + timedelta(hours=1))
     )
 
     assert candles == ()

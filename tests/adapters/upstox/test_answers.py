@@ -37,6 +37,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Played, play
+from tests.adapters.bench import history
 from tests.adapters.upstox.listed import (
     CRUDE,
     LISTED,
@@ -544,7 +545,7 @@ def test_a_quote_that_cannot_be_read_spoils_no_other() -> None:
 def test_candles_of_history_and_today_are_joined_oldest_first() -> None:
     start, end = datetime(2026, 1, 2, 15, 29, tzinfo=IST), datetime(2026, 1, 5, 9, 15, tzinfo=IST)
     candles = read(
-        UPSTOX.candles(SESSION, SBIN, Interval.M1, start, end),
+        history(UPSTOX, SESSION, SBIN, Interval.M1, start, end),
         "candles_history.json",
         "candles_today.json",
     )
@@ -582,7 +583,7 @@ def test_candles_of_history_and_today_are_joined_oldest_first() -> None:
 def test_a_candle_that_cannot_be_read_is_an_error(candle: list[Any]) -> None:
     body = json.dumps({"status": "success", "data": {"candles": [candle]}}).encode()
 
-    error = play(UPSTOX.candles(SESSION, SBIN, Interval.M1, NOW, NOW), [answer(body)]).error
+    error = play(history(UPSTOX, SESSION, SBIN, Interval.M1, NOW, NOW), [answer(body)]).error
 
     assert error is not None
     assert error.fault is Fault.UNREADABLE

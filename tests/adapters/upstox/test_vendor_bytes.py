@@ -41,6 +41,7 @@ from ordod.adapter import (
     Validity,
     Variety,
 )
+from tests.adapters.bench import history
 
 SAMPLE = Path(__file__).parent / "samples" / "vendor" / "requests.json"
 SENT: dict[str, Any] = {
@@ -132,7 +133,7 @@ def gtt(trigger: str) -> NewGtt:
 
 def candles() -> Generator[Any, Any, Any]:
     start, end = (datetime(2026, 11, day, 10, 0, tzinfo=IST) for day in (20, 24))
-    return UPSTOX.candles(SESSION, NIFTY, Interval.M5, start, end)
+    return history(UPSTOX, SESSION, NIFTY, Interval.M5, start, end)
 
 
 def positions_mtf() -> Generator[Any, Any, Any]:
@@ -299,6 +300,6 @@ def test_the_login_page_is_the_sdks() -> None:
 
 def test_times_are_indian_whatever_zone_is_asked_in() -> None:
     start = datetime(2026, 11, 20, 19, 0, tzinfo=UTC)  # the 21st in India
-    request = next(UPSTOX.candles(SESSION, NIFTY, Interval.M5, start, NOW))
+    request = next(history(UPSTOX, SESSION, NIFTY, Interval.M5, start, NOW))
 
     assert request.path.endswith("/2026-11-25/2026-11-21")

@@ -26,6 +26,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Listed, load, play
+from tests.adapters.bench import history
 
 SAMPLES = Path(__file__).parent / "samples"
 FOLDER = load(SAMPLES)
@@ -179,7 +180,7 @@ def test_a_candle_is_stamped_with_its_begin(
 ) -> None:
     start, end = at(0, 0).replace(day=3), at(15, 30)
 
-    candles = value(IIFL.candles(SESSION, instrument, interval, start, end), name)
+    candles = value(history(IIFL, SESSION, instrument, interval, start, end), name)
 
     assert [candle.at for candle in candles] == begins
     assert candles[0].oi == oi

@@ -33,6 +33,7 @@ from ordod.adapter import (
     Validity,
 )
 from ordod.adapter.suite import Listed, load, play
+from tests.adapters.bench import history
 
 SAMPLES = Path(__file__).parent / "samples"
 SENT: dict[str, Any] = {
@@ -127,7 +128,7 @@ OURS: dict[str, tuple[Callable[[], Any], tuple[HttpResponse, ...]]] = {
     "convert": (lambda: IIFL.convert(SESSION, CONVERSION, INFY), ()),
     "quotes": (lambda: IIFL.quotes(SESSION, (INFY,)), ()),
     "ltp": (lambda: IIFL.ltp(SESSION, (INFY,)), ()),
-    "candles": (lambda: IIFL.candles(SESSION, INFY, Interval.M1, START, END), ()),
+    "candles": (lambda: history(IIFL, SESSION, INFY, Interval.M1, START, END), ()),
     "master": (lambda: IIFL.master(SESSION), ()),
     "indices": (lambda: IIFL.master(SESSION), (EMPTY,) * 6),
 }

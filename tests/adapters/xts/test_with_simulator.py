@@ -35,7 +35,7 @@ from ordod.adapter import (
     supports,
 )
 from ordod.sim.xts import Client, XtsSim
-from tests.adapters.bench import TEN, Bench
+from tests.adapters.bench import TEN, Bench, history
 
 MEMBERS = (IIFL, FIVEPAISA, JAINAM, COMPOSITEDGE, IBULLS, WISDOM, RMONEY)
 USER = Client()
@@ -272,7 +272,7 @@ def test_candles_are_joined_oldest_first_and_each_once(
 ) -> None:
     start = TEN.replace(hour=0) - timedelta(days)
     before = len(bench.sim.requests)
-    candles = bench.run(IIFL.candles(bench.session, bench.infy, interval, start, TEN))
+    candles = bench.run(history(IIFL, bench.session, bench.infy, interval, start, TEN))
 
     times = [candle.at for candle in candles]
     assert len(bench.sim.requests) == before + requests
@@ -285,4 +285,4 @@ def test_no_candles_are_none(bench: Bench) -> None:
     night = datetime(2026, 11, 25, 2, 0, tzinfo=IST)
     end = night + timedelta(hours=1)
 
-    assert bench.run(IIFL.candles(bench.session, bench.infy, Interval.M5, night, end)) == ()
+    assert bench.run(history(IIFL, bench.session, bench.infy, Interval.M5, night, end)) == ()

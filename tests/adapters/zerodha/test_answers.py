@@ -55,6 +55,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import Listed, load, play
+from tests.adapters.bench import history
 
 SAMPLES = load(Path(__file__).parent / "samples")
 SESSION = SAMPLES.session
@@ -580,7 +581,7 @@ def test_volume_and_depth_on_mcx_are_units_or_not_told(
 
 
 def candles(instrument: Instrument, start: str, end: str, *answers: str | HttpResponse) -> Any:
-    return value(ZERODHA.candles(SESSION, instrument, Interval.M1, at(start), at(end)), *answers)
+    return value(history(ZERODHA, SESSION, instrument, Interval.M1, at(start), at(end)), *answers)
 
 
 def test_candles_are_read_oldest_first_and_cut_to_the_range() -> None:
@@ -628,7 +629,7 @@ def test_candles_on_mcx_count_units_and_are_refused_where_a_lot_is_unknown() -> 
 
     found = candles(CRUDE, *day, answer)
     unknown = structs.replace(CRUDE, lot_size=None)
-    dialogue = ZERODHA.candles(SESSION, unknown, Interval.M1, at(day[0]), at(day[1]))
+    dialogue = history(ZERODHA, SESSION, unknown, Interval.M1, at(day[0]), at(day[1]))
 
     assert [(candle.volume, candle.oi) for candle in found] == [(1000, 300)]
     error = play(dialogue, [answer]).error
@@ -640,8 +641,8 @@ def test_candles_on_mcx_count_units_and_are_refused_where_a_lot_is_unknown() -> 
     "row", [5, [], ["2026-01-05T09:15:00+0530", 1, 2], ["soon", 1, 2, 3, 4, 5], [1, 1, 2, 3, 4, 5]]
 )
 def test_a_candle_nobody_can_read_is_no_candle(row: Any) -> None:
-    dialogue = ZERODHA.candles(
-        SESSION, INFY, Interval.M1, at("2026-01-05 09:15:00"), at("2026-01-05 09:30:00")
+    dialogue = history(
+        ZERODHA, SESSION, INFY, Interval.M1, at("2026-01-05 09:15:00"), at("2026-01-05 09:30:00")
     )
 
     error = play(dialogue, [success({"candles": [row]})]).error

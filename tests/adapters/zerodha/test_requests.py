@@ -31,6 +31,7 @@ from ordod.adapter import (
     Variety,
 )
 from ordod.adapter.suite import load, play
+from tests.adapters.bench import history
 
 SAMPLES = load(Path(__file__).parent / "samples")
 SESSION = SAMPLES.session
@@ -564,7 +565,7 @@ def test_candles_beyond_one_request_s_range_are_asked_for_in_parts_that_touch() 
     start, end = datetime(2026, 1, 1, 9, 15, tzinfo=IST), datetime(2026, 4, 11, 15, 30, tzinfo=IST)
     empty = HttpResponse(200, (), b'{"status":"success","data":{"candles":[]}}')
 
-    played = play(ZERODHA.candles(SESSION, NIFTY, Interval.M1, start, end), [empty] * 2)
+    played = play(history(ZERODHA, SESSION, NIFTY, Interval.M1, start, end), [empty] * 2)
 
     assert played.value == ()
     assert [request.query for request in played.requests] == [
@@ -589,6 +590,6 @@ def test_candles_beyond_one_request_s_range_are_asked_for_in_parts_that_touch() 
 def test_a_range_that_ends_before_it_begins_asks_for_nothing() -> None:
     start, end = datetime(2026, 1, 2, tzinfo=IST), datetime(2026, 1, 1, tzinfo=IST)
 
-    played = play(ZERODHA.candles(SESSION, SBIN, Interval.D1, start, end), [])
+    played = play(history(ZERODHA, SESSION, SBIN, Interval.D1, start, end), [])
 
     assert (played.value, played.requests) == ((), [])

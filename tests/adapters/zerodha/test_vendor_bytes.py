@@ -38,6 +38,7 @@ from ordod.adapter import (
     Validity,
     Variety,
 )
+from tests.adapters.bench import history
 
 SAMPLE = Path(__file__).parent / "samples" / "vendor" / "requests.json"
 SENT: dict[str, Any] = {
@@ -195,8 +196,8 @@ OURS: dict[str, Callable[[], Generator[HttpRequest, HttpResponse, Any]]] = {
     "margin_of_two": lambda: ZERODHA.margin(SESSION, ((order(), INFY), (order(), INFY))),
     "quote": lambda: ZERODHA.quotes(SESSION, (INFY, NIFTY, MAHINDRA)),
     "ltp": lambda: ZERODHA.ltp(SESSION, (INFY, NIFTY, MAHINDRA)),
-    "candles": lambda: ZERODHA.candles(SESSION, INFY, Interval.M5, START, END),
-    "candles_with_oi": lambda: ZERODHA.candles(SESSION, NIFTY_FUTURE, Interval.D1, START, END),
+    "candles": lambda: history(ZERODHA, SESSION, INFY, Interval.M5, START, END),
+    "candles_with_oi": lambda: history(ZERODHA, SESSION, NIFTY_FUTURE, Interval.D1, START, END),
     "instruments": lambda: ZERODHA.master(SESSION),
 }
 

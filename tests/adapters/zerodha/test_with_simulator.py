@@ -35,7 +35,7 @@ from ordod.adapter import (
 )
 from ordod.sim.zerodha import App, Client, ZerodhaSim
 from ordod.sim.zerodha.accounts import Accounts
-from tests.adapters.bench import TEN, Bench
+from tests.adapters.bench import TEN, Bench, history
 
 CREDENTIALS = Credentials(
     user_id=Client().user_id,
@@ -262,7 +262,7 @@ def test_margins_quotes_and_candles_are_read(bench: Bench) -> None:
     margin = bench.run(ZERODHA.margin(bench.session, ((order, bench.infy), (order, bench.infy))))
     quotes = bench.run(ZERODHA.quotes(bench.session, (bench.infy, nifty)))
     candles = bench.run(
-        ZERODHA.candles(bench.session, bench.infy, Interval.M5, start, start + timedelta(hours=1))
+        history(ZERODHA, bench.session, bench.infy, Interval.M5, start, start + timedelta(hours=1))
     )
 
     assert margin.needed == 28_000
