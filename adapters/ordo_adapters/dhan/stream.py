@@ -4,13 +4,6 @@ A packet's code says how long it is, and its header says it again. A frame mostl
 It is read only where they fill it exactly: behind a wrong length every price would be read from a wrong place. Packets of codes
 that are not documented are passed over by their length.
 
-Prices are float32, which hold some seven digits: 802.1 arrives as 802.0999755859375. What is meant is the decimal on the
-contract's tick (or, off it, in whole paise) that makes this very float32, provided that its neighbours make another. So there
-is one such decimal or none, and with none the packet is a bad row: from 131,072 rupees on a float32 cannot tell paise apart, and
-there only ticks wider than its own steps are read. Indices have no tick and are told as the shortest decimal of four places at
-most that makes this float32 (none is so high yet that it could be a paisa off); so are averages and previous closes, of which
-those with more decimals are rounded.
-
 A contract that was never traded has no time of a trade, and its last price is none. An index is never traded, and told all the
 same. What a packet alone does not tell is remembered: the previous close and, beside quotes, the open interest come in packets of
 their own. The close in a quote is of today once the market has closed, so it is left alone. So is the last quantity, which
@@ -26,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from ordo_adapters.dhan.float32 import Prices, Rupees, Shortest
 from ordo_adapters.dhan.tables import DISCONNECTED, FAULTS, FEED_SEGMENT, STREAM_MODE
 from ordod.adapter import (
     IST,
@@ -48,16 +42,10 @@ from ordod.adapter import (
 __all__ = ["DhanStream"]
 
 SAID_AT_ONCE = 100  # instruments of one frame (9.1)
-PRICE_LIMIT = 1 << 31  # rupees; above it is no price of any contract
-PRICES_KEPT = 100_000  # some 15 MB; 5,000 instruments have about 20 prices each in their books
 DAYS_KEPT, TIMES_KEPT = 20_000, 1000
-PAISA, FINEST = Decimal("0.01"), Decimal("0.0001")
 FIRST_S, LAST_S = 946_684_800, 4_102_444_800  # of 2000 to 2100
-NEVER = (
-    0,
-    315_513_000,
-    315_532_800,
-)  # traded: nothing, and the first moment of 1980 (7), in IST and in UTC
+# Of what was never traded: nothing, or the first moment of 1980 (7), in IST or in UTC.
+NEVER = (0, 315_513_000, 315_532_800)
 
 # Codes and sizes in bytes (9.1)
 HEADER, ID_SIZE = 8, 4
@@ -70,75 +58,14 @@ _QUOTE = Layout("<8xf2xIfIII16s")  # last, its time, average, volume, sells, buy
 _FULL = Layout("<8xf2xIfIIII8x16s" + "IIHHff" * 5)  # and interest; a level is of both sides
 _DAY = Layout("<f4xff")  # open, high, low; the close between them is left out
 _REASON = Layout("<8xH")
-_FLOAT = Layout("<f")
 
 _JSON = msgspec.json.Encoder()
-
-
-def _as_float32(price: Decimal) -> float:
-    number: float = _FLOAT.unpack(_FLOAT.pack(price))[0]
-    return number
-
-
-class _Kept(dict[float, Any]):
-    """What float32 numbers mean in rupees, 0: None; made once each, they repeat all day."""
-
-    def __init__(self) -> None:
-        super().__init__({0.0: None})
-
-    def __missing__(self, number: float) -> Decimal:
-        price = self.meant(number) if 0 < number < PRICE_LIMIT else None  # no number is neither
-        if not price:
-            raise BrokerError(Fault.UNREADABLE, f"{number!r} is no price")
-        if len(self) >= PRICES_KEPT:
-            self.clear()
-            self[0.0] = None
-        price = self[number] = price.normalize() + 0
-        return price
-
-    def meant(self, number: float) -> Decimal | None:
-        raise NotImplementedError
-
-
-class _Prices(_Kept):
-    """Of a contract with this tick."""
-
-    def __init__(self, tick: Decimal) -> None:
-        super().__init__()
-        fallback = PAISA if tick % PAISA == 0 else FINEST
-        self._steps = (tick, fallback)
-
-    def meant(self, number: float) -> Decimal | None:
-        """The only multiple of a step that makes this float32; None: there is none, or not only one."""
-        for step in self._steps:
-            price = (Decimal(number) / step).to_integral_value() * step
-            below, above = _as_float32(price - step), _as_float32(price + step)
-            if below != number == _as_float32(price) != above:
-                return price
-        return None
-
-
-class _Shortest(_Kept):
-    """Of no tick. `rounds`: what has more decimals than four is told to the fourth; else it is no price."""
-
-    def __init__(self, *, rounds: bool) -> None:
-        super().__init__()
-        self._rounds = rounds
-
-    def meant(self, number: float) -> Decimal | None:
-        """The shortest decimal that makes this float32."""
-        exact = Decimal(number)
-        for places in range(5):
-            price = round(exact, places)
-            if _as_float32(price) == number:
-                return price
-        return round(exact, 4) if self._rounds else None
 
 
 class _Days(dict[bytes, tuple[Any, ...]]):
     """Open, high and low as packed, in rupees: most packets repeat them."""
 
-    def __init__(self, prices: _Kept) -> None:
+    def __init__(self, prices: Rupees) -> None:
         super().__init__()
         self._prices = prices
 
@@ -165,7 +92,7 @@ class _Times(dict[int, datetime | None]):
 
 
 _TIMES = _Times()
-_RECKONED = _Shortest(rounds=True)
+_RECKONED = Shortest(rounds=True)
 
 
 class _Followed:
@@ -176,7 +103,7 @@ class _Followed:
 
     __slots__ = ("close", "counts", "days", "has_oi", "is_index", "mode", "oi", "prices", "symbol")
 
-    def __init__(self, instrument: Instrument, mode: Mode, prices: _Kept, days: _Days) -> None:
+    def __init__(self, instrument: Instrument, mode: Mode, prices: Rupees, days: _Days) -> None:
         self.symbol = instrument.symbol
         self.counts = instrument.lot_size is not None
         self.has_oi = self.counts and instrument.expiry is not None
@@ -193,7 +120,7 @@ class DhanStream(Stream):
 
     def __init__(self) -> None:
         self._followed: dict[bytes, _Followed] = {}
-        self._grids: dict[Decimal | None, tuple[_Kept, _Days]] = {}
+        self._grids: dict[Decimal | None, tuple[Rupees, _Days]] = {}
         self._readers = {
             INDEX: self._read_index,
             TICKER: self._read_ticker,
@@ -233,12 +160,12 @@ class DhanStream(Stream):
         for mode, some in gone.items():
             yield from _say(STREAM_MODE[mode] + 1, some)
 
-    def _grid(self, instrument: Instrument) -> tuple[_Kept, _Days]:
+    def _grid(self, instrument: Instrument) -> tuple[Rupees, _Days]:
         """What its prices mean; None: an index' and what the file has no tick of."""
         is_index = instrument.kind is InstrumentKind.INDEX
         tick = None if is_index or not instrument.tick_size else instrument.tick_size
         if tick not in self._grids:
-            made = _Shortest(rounds=False) if tick is None else _Prices(tick)
+            made = Shortest(rounds=False) if tick is None else Prices(tick)
             self._grids[tick] = made, _Days(made)
         return self._grids[tick]
 
