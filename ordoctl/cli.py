@@ -241,10 +241,18 @@ def _market(grammar: _Grammar) -> None:
     quote.add_argument("symbols", nargs="+", metavar="SYMBOL")
     quote.add_argument("--depth", action="store_true", help="the levels of the book")
     watch = grammar.command(
-        "watch", "prices as they move, a line each, until Ctrl-C", ("market", "watch")
+        "watch",
+        "prices as they move and what happens, a line each, until Ctrl-C",
+        ("watch", "watch"),
     )
-    watch.add_argument("symbols", nargs="+", metavar="SYMBOL")
+    watch.add_argument(
+        "wanted",
+        nargs="+",
+        metavar="WHAT",
+        help="symbols, and any of orders, trades, accounts, kill, system; with both, those of these symbols",
+    )
     watch.add_argument("--limit", "-n", type=_count, help="end after so many lines")
+    grammar.command("top", "everything on one screen, live", ("top", "top"))
     candles = grammar.command("candles", "prices over time", ("market", "candles"))
     candles.add_argument("symbol")
     candles.add_argument("interval", choices=INTERVALS)

@@ -8,9 +8,12 @@ ignored. What a broker does not say is None.
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = [
     "Account",
@@ -20,6 +23,7 @@ __all__ = [
     "Ask",
     "CancelResult",
     "Candle",
+    "Candles",
     "Change",
     "Conversion",
     "Depth",
@@ -55,6 +59,7 @@ __all__ = [
     "OptionRow",
     "OptionsGreeks",
     "Order",
+    "OrderLatency",
     "OrderPage",
     "PlaceResult",
     "Position",
@@ -67,6 +72,8 @@ __all__ = [
     "TradePage",
 ]
 
+PRICES = ("open", "high", "low", "close")
+IST_NAME = "Asia/Kolkata"
 _LIVE = frozenset({"PENDING", "OPEN", "TRIGGER_PENDING", "PARTIALLY_FILLED"})
 _FINAL = frozenset({"FILLED", "CANCELLED", "REJECTED", "EXPIRED", "NOT_PLACED"})
 
@@ -413,6 +420,35 @@ class Candle(Struct, frozen=True, array_like=True):
     oi: int | None = None
 
 
+class Candles(tuple[Candle, ...]):
+    """Candles, oldest first."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> "DataFrame":
+        """A pandas DataFrame: a row a candle, `at` in IST as its index.
+
+        `open`, `high`, `low`, `close` are float64 (rupees: good for reckoning with, not for orders), `volume` and `oi` Int64, with
+        <NA> where there is none. Raises ImportError, with what to install, where pandas is not there.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError(
+                "to_frame makes a pandas DataFrame, and pandas is not installed: pip install 'ordod[frame]'"
+            ) from None
+        at = pandas.DatetimeIndex([one.at for one in self], name="at")
+        prices = {name: [float(getattr(one, name)) for one in self] for name in PRICES}
+        counts = {
+            name: pandas.array([getattr(one, name) for one in self], dtype="Int64")
+            for name in ("volume", "oi")
+        }
+        where = at.tz_localize(IST_NAME) if at.tz is None else at.tz_convert(IST_NAME)
+        return pandas.DataFrame({**prices, **counts}, index=where).astype(
+            dict.fromkeys(PRICES, "float64")
+        )
+
+
 class Instrument(Struct, frozen=True, kw_only=True):
     """One contract."""
 
@@ -666,6 +702,16 @@ class Doubt(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class OrderLatency(Struct, frozen=True, kw_only=True):
+    """Of the last orders of an account, in milliseconds: the median, what 95 of 100 took at most, and the broker's part."""
+
+    account: str
+    orders: int = 0
+    median_ms: float | None = None
+    slow_ms: float | None = None
+    broker_ms: float | None = None
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """The daemon at a glance. `todo` is the next thing a person should do."""
 
@@ -676,6 +722,7 @@ class Status(Struct, frozen=True, kw_only=True):
     doubts: tuple[Doubt, ...] = ()
     kill: KillStatus | None = None
     journal: JournalHead | None = None
+    latency: tuple[OrderLatency, ...] = ()
     todo: str | None = None
 
 

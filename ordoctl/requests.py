@@ -24,6 +24,7 @@ from ordoctl.models import (
     AccountPositions,
     CancelResult,
     Candle,
+    Candles,
     Change,
     Conversion,
     Expiries,
@@ -646,6 +647,10 @@ def depth(symbols: Sequence[str], account: str | None = None) -> Request[Quotes]
     return Request("market.depth", params, Quotes, _as_it_is)
 
 
+def _candles(result: _Candles) -> Candles:
+    return Candles(result.candles)
+
+
 def candles(
     symbol: str,
     interval: str,
@@ -654,7 +659,7 @@ def candles(
     account: str | None = None,
     *,
     progress: Progress | None = None,
-) -> Request[tuple[Candle, ...]]:
+) -> Request[Candles]:
     """Oldest first, those that start within `start` to `end`. `interval`: 1m 3m 5m 10m 15m 30m 1h 1d.
 
     Years of minutes are many questions to the broker. `progress` is called after each, with how many are done and how many there
@@ -664,7 +669,7 @@ def candles(
     if progress is not None:
         params["progress"] = new_key()
     shape = {**params, "from": start}
-    return Request("market.candles", shape, _Candles, attrgetter("candles"), progress)
+    return Request("market.candles", shape, _Candles, _candles, progress)
 
 
 def market_status(exchanges: Sequence[str] | None = None) -> Request[MarketStatus]:

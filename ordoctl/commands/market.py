@@ -1,15 +1,13 @@
-"""quote, watch, candles, chain, market, search."""
+"""quote, candles, chain, market, search."""
 
-import sys
 from datetime import datetime, timedelta
-from itertools import islice
 
 from ordoctl import requests
 from ordoctl.commands import tables
 from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
 from ordoctl.ist import IST
 
-__all__ = ["candles", "chain", "market", "quote", "search", "watch"]
+__all__ = ["candles", "chain", "market", "quote", "search"]
 
 
 def quote(terminal: Terminal) -> int:
@@ -23,26 +21,6 @@ def quote(terminal: Terminal) -> int:
         return DONE
     terminal.say(f"nothing known of {', '.join(quotes.missing)}")
     return NO
-
-
-def watch(terminal: Terminal) -> int:
-    """A line for each price. Ctrl-C is how it ends."""
-    args = terminal.args
-    with terminal.client.ticks(args.symbols, account=args.account) as ticks:
-        try:
-            for tick in islice(ticks, args.limit):
-                if terminal.is_json:
-                    terminal.print_value(tick)
-                else:
-                    terminal.print(tables.tick(tick))
-                sys.stdout.flush()
-        except KeyboardInterrupt:
-            terminal.say("")
-        if ticks.skipped:
-            terminal.say(
-                f"{ticks.skipped} prices were passed over: they came faster than they were read"
-            )
-    return DONE
 
 
 def candles(terminal: Terminal) -> int:

@@ -10,6 +10,7 @@ from ordoctl.render.options import chain
 from ordoctl.render.orders import (
     cancelled,
     change,
+    event,
     gtt_change,
     gtts,
     history,
@@ -29,6 +30,7 @@ __all__ = [
     "change",
     "console",
     "depth",
+    "event",
     "funds",
     "gtt_change",
     "gtts",

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ordoctl.models import CancelResult, Change, Gtt, GttChange, Order, OrderPage, TradePage
+from ordoctl.models import CancelResult, Change, Event, Gtt, GttChange, Order, OrderPage, TradePage
 from ordoctl.render.grid import Grid
 from ordoctl.render.words import (
     NOTHING,
@@ -23,7 +23,17 @@ from ordoctl.render.words import (
     written_when,
 )
 
-__all__ = ["cancelled", "change", "gtt_change", "gtts", "history", "order", "orders", "trades"]
+__all__ = [
+    "cancelled",
+    "change",
+    "event",
+    "gtt_change",
+    "gtts",
+    "history",
+    "order",
+    "orders",
+    "trades",
+]
 
 # In a column of their own, or of no interest.
 _OF_THE_JOURNAL = ("seq", "at", "type", "hash", "batch")
@@ -92,6 +102,39 @@ def orders(page: OrderPage) -> RenderableType:
         )
     notes = [text(f"{o.order_id}: {o.status_message}", "dim") for o in page if o.status_message]
     return Group(table, *notes)
+
+
+def event(event: Event) -> RenderableType:
+    """What happened, in a line; the snapshot that comes first is a table."""
+    if event.snapshot is not None:
+        return (
+            orders(OrderPage(orders=event.snapshot.orders))
+            if event.snapshot.orders
+            else Text("no open orders", style="dim")
+        )
+    line = text(f"{when(event.at)}  ", "dim")
+    if event.order is not None:
+        one = event.order
+        line.append_text(Text.assemble(plain(one.account), "  ", word(one.side), " "))
+        line.append(f"{_filled_of(one)} {plain(one.symbol)} {_price_asked(one)}  ")
+        line.append_text(word(one.status))
+        line.append(
+            f"  {plain(one.order_id)}"
+            + (f"  {plain(one.status_message)}" if one.status_message else ""),
+            "dim",
+        )
+    elif event.trade is not None:
+        fill = event.trade
+        line.append_text(Text.assemble(plain(fill.account), "  ", word(fill.side), " "))
+        line.append(f"{grouped(fill.quantity)} {plain(fill.symbol)} at {rupees(fill.price)}  ")
+        line.append(plain(fill.order_id or fill.broker_order_id or ""), "dim")
+    elif event.account is not None:
+        one_account = event.account
+        line.append_text(Text.assemble(plain(one_account.account), "  ", word(one_account.state)))
+        line.append(f"  {plain(one_account.why)}" if one_account.why else "", "dim")
+    else:
+        line.append(f"{plain(event.topic)}  {plain(flat(event.kill or event.system or {}))}")
+    return line
 
 
 def trades(page: TradePage) -> RenderableType:

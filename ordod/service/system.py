@@ -11,6 +11,7 @@ from ordod.core.feeding import ConnectionStatus
 from ordod.core.hub import FeedStatus
 from ordod.core.orders.hearing import Lag
 from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.latency import OrderLatency
 from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
 from ordod.domain.orders import Order
@@ -76,7 +77,8 @@ class UpdatesStatus(Struct, frozen=True):
 class SystemStatus(Struct, frozen=True, kw_only=True):
     """`todo`: the next thing a person should do; "" where there is none.
 
-    `feeds`, `updates`: of those accounts whose broker pushes prices, and what becomes of orders.
+    `feeds`, `updates`: of those accounts whose broker pushes prices, and what becomes of orders. `latency`: of those that placed
+    orders since the start.
     """
 
     state: str
@@ -89,6 +91,7 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
     journal: JournalState
     feeds: list[FeedStatus]
     updates: list[UpdatesStatus]
+    latency: list[OrderLatency]
     todo: str
 
 
@@ -162,6 +165,11 @@ class _System:
                 _updates(parts, account.name, channel)
                 for account in seen
                 if (channel := parts.hub.updates_status(account.name)) is not None
+            ],
+            latency=[
+                taken
+                for account in seen
+                if (taken := parts.desk.latencies.of(account.name)) is not None
             ],
             todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged),
         )

@@ -657,6 +657,68 @@ def test_watch_writes_a_line_for_each_price(
     assert second[8:] == first[8:]  # behind the time
 
 
+HAPPENED = {
+    "orders": {"order": order(status="FILLED", filled_quantity=10, average_price=1450)},
+    "trades": {
+        "trade": {
+            "trade_id": "t1", "account": "main", "symbol": "NSE:INFY", "side": "BUY", "quantity": 10,
+            "price": 1450.05, "order_id": "o1",
+        }
+    },
+    "accounts": {"account": {"account": "main", "state": "EXPIRED", "why": "its session ended"}},
+    "kill": {"kill": {"engaged": True}},
+}  # fmt: skip
+
+
+def happening(daemon: ScriptedDaemon) -> None:
+    snapshot = {"orders": [order()], "positions": {}, "accounts": [], "kill": {"engaged": False}}
+    started = {"subscription": "s1", "epoch": "e1", "seq": 5, "reset": False, "snapshot": snapshot}
+    events = [
+        Event(subscription="s1", topic=topic, epoch="e1", seq=6 + n, prev=5 + n, at=None, **what)
+        for n, (topic, what) in enumerate(HAPPENED.items())
+    ]
+    daemon.on("events.subscribe", [started, *events])
+
+
+def test_watch_tells_what_happens_behind_how_it_stood(
+    daemon: ScriptedDaemon, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    happening(daemon)
+
+    status = run("watch", *HAPPENED, "--limit", "5")
+
+    *before, filled, trade, account, kill = capsys.readouterr().out.splitlines()
+    assert status == 0
+    assert any("OPEN" in line for line in before)
+    assert filled.split()[1:] == ["main", "BUY", "10/10", "NSE:INFY", "1,450.05", "FILLED", "o1"]
+    assert trade.split()[1:] == ["main", "BUY", "10", "NSE:INFY", "at", "1,450.05", "o1"]
+    assert account.split()[1:] == ["main", "EXPIRED", "its", "session", "ended"]
+    assert kill.split()[1:] == ["kill", "engaged=True"]
+    assert daemon.calls("events.subscribe")[0] == {"topics": [*HAPPENED]}
+
+
+def test_watch_tells_programs_whole_events(
+    daemon: ScriptedDaemon, run: Run, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    happening(daemon)
+
+    status = run("--json", "watch", "orders", "NSE:INFY", "-n", "2")
+
+    first, second = (json.loads(line) for line in capfdbinary.readouterr().out.splitlines())
+    assert status == 0
+    assert first["snapshot"]["orders"][0]["order_id"] == "o1"
+    assert (second["topic"], second["order"]["status"], second["seq"]) == ("orders", "FILLED", 6)
+    wanted = {"topics": ["orders", "ticks"], "symbols": ["NSE:INFY"]}
+    assert daemon.calls("events.subscribe")[0] == wanted
+
+
+def test_watch_names_a_word_that_it_does_not_know(
+    daemon: ScriptedDaemon, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("watch", "order") == 2
+    assert "'order' is neither a symbol (NSE:INFY) nor one of orders" in capsys.readouterr().err
+
+
 def test_watch_writes_json_lines_for_programs(
     daemon: ScriptedDaemon, run: Run, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -43,6 +43,20 @@ async def test_a_daemon_that_is_well_says_so() -> None:
         assert version["epoch"] == world.parts.journal.epoch
 
 
+async def test_how_long_orders_take_is_told_of_accounts_that_placed_some() -> None:
+    async with running_world(account(), account("second")) as world:
+        call = client(world)
+        none = (await call("system.status"))["latency"]
+
+        for number in range(3):
+            await call("order.place", **PLACE | {"key": f"k{number}"})
+
+        (told,) = (await call("system.status"))["latency"]
+        assert none == []
+        assert (told["account"], told["orders"]) == ("paper", 3)
+        assert 0 <= told["broker_ms"] <= told["median_ms"] <= told["slow_ms"] < 10_000
+
+
 @pytest.mark.parametrize(
     ("state", "todo"),
     [

@@ -24,6 +24,7 @@ from ordod.core.guard.risk import DAY_S, Facts, OrderRate, check
 from ordod.core.guard.windows import order_group
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.keys import differing, fingerprint, key_mark, make_tag
+from ordod.core.orders.latency import Latencies
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.records import Intent
 from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
@@ -146,6 +147,7 @@ class Desk:
         self._looked_for = looked_for
         self.under_way: dict[tuple[str, str], Call] = {}
         self._rates: dict[str, OrderRate] = {}
+        self.latencies = Latencies()
         self.is_draining = False
         self._remember_sends()
 
@@ -387,6 +389,7 @@ class Desk:
             await self._ledger.store(intent)
             call.passed = None  # the book has it
             order = new_order(account, wanted.terms, instrument, intent.tag)
+            begun = self._clock.boot()
             outcome: Outcome[Placed] = await self._sender.send_once(
                 account,
                 lambda session: account.adapter.place(session, order, instrument),
@@ -394,9 +397,15 @@ class Desk:
                 strategy=wanted.strategy,
                 deadline=deadline,
             )
+            answered = self._clock.boot()
             if outcome.what == "unsent":
                 self._uncount(account.name, wanted.strategy, call.passed_at)
             await self._conclude(call, intent, outcome)
+            self.latencies.count(
+                account.name,
+                whole_s=self._clock.boot() - call.passed_at,
+                broker_s=answered - begun,
+            )
         except OrdoError as error:
             call.error = error
             self._uncount(account.name, wanted.strategy, call.passed_at)
