@@ -1,6 +1,6 @@
-"""The broker's own streaming client, timing its own decoding. Runs in the SDK's environment: `sdk_ticker.py FILE`.
+"""The broker's own streaming client, timing its own decoding. Runs in the SDK's environment: `sdk_ticker.py FILE PASSES`.
 
-The file holds frames, each behind its length (four bytes). For each line on standard input it decodes them all once, and writes
+The file holds frames, each behind its length (four bytes). For each line on standard input it decodes them all so many times, and writes
 the seconds.
 """
 
@@ -21,8 +21,9 @@ def main() -> None:
     decode = KiteTicker("key", "token")._parse_binary
     for _ in sys.stdin:
         begun = time.perf_counter()
-        for frame in frames:
-            decode(frame)
+        for _ in range(int(sys.argv[2])):
+            for frame in frames:
+                decode(frame)
         sys.stdout.write(f"{time.perf_counter() - begun}\n")
         sys.stdout.flush()
 

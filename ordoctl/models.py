@@ -25,8 +25,10 @@ __all__ = [
     "Candle",
     "Candles",
     "Change",
+    "Contract",
     "Conversion",
     "Depth",
+    "Disagreement",
     "Doubt",
     "Event",
     "Expiries",
@@ -46,6 +48,7 @@ __all__ = [
     "KillScope",
     "KillStatus",
     "Level",
+    "Listing",
     "LoginState",
     "Margin",
     "Market",
@@ -466,6 +469,34 @@ class Instrument(Struct, frozen=True, kw_only=True):
     lower_circuit: Decimal | None = None
     upper_circuit: Decimal | None = None
     isin: str | None = None
+
+
+class Listing(Struct, frozen=True, kw_only=True):
+    """What one broker's master has under a contract's name.
+
+    `instruments`: its row; none, where it does not list it; several, where the name is ambiguous there. `same_isin`: other names of the
+    same security at this exchange.
+    """
+
+    broker: str
+    accounts: tuple[str, ...] = ()
+    loaded_on: date | None = None
+    instruments: tuple[Instrument, ...] = ()
+    same_isin: tuple[str, ...] = ()
+
+
+class Disagreement(Struct, frozen=True, kw_only=True):
+    """A field of which brokers tell different values: broker -> value."""
+
+    field: str
+    values: dict[str, str]
+
+
+class Contract(Instrument, frozen=True, kw_only=True):
+    """A contract as the asked account's broker lists it, and what every configured broker has of it."""
+
+    brokers: tuple[Listing, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
 
 
 class Forward(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from ordoctl.errors import UNREADABLE, TryAgain
 from ordoctl.models import (
@@ -26,7 +27,9 @@ from ordoctl.models import (
     Candle,
     Candles,
     Change,
+    Contract,
     Conversion,
+    Disagreement,
     Expiries,
     Gtt,
     GttChange,
@@ -35,6 +38,7 @@ from ordoctl.models import (
     Instrument,
     KillAnswer,
     KillStatus,
+    Listing,
     LoginState,
     Margin,
     MarketStatus,
@@ -213,6 +217,8 @@ class _Candles(Struct, frozen=True):
 
 class _OneInstrument(Struct, frozen=True):
     instrument: Instrument
+    brokers: tuple[Listing, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
 
 
 class _Instruments(Struct, frozen=True):
@@ -720,10 +726,16 @@ def instrument_expiries(symbol: str, account: str | None = None) -> Request[Expi
     return Request("instrument.expiries", params, Expiries, _as_it_is)
 
 
-def instrument_get(symbol: str, account: str | None = None) -> Request[Instrument]:
-    """One contract: tick, lot, expiry, circuit limits."""
+def instrument_get(symbol: str, account: str | None = None) -> Request[Contract]:
+    """One contract: tick, lot, expiry, circuit limits; what each broker calls it, and where they differ."""
     params = _given(symbol=symbol, account=account)
-    return Request("instrument.get", params, _OneInstrument, attrgetter("instrument"))
+    return Request("instrument.get", params, _OneInstrument, _contract)
+
+
+def _contract(result: _OneInstrument) -> Contract:
+    return Contract(
+        **asdict(result.instrument), brokers=result.brokers, disagreements=result.disagreements
+    )
 
 
 def instrument_search(

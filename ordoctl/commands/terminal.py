@@ -121,7 +121,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress | None]:
-        """What shows a person how far a call is, on stderr while the block lasts; None: nobody looks."""
+        """What shows a person how far a call of several parts is, on stderr until all are done; None: nobody looks."""
         if not sys.stderr.isatty():
             yield None
             return
@@ -129,9 +129,17 @@ class Terminal:
 
         from ordoctl.render import console
 
-        with progress.Progress(console=console(sys.stderr), transient=True) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, of: bar.update(task, completed=done, total=of)
+        bar = progress.Progress(console=console(sys.stderr), transient=True)
+        task = bar.add_task(what, total=None)
+
+        def told(done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of)
+            (bar.start if done < of else bar.stop)()
+
+        try:
+            yield told
+        finally:
+            bar.stop()
 
     def confirm(self, question: str) -> bool:
         print(f"{_plain(question)} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
 """What brokers push: prices to whoever reads them, order updates to whoever keeps the account's book.
 
 What is wanted of prices is counted by (symbol, mode) here; `subscribing.py` keeps each connection at it, whatever becomes of
-sessions and connections. A price is delivered in the turn of the loop in which it came, to each of its readers, as one object
-that all of them share: whoever encodes it first encodes it for all. A reader must not wait: what it cannot hand on at once is
+sessions and connections. A price is delivered in the turn of the loop in which it came, with what came beside it, as one batch that
+all its readers share: whoever encodes it first encodes it for all. A reader must not wait: what it cannot hand on at once is
 its own affair (`service/streams.py`).
 
 Order updates come over the connections for prices, or over one of their own; either is open as long as there is a session.
@@ -39,27 +39,38 @@ from ordod.core.subscribing import PriceConnection
 from ordod.core.tasks import Tasks
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["FeedStatus", "Hub", "PriceReader", "Shared", "UpdateListener"]
+__all__ = ["Batch", "FeedStatus", "Hub", "PriceReader", "UpdateListener"]
 
 MODES = tuple(Mode)  # the lesser first
 
 _MakeUpstream: TypeAlias = Callable[..., Upstream[Any]]
 
 
-class Shared:
-    """One pushed value, for all its readers. `encoded`: its JSON, kept by whoever made it first."""
+class Batch:
+    """Ticks, or levels, that came at once and have the same readers: by symbol, the newest of each.
 
-    __slots__ = ("encoded", "value")
+    `skipped`: how many a newer one of the same moment replaced. `encoded`: their JSON, kept by whoever made it first.
+    """
 
-    def __init__(self, value: Tick | DepthTick) -> None:
-        self.value = value
+    __slots__ = ("encoded", "is_depth", "skipped", "values")
+
+    def __init__(self, *, is_depth: bool) -> None:
+        self.is_depth = is_depth
+        self.values: dict[str, Tick | DepthTick] = {}
+        self.skipped = 0
         self.encoded: bytes | None = None
+
+    def add(self, value: Tick | DepthTick) -> None:
+        self.skipped += value.symbol in self.values
+        self.values[value.symbol] = value
 
 
 class PriceReader(Protocol):
     """Who reads prices. Neither method waits or raises."""
 
-    def take(self, pushed: Shared) -> None: ...
+    def take(self, batch: Batch) -> None:
+        """It is shared: nobody changes it."""
+        ...
 
     def flush(self) -> None:
         """No more of this moment: hand on what was taken."""
@@ -112,8 +123,8 @@ class _Wanted:
         self.readers: dict[Mode, dict[PriceReader, int]] = {}
         self.of_ticks: tuple[PriceReader, ...] = ()
         self.of_depth: tuple[PriceReader, ...] = ()
-        self.tick: Shared | None = None
-        self.depth: Shared | None = None
+        self.tick: Tick | None = None
+        self.depth: DepthTick | None = None
 
     def add(self, mode: Mode, reader: PriceReader) -> None:
         counts = self.readers.setdefault(mode, {})
@@ -303,6 +314,7 @@ class _AccountFeed:
     ) -> Callable[[], None]:
         self._check_room(instruments)
         symbols = list(dict.fromkeys(one.symbol for one in instruments))
+        known = Batch(is_depth=mode is Mode.DEPTH)
         for symbol in symbols:
             wanted = self._wanted.get(symbol)
             if wanted is None:
@@ -311,7 +323,9 @@ class _AccountFeed:
             wanted.connection.want(symbol, wanted.mode)
             newest = wanted.depth if mode is Mode.DEPTH else wanted.tick
             if newest is not None:
-                reader.take(newest)
+                known.add(newest)
+        if known.values:
+            reader.take(known)
         reader.flush()
         return lambda: self._end(symbols, mode, reader)
 
@@ -355,7 +369,8 @@ class _AccountFeed:
 
     def _deliver(self, pushed: Iterable[Pushed]) -> None:
         """Hand what one frame brought to whoever reads it."""
-        touched: dict[PriceReader, None] = {}
+        # By readers: most instruments have the same, and what they share is put together, and encoded, once for all of them.
+        batches: dict[tuple[bool, tuple[PriceReader, ...]], Batch] = {}
         ticks: list[Tick] = []
         others: list[Pushed] = []
         for value in pushed:
@@ -364,24 +379,28 @@ class _AccountFeed:
                 if wanted is None:
                     continue  # it crossed the end of its subscription
                 ticks.append(value)
-                shared = wanted.tick = Shared(value)
-                readers = wanted.of_ticks
+                wanted.tick = value
+                key = (False, wanted.of_ticks)
             elif isinstance(value, DepthTick):
                 wanted = self._wanted.get(value.symbol)
                 if wanted is None:
                     continue
-                shared = wanted.depth = Shared(value)
-                readers = wanted.of_depth
+                wanted.depth = value
+                key = (True, wanted.of_depth)
             else:
                 others.append(value)
                 continue
-            for reader in readers:
-                reader.take(shared)
-                touched[reader] = None
+            batch = batches.get(key)
+            if batch is None:
+                batch = batches[key] = Batch(is_depth=key[0])
+            batch.add(value)
         if ticks:
             self._last_at = self._clock.now()
             self._prices.learn(ticks)
-        for reader in touched:
+        for (_, readers), batch in batches.items():
+            for reader in readers:
+                reader.take(batch)
+        for reader in {reader: None for _, readers in batches for reader in readers}:
             reader.flush()
         if others and self._limits.has_orders:
             _tell(self._listener, others)

@@ -1,6 +1,6 @@
 """Pushed prices on their way to one subscription: newest value per symbol, and a count of what was skipped.
 
-A tick is encoded once, whoever reads it. While a connection does not read, nothing is queued for it: the newest value of each
+What came at once is encoded once, whoever reads it. While a connection does not read, nothing is queued for it: the newest value of each
 symbol waits here, at most one for each that was asked for, and goes out in one message when there is room again.
 """
 
@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from ordod.core.events import Topic
-from ordod.core.hub import Shared
+from ordod.core.hub import Batch
 from ordod.domain.market import DepthTick, Tick
 from ordod.service.methods import Outbox
 
@@ -34,15 +34,14 @@ class PricePusher:
         self._depth = _Newest(Topic.DEPTH, subscription, epoch)
         self._is_held = True  # until the answer to `subscribe` is out, and while there is no room
 
-    def take(self, pushed: Shared) -> None:
-        newest = self._ticks if type(pushed.value) is Tick else self._depth
-        newest.take(pushed)
+    def take(self, batch: Batch) -> None:
+        (self._depth if batch.is_depth else self._ticks).take(batch)
 
     def flush(self) -> None:
         if self._is_held:
             return
         for newest in (self._ticks, self._depth):
-            if not newest.waiting:
+            if not newest.waits:
                 continue
             if not self._outbox.is_free:
                 self._is_held = True
@@ -57,39 +56,53 @@ class PricePusher:
 
     def end(self) -> None:
         """Nothing more is wanted."""
-        self._ticks.waiting.clear()
-        self._depth.waiting.clear()
+        self._ticks.clear()
+        self._depth.clear()
 
 
 class _Newest:
-    """What waits of one topic: symbol -> its newest value."""
+    """What waits of one topic: symbol -> its newest value. As long as that is one batch, it is that batch, shared with others."""
 
     def __init__(self, topic: Topic, subscription: str, epoch: str) -> None:
         named = orjson.dumps({"subscription": subscription, "topic": topic, "epoch": epoch})
         self._head = b'{"jsonrpc":"2.0","method":"event","params":' + named[:-1] + b',"at":"'
         self._name = b',"' + topic.encode() + b'":['
         self._skipped = 0
-        self.waiting: dict[str, Shared] = {}
+        self._batch: Batch | None = None
+        self._values: dict[
+            str, Tick | DepthTick
+        ] = {}  # of several batches; of one, while there is no second
 
-    def take(self, pushed: Shared) -> None:
-        symbol = pushed.value.symbol
-        if symbol in self.waiting:
-            self._skipped += 1
-        self.waiting[symbol] = pushed
+    @property
+    def waits(self) -> bool:
+        return bool(self._values)
+
+    def take(self, batch: Batch) -> None:
+        self._skipped += batch.skipped
+        if not self._values:
+            self._batch, self._values = batch, batch.values
+            return
+        if self._batch is not None:
+            self._batch, self._values = None, dict(self._values)
+        self._skipped += len(self._values.keys() & batch.values.keys())
+        self._values.update(batch.values)
+
+    def clear(self) -> None:
+        self._batch, self._values, self._skipped = None, {}, 0
 
     def message(self, at: datetime) -> bytes:
         """All that waits; afterwards nothing does."""
-        values = b",".join(
-            [one.encoded or _encoded(one) for one in self.waiting.values()]  # one by one, once
-        )
+        batch = self._batch
+        if batch is None:
+            values = _encoded(self._values)
+        else:
+            values = batch.encoded = batch.encoded or _encoded(batch.values)
         skipped = b"%d" % self._skipped
-        self.waiting.clear()
-        self._skipped = 0
+        self.clear()
         head = self._head + at.isoformat().encode() + b'","skipped":' + skipped
         return head + self._name + values + b"]}}"
 
 
-def _encoded(pushed: Shared) -> bytes:
-    value: Tick | DepthTick = pushed.value
-    pushed.encoded = _encode(value)
-    return pushed.encoded
+def _encoded(values: dict[str, Tick | DepthTick]) -> bytes:
+    """As they stand between the brackets of a list."""
+    return _encode(list(values.values()))[1:-1]

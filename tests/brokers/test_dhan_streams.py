@@ -1,7 +1,9 @@
-"""A whole daemon and Dhan's live market feed: prices come back after trouble, and orders are told as they are pushed."""
+"""A whole daemon and Dhan's live market feed: prices come, and come back after every trouble; the token in its address is never told."""
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,17 +20,14 @@ def simulator() -> Iterator[SimProcess]:
         yield sim
 
 
-@pytest.fixture(scope="module")
-def daemon(
-    make: Callable[..., Daemon], simulator: SimProcess, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Daemon]:
-    token = tmp_path_factory.mktemp("t") / "token"
-    made = make(table("real", "dhan", simulator, token)).ready()
+@pytest.fixture
+def daemon(make: Callable[..., Daemon], simulator: SimProcess, tmp_path: Path) -> Iterator[Daemon]:
+    made = make(table("real", "dhan", simulator, tmp_path / "token")).ready()
     yield made
     made.stop()
 
 
-def test_prices_come_back_after_trouble(daemon: Daemon, simulator: SimProcess) -> None:
+def test_prices_come_back_after_every_trouble(daemon: Daemon, simulator: SimProcess) -> None:
     at = attrgetter("traded_at")
     with Client(socket=daemon.socket) as client, client.ticks(sorted(SYMBOLS)) as ticks:
         assert heard(ticks, at) == SYMBOLS
@@ -36,17 +35,28 @@ def test_prices_come_back_after_trouble(daemon: Daemon, simulator: SimProcess) -
         until(lambda: feed(daemon)["opened"] == 2)
         assert heard(ticks, at) == SYMBOLS
         simulator.feed_fault("cut", times=2)
-        until(lambda: feed(daemon)["unreadable"] >= 2)
+        until(lambda: feed(daemon)["unreadable"] == 2)
         assert heard(ticks, at) == SYMBOLS
+        simulator.feed_fault("refuse", times=2)  # of prices, and of updates
+        simulator.feed_fault("disconnect")
+        until(lambda: feed(daemon)["opened"] == 3)
+        assert heard(ticks, at) == SYMBOLS
+        assert feed(daemon)["unreadable"] == 2
 
     log = daemon.log.read_text()
+    assert "feed_lost" in log
     for secret in simulator.secrets():
         assert not is_told(secret, log)
 
 
 def test_what_becomes_of_an_order_is_pushed(daemon: Daemon) -> None:
-    with Client(socket=daemon.socket) as client:
-        order = client.order.place("real", "NSE:INFY", "BUY", 1, "MARKET", "CNC")
-        until(lambda: client.order.get(order.order_id).status == "FILLED")
+    def updates() -> Any:
+        (told,) = daemon.call("system.status")["updates"]
+        return told
 
-    until(lambda: daemon.call("system.status")["updates"][0]["heard"] >= 1)
+    until(lambda: updates()["channel"]["is_open"])
+    order = daemon.place("pushed", account="real")["order"]
+    until(lambda: updates()["heard"] >= 1)
+
+    until(lambda: daemon.call("order.get", order_id=order["order_id"])["order"]["status"] == "OPEN")
+    assert updates()["channel"]["unreadable"] == 0

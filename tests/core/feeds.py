@@ -6,8 +6,8 @@ from typing import Any
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ordod.adapter import BrokerSpec, Frame, StreamRequest
-from ordod.core.hub import Shared
+from ordod.adapter import BrokerSpec, DepthTick, Frame, StreamRequest, Tick
+from ordod.core.hub import Batch
 from ordod.core.ports import Feed, FeedLost, LineSettings
 
 __all__ = ["HandFeed", "HandFeeds", "Listener"]
@@ -86,15 +86,17 @@ class Listener:
     """Fulfils `PriceReader`: what it was told."""
 
     def __init__(self) -> None:
-        self.told: list[Shared] = []
+        self.told: list[Tick | DepthTick] = []
+        self.batch: Batch | None = None  # the last
         self.flushes = 0
 
-    def take(self, pushed: Shared) -> None:
-        self.told.append(pushed)
+    def take(self, batch: Batch) -> None:
+        self.told += batch.values.values()
+        self.batch = batch
 
     def flush(self) -> None:
         self.flushes += 1
 
     @property
     def prices(self) -> list[tuple[str, int]]:
-        return [(s.value.symbol, int(getattr(s.value, "last_price", 0))) for s in self.told]
+        return [(one.symbol, int(getattr(one, "last_price", 0))) for one in self.told]

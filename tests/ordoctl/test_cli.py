@@ -18,7 +18,19 @@ from hypothesis import strategies as st
 
 from ordoctl.cli import build_parser, main
 from ordoctl.completion import script
-from tests.ordoctl.scripted import HANG_UP, SILENCE, Event, Fail, Line, ScriptedDaemon, Wait, order
+from tests.ordoctl.scripted import (
+    HANG_UP,
+    SILENCE,
+    Action,
+    Event,
+    Fail,
+    Line,
+    Pause,
+    ScriptedDaemon,
+    Wait,
+    far,
+    order,
+)
 
 ACCOUNTS = {
     "accounts": [
@@ -633,6 +645,26 @@ def test_a_resolve_reads_as_the_daemon_tells_it() -> None:
     args = build_parser().parse_args(told.split())
 
     assert (args.account, args.key, args.outcome) == ("kite", "my-key", "not_placed")
+
+
+def test_a_long_question_shows_a_person_how_far_it_is_and_its_data_stays_clean(
+    daemon: ScriptedDaemon,
+) -> None:
+    def parts(said: dict[str, Any]) -> list[Action]:
+        word = said["params"]["progress"]
+        return [far(word, 1), Pause(0.3), far(word, 2), Pause(0.3), far(word, 3), {"candles": []}]
+
+    daemon.on("market.candles", parts)
+    ours, theirs = pty.openpty()
+    with ordoctl(daemon, "candles", "NSE:INFY", "1m", stderr=theirs) as process:
+        os.close(theirs)
+        out, _ = process.communicate(timeout=20)
+        shown = os.read(ours, 100_000)
+    os.close(ours)
+
+    assert process.returncode == 0
+    assert out == b"no candles\n"
+    assert b"asking the broker" in shown
 
 
 def ticking(daemon: ScriptedDaemon) -> None:

@@ -440,3 +440,28 @@ def test_whatever_comes_back_is_a_call_error(daemon: ScriptedDaemon, line: bytes
 
     with Client(daemon.path, timeout=0.03) as client, pytest.raises(CallError):
         place(client)
+
+
+def test_a_contract_comes_with_what_every_broker_has_of_it(daemon: ScriptedDaemon) -> None:
+    row = {"symbol": "NSE:INFY", "exchange": "NSE", "kind": "EQ", "lot_size": 1, "tick_size": 0.05}
+    listings = [
+        {
+            "broker": "zerodha",
+            "accounts": ["kite"],
+            "loaded_on": "2026-11-23",
+            "instruments": [row],
+        },
+        {"broker": "dhan", "accounts": ["d"], "loaded_on": None, "instruments": []},
+    ]
+    differs = [{"field": "tick_size", "values": {"zerodha": "0.05", "dhan": "0.1"}}]
+    daemon.on("instrument.get", {"instrument": row, "brokers": listings, "disagreements": differs})
+
+    with Client(daemon.path) as client:
+        contract = client.instrument.get("NSE:INFY")
+
+    assert (contract.symbol, contract.tick_size) == ("NSE:INFY", Decimal("0.05"))
+    assert [(one.broker, len(one.instruments)) for one in contract.brokers] == [
+        ("zerodha", 1),
+        ("dhan", 0),
+    ]
+    assert contract.disagreements[0].values == {"zerodha": "0.05", "dhan": "0.1"}

@@ -1,20 +1,23 @@
-"""The simulated Dhan's two streams by hand: who is let in, what subscribes, what is told (dhan.md 9)."""
+"""The simulated Dhan's two sockets by hand: who is served, what the feed is told and tells, and updates (dhan.md 9)."""
 
 import json
 import struct
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ordod.sim.dhan import DhanSim
-from ordod.sim.dhan.feeds import AlertFeed, PriceFeed
-from ordod.sim.feeds import Frame, SimFeed
+from ordod.sim.dhan.feeds import MarketFeed, OrderFeed
+from ordod.sim.feeds import FeedFault, FeedFaultKind, SimFeed
 from ordod.sim.message import Answer, Request
 from tests.sim.dhan_client import TEN, USER, DhanClient
 
-INFY, NIFTY = ("NSE_EQ", "1004"), ("IDX_I", "13")
+NIFTY = ("IDX_I", "13")
+SHARED = DhanClient(DhanSim(seed=7, now=TEN))  # for what leaves nothing behind
 
 
 @pytest.fixture
@@ -22,136 +25,301 @@ def dhan() -> DhanClient:
     return DhanClient(DhanSim(seed=7, now=TEN))
 
 
+# A client by hand
+
+
 def opened(dhan: DhanClient, target: str) -> SimFeed | Answer:
     return dhan.sim.open_feed(Request.read("GET", target, [], b""), dhan.now)
 
 
-def prices(dhan: DhanClient, token: str | None = None) -> PriceFeed:
-    query = f"version=2&token={token or dhan.access_token}&clientId={USER.client_id}&authType=2"
-    feed = opened(dhan, f"/?{query}")
-    assert isinstance(feed, PriceFeed)
-    return feed
+def feed(dhan: DhanClient, token: str | None = None, client_id: str = USER.client_id) -> MarketFeed:
+    token = dhan.access_token if token is None else token
+    found = opened(dhan, f"/?version=2&token={token}&clientId={client_id}&authType=2")
+    assert isinstance(found, MarketFeed)
+    return found
 
 
-def ask(code: int, *names: tuple[str, str], count: int | None = None) -> str:
-    rows = [{"ExchangeSegment": segment, "SecurityId": one} for segment, one in names]
-    size = len(rows) if count is None else count
-    return json.dumps({"RequestCode": code, "InstrumentCount": size, "InstrumentList": rows})
+def asked(code: int, *names: tuple[str, str], count: int | None = None) -> str:
+    listed = [{"ExchangeSegment": segment, "SecurityId": one} for segment, one in names]
+    number = len(names) if count is None else count
+    return json.dumps({"RequestCode": code, "InstrumentCount": number, "InstrumentList": listed})
 
 
-def kinds(frames: list[Frame]) -> list[tuple[int, int]]:
-    """Kind and length of each, which its head must tell."""
-    told = []
+def say(dhan: DhanClient, to: SimFeed, *frames: bytes | str) -> list[bytes]:
+    """And what is answered at once."""
     for frame in frames:
-        assert isinstance(frame, bytes)
-        kind, length = struct.unpack_from("<BH", frame)
-        assert length == len(frame)
-        told.append((kind, length))
-    return told
+        to.received(frame, dhan.now)
+    told = to.frames(dhan.now)
+    assert all(isinstance(frame, bytes) for frame in told)
+    return [frame for frame in told if isinstance(frame, bytes)]
 
 
-def later(dhan: DhanClient, feed: SimFeed, seconds: float = 3) -> list[Frame]:
+def later(dhan: DhanClient, to: SimFeed, seconds: float = 1) -> list[bytes]:
     dhan.now += timedelta(seconds=seconds)
     dhan.sim.advance(dhan.now)
-    return feed.frames(dhan.now)
+    return say(dhan, to)
 
 
-def test_each_mode_has_its_packets_behind_the_close_of_the_day_before(dhan: DhanClient) -> None:
-    feed = prices(dhan)
-    told = {}
-    for code in (15, 17, 21):
-        feed.received(ask(code, INFY), dhan.now)
-        told[code] = kinds(feed.frames(dhan.now))
-        feed.received(ask(code + 1, INFY), dhan.now)
-        assert later(dhan, feed) == []
-
-    assert told == {15: [(6, 16), (2, 16)], 17: [(6, 16), (4, 50)], 21: [(6, 16), (8, 162)]}
+def named(dhan: DhanClient, symbol: str) -> tuple[str, str]:
+    contract = dhan.sim.market.of(symbol)
+    return contract.segment, contract.security_id
 
 
-def test_what_did_not_move_is_not_told_again(dhan: DhanClient) -> None:
-    feed = prices(dhan)
-    feed.received(ask(15, INFY, NIFTY), dhan.now)
+def heads(frames: list[bytes]) -> list[tuple[int, int, int, int]]:
+    """Code, length, segment and id of each packet; each fills its frame."""
+    found = [struct.unpack_from("<BHBI", frame) for frame in frames]
+    assert [head[1] for head in found] == [len(frame) for frame in frames]
+    return [(code, size, segment, one) for code, size, segment, one in found]
 
-    assert len(feed.frames(dhan.now)) == 4
-    assert feed.frames(dhan.now) == []
-    assert later(dhan, feed) != []
+
+def codes(frames: list[bytes]) -> list[int]:
+    return [code for code, *_ in heads(frames)]
+
+
+# The door
 
 
 @pytest.mark.parametrize(
-    "said",
-    [
-        ask(17, INFY, count=2),
-        ask(99, INFY),
-        ask(17, ("NSE_EQ", "no such id")),
-        ask(17, *[INFY] * 101),
-        ask(18, INFY),
-        "no JSON",
-        "[]",
-    ],
+    ("token", "client_id", "reason"),
+    [("dead", USER.client_id, 809), (None, "1000000009", 808)],
 )
-def test_what_cannot_be_subscribed_is_passed_over(dhan: DhanClient, said: str) -> None:
-    feed = prices(dhan)
+def test_who_may_not_come_is_told_why_and_let_go(
+    dhan: DhanClient, token: str | None, client_id: str, reason: int
+) -> None:
+    to = feed(dhan, token, client_id)
+    assert not to.is_over(dhan.now)
 
-    feed.received(said, dhan.now)
+    (frame,) = say(dhan, to)
 
-    assert feed.frames(dhan.now) == []
-
-
-def test_a_client_that_says_goodbye_is_let_go(dhan: DhanClient) -> None:
-    feed = prices(dhan)
-    assert not feed.is_over(dhan.now)
-
-    feed.received('{"RequestCode":12}', dhan.now)
-
-    assert feed.is_over(dhan.now)
+    assert frame == struct.pack("<BHBIH", 50, 10, 0, 0, reason)
+    assert to.is_over(dhan.now)
+    assert say(dhan, to) == []
 
 
-def test_a_dead_token_is_told_so_and_then_the_connection_ends(dhan: DhanClient) -> None:
-    feed = prices(dhan, "dead")
-    assert not feed.is_over(dhan.now)
+def test_prices_are_paid_for_apart() -> None:
+    client = replace(USER, data_plan=False)
+    dhan = DhanClient(DhanSim(seed=7, now=TEN, clients=(client,)))
 
-    (told,) = feed.frames(dhan.now)
+    (frame,) = say(dhan, feed(dhan))
 
-    assert isinstance(told, bytes)
-    assert struct.unpack("<BHBIH", told) == (50, 10, 0, 0, 807)
-    assert feed.is_over(dhan.now)
+    assert struct.unpack_from("<H", frame, 8) == (806,)
 
 
-def test_another_address_is_none(dhan: DhanClient) -> None:
-    assert isinstance(opened(dhan, "/elsewhere"), Answer)
+def test_a_stream_ends_with_its_session(dhan: DhanClient) -> None:
+    prices, updates = feed(dhan), logged_in(dhan)
 
-
-def test_orders_are_told_to_who_logged_in_and_only_what_is_new(dhan: DhanClient) -> None:
-    feed = opened(dhan, "/")
-    assert isinstance(feed, AlertFeed)
-    body = {
-        "dhanClientId": USER.client_id, "transactionType": "BUY", "exchangeSegment": "NSE_EQ", "productType": "CNC",
-        "orderType": "LIMIT", "validity": "DAY", "securityId": "1004", "quantity": 1, "price": 1300.0,
-    }  # fmt: skip
-    dhan.ask("POST", "/orders", body)
-    assert feed.frames(dhan.now) == []
-    login = {"MsgCode": 42, "ClientId": USER.client_id, "Token": dhan.access_token}
-    feed.received(json.dumps({"LoginReq": login, "UserType": "SELF"}), dhan.now)
-    assert feed.frames(dhan.now) == []
-
-    placed = dhan.ask("POST", "/orders", body)
-    (told,) = feed.frames(dhan.now)
-    alert = json.loads(told)
-
-    assert alert["Type"] == "order_alert"
-    assert (alert["Data"]["orderNo"], alert["Data"]["status"]) == (placed["orderId"], "Pending")
-    assert feed.frames(dhan.now) == []
     dhan.sim.end_sessions(USER.client_id)
-    assert feed.is_over(dhan.now)
+
+    assert struct.unpack_from("<H", say(dhan, prices)[0], 8) == (807,)
+    assert prices.is_over(dhan.now)
+    assert updates.is_over(dhan.now)
 
 
-@given(st.text(max_size=40) | st.binary(max_size=40))
-def test_nothing_that_a_client_can_say_is_too_much(frame: Frame) -> None:
-    dhan = SHARED
-    for feed in (prices(dhan), opened(dhan, "/")):
-        assert isinstance(feed, SimFeed)
-        feed.received(frame, dhan.now)
-        feed.frames(dhan.now)
+def test_a_sixth_connection_ends_the_oldest_that_is_open(dhan: DhanClient) -> None:
+    first, second, *_rest = feeds = [feed(dhan) for _ in range(5)]
+    assert [say(dhan, each) for each in feeds] == [[]] * 5
+
+    sixth = feed(dhan)
+
+    assert struct.unpack_from("<H", say(dhan, first)[0], 8) == (805,)
+    assert say(dhan, second) == say(dhan, sixth) == []
 
 
-SHARED = DhanClient(DhanSim(seed=7, now=TEN))
+def test_a_connection_that_is_gone_makes_room(dhan: DhanClient) -> None:
+    kept = feed(dhan)
+    for _ in range(10):
+        feed(dhan)
+
+    assert say(dhan, kept) == []
+
+
+def test_a_client_may_be_refused_on_request_and_paths_are_none(dhan: DhanClient) -> None:
+    dhan.sim.feed_faults.add(FeedFault(kind=FeedFaultKind.REFUSE), dhan.now)
+
+    assert isinstance(opened(dhan, "/?version=2"), Answer)
+    assert isinstance(opened(dhan, "/?version=2"), MarketFeed)
+    assert isinstance(opened(dhan, "/"), OrderFeed)
+    assert isinstance(opened(dhan, "/orders"), Answer)
+
+
+# Prices
+
+
+def test_what_is_subscribed_begins_with_its_previous_close(dhan: DhanClient) -> None:
+    infy, future = named(dhan, "NSE:INFY"), named(dhan, "NFO:NIFTY29DEC26FUT")
+    to, ids = feed(dhan), (int(infy[1]), int(future[1]))
+
+    share = say(dhan, to, asked(15, infy))
+    quotes = say(dhan, to, asked(17, infy, future))
+    whole = say(dhan, to, asked(21, NIFTY))
+
+    assert heads(share) == [(6, 16, 1, ids[0]), (2, 16, 1, ids[0])]
+    assert heads(quotes) == [
+        *[(6, 16, 1, ids[0]), (4, 50, 1, ids[0])],
+        *[(6, 16, 2, ids[1]), (5, 12, 2, ids[1]), (4, 50, 2, ids[1])],
+    ]
+    assert heads(whole) == [(6, 16, 0, 13), (8, 162, 0, 13)]
+
+
+def test_packets_are_laid_out_as_in_the_sheet(dhan: DhanClient) -> None:
+    future = named(dhan, "NFO:NIFTY29DEC26FUT")
+    previous, whole = say(dhan, feed(dhan), asked(21, future))
+    told = dhan.sim.paper.quote("NFO:NIFTY29DEC26FUT", dhan.now)
+    assert told.depth is not None
+    assert told.at is not None
+
+    def single(amount: Any) -> float:
+        rounded: float = struct.unpack("<f", struct.pack("<f", amount))[0]
+        return rounded
+
+    assert struct.unpack_from("<f", previous, 8)[0] == single(told.close_price)
+    last, _, at, average, volume, sells, buys = struct.unpack_from("<fHIfIII", whole, 8)
+    assert last == single(told.last_price)
+    assert struct.unpack_from("<f", whole, 54)[0] > average > struct.unpack_from("<f", whole, 58)[0]
+    assert at - 19_800 == int(told.at.timestamp())
+    assert volume == told.volume
+    assert sells == sum(level.quantity for level in told.depth.sell)
+    assert buys == sum(level.quantity for level in told.depth.buy)
+    assert struct.unpack_from("<I", whole, 34)[0] == told.oi
+    day = (told.open_price, told.close_price, told.high_price, told.low_price)
+    assert struct.unpack_from("<4f", whole, 46) == tuple(map(single, day))
+    best, other = told.depth.buy[0], told.depth.sell[0]
+    assert struct.unpack_from("<IIHHff", whole, 62) == (
+        *(best.quantity, other.quantity, best.orders or 0, other.orders or 0),
+        *(single(best.price), single(other.price)),
+    )
+
+
+def test_what_changed_follows_and_the_rest_is_silent(dhan: DhanClient) -> None:
+    to = feed(dhan)
+    say(dhan, to, asked(15, NIFTY))
+
+    assert say(dhan, to) == []
+    assert codes(later(dhan, to)) == [2]
+
+
+def test_a_request_is_undone_by_its_own_number_alone(dhan: DhanClient) -> None:
+    to = feed(dhan)
+    say(dhan, to, asked(15, NIFTY), asked(17, NIFTY))
+
+    assert codes(later(dhan, to)) == [2, 4]
+    say(dhan, to, asked(18, NIFTY))
+    assert codes(later(dhan, to)) == [2]
+    say(dhan, to, asked(16, NIFTY))
+    assert later(dhan, to) == []
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        asked(17, *[NIFTY] * 101),
+        asked(17, NIFTY, count=2),
+        asked(19, NIFTY),
+        asked(17, ("NSE_EQ", "13")),
+        "{}",
+        b"\xff",
+    ],
+    ids=["more than 100", "a wrong count", "no request", "no such share", "nothing", "no JSON"],
+)
+def test_what_makes_no_sense_is_passed_over(dhan: DhanClient, frame: bytes | str) -> None:
+    assert say(dhan, feed(dhan), frame) == []
+
+
+def test_a_connection_takes_so_many_instruments_and_no_more(
+    dhan: DhanClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ordod.sim.dhan.feeds.INSTRUMENTS_MAX", 1)
+    to = feed(dhan)
+
+    first = say(dhan, to, asked(15, NIFTY))
+    more = say(dhan, to, asked(15, named(dhan, "NSE:INFY")), asked(17, NIFTY))
+
+    assert codes(first) == [6, 2]
+    assert codes(more) == [6, 4]
+
+
+def test_a_client_may_leave(dhan: DhanClient) -> None:
+    to = feed(dhan)
+    say(dhan, to, '{"RequestCode": 12}')
+
+    assert to.is_over(dhan.now)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=20))
+def test_nothing_that_a_client_can_say_is_too_much(frame: bytes | str) -> None:
+    for to in (feed(SHARED), opened(SHARED, "/")):
+        assert isinstance(to, SimFeed)
+        to.received(frame, SHARED.now)
+        to.frames(SHARED.now)
+
+
+# Updates
+
+
+def login(dhan: DhanClient, **more: Any) -> str:
+    who = {"MsgCode": 42, "ClientId": USER.client_id, "Token": dhan.access_token} | more
+    return json.dumps({"LoginReq": who, "UserType": "SELF"})
+
+
+def logged_in(dhan: DhanClient) -> OrderFeed:
+    to = opened(dhan, "/")
+    assert isinstance(to, OrderFeed)
+    to.received(login(dhan), dhan.now)
+    return to
+
+
+def told(dhan: DhanClient, to: SimFeed) -> list[dict[str, Any]]:
+    said = [json.loads(frame) for frame in to.frames(dhan.now)]
+    assert all(one["Type"] == "order_alert" for one in said)
+    return [one["Data"] for one in said]
+
+
+def test_an_order_is_told_whenever_it_changes(dhan: DhanClient) -> None:
+    dhan.place()  # it stands in the book already
+    to = logged_in(dhan)
+
+    order_id = dhan.place(orderType="LIMIT", price=dhan.low(), correlationId="day1")
+    (placed,) = told(dhan, to)
+    again = told(dhan, to)
+    dhan.ask("DELETE", f"/orders/{order_id}")
+    (ended,) = told(dhan, to)
+
+    assert (placed["orderNo"], placed["status"]) == (order_id, "Pending")
+    assert (placed["correlationId"], placed["txnType"], placed["product"]) == ("day1", "B", "C")
+    assert (placed["exchange"], placed["segment"], placed["orderType"]) == ("NSE", "E", "LMT")
+    assert placed["remainingQuantity"] == placed["quantity"] == 10
+    assert again == []
+    assert (ended["orderNo"], ended["status"]) == (order_id, "Cancelled")
+
+
+def test_prices_that_move_are_no_update(dhan: DhanClient) -> None:
+    to = logged_in(dhan)
+    dhan.place()
+    (filled,) = told(dhan, to)
+
+    dhan.now += timedelta(seconds=60)
+    dhan.sim.advance(dhan.now)
+
+    assert (filled["status"], filled["tradedQty"]) == ("Traded", 10)
+    assert told(dhan, to) == []
+
+
+@pytest.mark.parametrize("more", [{"Token": "dead"}, {"MsgCode": 41}, {"ClientId": "1000000009"}])
+def test_a_wrong_login_is_hung_up_on(dhan: DhanClient, more: dict[str, Any]) -> None:
+    to = opened(dhan, "/")
+    assert isinstance(to, OrderFeed)
+    dhan.place()
+
+    to.received(login(dhan, **more), dhan.now)
+
+    assert to.is_over(dhan.now)
+    assert told(dhan, to) == []
+
+
+def test_who_is_not_logged_in_is_told_nothing(dhan: DhanClient) -> None:
+    to = opened(dhan, "/")
+    assert isinstance(to, OrderFeed)
+    dhan.place()
+
+    assert told(dhan, to) == []
+    assert not to.is_over(dhan.now)

@@ -1,327 +1,342 @@
-"""Dhan's live market feed (dhan.md 9.1): what subscribes, and the packets of prices.
+"""Dhan's live market feed (dhan.md 9.1): what subscribes, and binary packets of prices read.
 
-A packet tells its kind and its length, and each kind has one length: where they do not fit, the frame is refused whole, because
-behind a wrong length every price would be read from a wrong place.
+A packet's code says how long it is, and its header says it again. A frame mostly is one packet; several may follow one another.
+It is read only where they fill it exactly: behind a wrong length every price would be read from a wrong place. Packets of codes
+that are not documented are passed over by their length.
 
-A price is a float of 32 bits. What is traded at has two decimals, four in currency, so a number that is none of these, but for
-what 32 bits cannot hold, was read from a wrong place. Averages and closes that were adjusted have as many decimals as they like.
-
-Left out: the quantity of the last trade, whose 16 bits run over, and an index' packets of kind 1, which Dhan does not document.
+A contract that was never traded has no time of a trade, and its last price is none. An index is never traded, and told all the
+same. What a packet alone does not tell is remembered: the previous close and, beside quotes, the open interest come in packets of
+their own. The close in a quote is of today once the market has closed, so it is left alone. So is the last quantity, which
+has 16 bits: 66,036 shares would be told as 500.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
-from math import isfinite
+from itertools import pairwise
 from struct import Struct as Layout
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from ordo_adapters.dhan.tables import FAULTS, FEED_SEGMENT, FEED_WORDS, STREAM_MODE
+from ordo_adapters.dhan.float32 import Prices, Rupees, Shortest
+from ordo_adapters.dhan.tables import DISCONNECTED, FAULTS, FEED_SEGMENT, STREAM_MODE
 from ordod.adapter import (
     IST,
     BadRow,
     BrokerError,
     DepthTick,
-    Exchange,
     Fault,
     Frame,
     Instrument,
+    InstrumentKind,
     Level,
     Mode,
+    Notice,
     Pushed,
     Stream,
     Tick,
+    masked,
 )
 
 __all__ = ["DhanStream"]
 
-INDEX, TICKER, QUOTE, OI, CLOSE, STATUS, FULL, BYE = 1, 2, 4, 5, 6, 7, 8, 50  # kinds of packets
-LENGTHS = {TICKER: 16, QUOTE: 50, OI: 12, CLOSE: 16, STATUS: 8, FULL: 162, BYE: 10}
-_HEAD = Layout("<BH5s")  # kind, length, and the segment and id that name a contract
-_TICKER = Layout("<8x2I")
-_QUOTE = Layout("<8xI2x2I3I4I")
-_FULL = Layout("<8xI2x2I4I8x4I" + "IIHHII" * 5)
-_ONE = Layout("<8xI")
-_TWO = Layout("<8x2I")
-_REASON = Layout("<8xH")
-_NAME = Layout("<BI")
-_BITS, _FLOAT = Layout("<I"), Layout("<f")
+SAID_AT_ONCE = 100  # instruments of one frame (9.1)
+DAYS_KEPT, TIMES_KEPT = 20_000, 1000
+FIRST_S, LAST_S = 946_684_800, 4_102_444_800  # of 2000 to 2100
+# Of what was never traded: nothing, or the first moment of 1980 (7), in IST or in UTC.
+NEVER = (0, 315_513_000, 315_532_800)
 
-PAISE, FINER = Decimal("0.01"), Decimal("0.0001")
-CURRENCY = frozenset({Exchange.CDS, Exchange.BCD})
-PRICE_LIMIT = 1 << 24  # rupees: above it is no price of any contract
-PRICES_KEPT = 100_000
-TIMES_KEPT = 1000
-FIRST_S = 946_684_800  # of the year 2000: before it is no time, and above it no count of contracts
-# Times are told as if India's clock were Greenwich's (9.1: the SDK and others read them so).
-AHEAD_S = 19_800
+# Codes and sizes in bytes (9.1)
+HEADER, ID_SIZE = 8, 4
+INDEX, TICKER, QUOTE, INTEREST, PREVIOUS, FULL, DISCONNECT = 1, 2, 4, 5, 6, 8, 50
+SIZES = {TICKER: 16, QUOTE: 50, INTEREST: 12, PREVIOUS: 16, FULL: 162, DISCONNECT: 10}
+_TICKER = Layout("<8xfI")  # last, its time
+_PREVIOUS = Layout("<8xfI")  # previous close, and open interest
+_INTEREST = Layout("<8xI")
+_QUOTE = Layout("<8xf2xIfIII16s")  # last, its time, average, volume, sells, buys, the day's prices
+_FULL = Layout("<8xf2xIfIIII8x16s" + "IIHHff" * 5)  # and interest; a level is of both sides
+_DAY = Layout("<f4xff")  # open, high, low; the close between them is left out
+_REASON = Layout("<8xH")
 
 _JSON = msgspec.json.Encoder()
 
 
-class _Prices(dict[int, Any]):
-    """Bits -> rupees, None for none; made once each, they repeat all day.
+class _Days(dict[bytes, tuple[Any, ...]]):
+    """Open, high and low as packed, in rupees: most packets repeat them."""
 
-    A number is what it most simply may be: the first of `units` of which it is a multiple, but for what 32 bits cannot hold.
-    `rest`: what others are rounded to; None: they are no prices.
-    """
+    def __init__(self, prices: Rupees) -> None:
+        super().__init__()
+        self._prices = prices
 
-    def __init__(self, *units: Decimal, rest: Decimal | None = None) -> None:
-        super().__init__({0: None})
-        self._units = units
-        self._rest = rest
-
-    def __missing__(self, bits: int) -> Decimal:
-        (number,) = _FLOAT.unpack(_BITS.pack(bits))
-        if not (isfinite(number) and 0 < number < PRICE_LIMIT):
-            raise BrokerError(Fault.UNREADABLE, f"{number} is no price")
-        price = self._simplest(Decimal(number))
-        if len(self) >= PRICES_KEPT:
+    def __missing__(self, packed: bytes) -> tuple[Any, ...]:
+        if len(self) >= DAYS_KEPT:
             self.clear()
-            self[0] = None
-        price = self[bits] = price.normalize() + 0
-        return price
-
-    def _simplest(self, number: Decimal) -> Decimal:
-        for unit in self._units:
-            price = number.quantize(unit)
-            if abs(number - price) <= number / (1 << 23):
-                return price
-        if self._rest is None:
-            raise BrokerError(Fault.UNREADABLE, f"{number:.7g} is no price")
-        return number.quantize(self._rest)
+        day = self[packed] = tuple(self._prices[number] for number in _DAY.unpack(packed))
+        return day
 
 
 class _Times(dict[int, datetime | None]):
+    """Seconds that read as UTC give the Indian wall clock (9.1)."""
+
     def __missing__(self, seconds: int) -> datetime | None:
         if len(self) >= TIMES_KEPT:
             self.clear()
-        if seconds and seconds < FIRST_S:
-            raise BrokerError(Fault.UNREADABLE, f"{seconds} is no time")
-        at = self[seconds] = datetime.fromtimestamp(seconds - AHEAD_S, IST) if seconds else None
+        at = None
+        if FIRST_S <= seconds < LAST_S:
+            at = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=IST)
+        elif seconds not in NEVER:
+            raise BrokerError(Fault.UNREADABLE, f"{seconds} is no time of a trade")
+        self[seconds] = at
         return at
 
 
-_TRADED = {PAISE: _Prices(PAISE), FINER: _Prices(FINER)}
-_RECKONED = _Prices(PAISE, rest=FINER)
 _TIMES = _Times()
+_RECKONED = Shortest(rounds=True)
 
 
-class _Contract(Struct):
-    """One that is subscribed. `counts`: its quantities are units for sure; `oi`, `close`: what its own packets of them said."""
+class _Followed:
+    """One contract that is subscribed, and what was told of it apart.
 
-    symbol: str
-    prices: _Prices
-    counts: bool
-    has_oi: bool
-    mode: Mode
-    oi: int | None = None
-    close: Decimal | None = None
+    `counts`: whether its quantities are told; where its lot is in doubt they may be lots, and an index has none.
+    """
+
+    __slots__ = ("close", "counts", "days", "has_oi", "is_index", "mode", "oi", "prices", "symbol")
+
+    def __init__(self, instrument: Instrument, mode: Mode, prices: Rupees, days: _Days) -> None:
+        self.symbol = instrument.symbol
+        self.counts = instrument.lot_size is not None
+        self.has_oi = self.counts and instrument.expiry is not None
+        self.is_index = instrument.kind is InstrumentKind.INDEX
+        self.mode = mode
+        self.prices = prices
+        self.days = days
+        self.close: Decimal | None = None
+        self.oi: int | None = None
 
 
 class DhanStream(Stream):
     """One connection's codec."""
 
     def __init__(self) -> None:
-        self._contracts: dict[bytes, _Contract] = {}
+        self._followed: dict[bytes, _Followed] = {}
+        self._grids: dict[Decimal | None, tuple[Rupees, _Days]] = {}
+        self._readers = {
+            INDEX: self._read_index,
+            TICKER: self._read_ticker,
+            QUOTE: self._read_quote,
+            INTEREST: self._read_interest,
+            PREVIOUS: self._read_previous,
+            FULL: self._read_full,
+        }
 
     # What we say
 
     def subscribe(self, instruments: Sequence[Instrument], mode: Mode) -> Iterable[Frame]:
-        """What came in another mode is left first: whether one takes the place of the other is not documented."""
-        before: dict[Mode, list[Instrument]] = {}
+        """A mode is a subscription of its own, so that the old one is left first."""
+        news: list[Instrument] = []
+        changed: dict[Mode, list[Instrument]] = {}
         for instrument in instruments:
-            name = _name(instrument)
-            known = self._contracts.get(name)
-            if known is not None and known.mode is not mode:
-                before.setdefault(known.mode, []).append(instrument)
-            self._contracts[name] = _contract(instrument, mode)
-        for other, some in before.items():
-            yield _say(STREAM_MODE[other] + 1, some)
-        yield _say(STREAM_MODE[mode], instruments)
+            key = _key(instrument)
+            followed = self._followed.get(key)
+            if followed is None:
+                self._followed[key] = _Followed(instrument, mode, *self._grid(instrument))
+            elif followed.mode is mode:
+                continue
+            else:
+                changed.setdefault(followed.mode, []).append(instrument)
+                followed.mode = mode
+            news.append(instrument)
+        for before, some in changed.items():
+            yield from _say(STREAM_MODE[before] + 1, some)
+        yield from _say(STREAM_MODE[mode], news)
 
     def unsubscribe(self, instruments: Sequence[Instrument]) -> Iterable[Frame]:
         gone: dict[Mode, list[Instrument]] = {}
         for instrument in instruments:
-            known = self._contracts.pop(_name(instrument), None)
-            if known is not None:
-                gone.setdefault(known.mode, []).append(instrument)
+            followed = self._followed.pop(_key(instrument), None)
+            if followed is not None:
+                gone.setdefault(followed.mode, []).append(instrument)
         for mode, some in gone.items():
-            yield _say(STREAM_MODE[mode] + 1, some)
+            yield from _say(STREAM_MODE[mode] + 1, some)
+
+    def _grid(self, instrument: Instrument) -> tuple[Rupees, _Days]:
+        """What its prices mean; None: an index' and what the file has no tick of."""
+        is_index = instrument.kind is InstrumentKind.INDEX
+        tick = None if is_index or not instrument.tick_size else instrument.tick_size
+        if tick not in self._grids:
+            made = Shortest(rounds=False) if tick is None else Prices(tick)
+            self._grids[tick] = made, _Days(made)
+        return self._grids[tick]
 
     # What comes
 
     def read(self, frame: Frame) -> Sequence[Pushed]:
+        """Raises BrokerError: what ended the connection, where a packet tells it."""
         if isinstance(frame, str):
-            raise BrokerError(Fault.UNREADABLE, "a text, where packets should be")
+            return (Notice(masked(frame)[:500], is_error=True),)  # no text is documented
         pushed: list[Pushed] = []
-        for kind, name, packet in _packets(frame):
-            if kind == BYE:
-                raise _refusal(_REASON.unpack(packet)[0])
-            contract = self._contracts.get(name)
-            if contract is None or kind == STATUS:
-                continue  # of an exchange; or it crossed our unsubscribing
+        for code, at, end in _packets(frame):
+            if code == DISCONNECT:
+                raise _disconnected(_REASON.unpack_from(frame, at)[0])
+            read = self._readers.get(code)
+            followed = self._followed.get(frame[at + 3 : at + HEADER])
+            if read is None or followed is None:
+                continue  # of no documented kind; or it crossed our unsubscribing
             try:
-                pushed += tuple(_READ[kind](packet, contract))  # all of it or nothing
+                read(frame, at, followed, pushed)
             except BrokerError as error:
-                pushed.append(BadRow(f"{contract.symbol}: {error.message}", bytes(packet)))
+                pushed.append(BadRow(f"{followed.symbol}: {error.message}", frame[at:end]))
         return pushed
 
+    def _read_index(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        raise BrokerError(Fault.UNREADABLE, "a packet of a kind that Dhan does not document")
 
-def _packets(frame: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
-    """Raises BrokerError: UNREADABLE, before any, where they do not fill the frame."""
-    view, found, at = memoryview(frame), [], 0
-    while at < len(frame):
-        if len(frame) - at < _HEAD.size:
-            raise BrokerError(Fault.UNREADABLE, f"a frame of {len(frame)} bytes was cut")
-        kind, length, name = _HEAD.unpack_from(frame, at)
-        fits = length > _HEAD.size if kind == INDEX else length == LENGTHS.get(kind)
-        if not fits or at + length > len(frame):
-            raise BrokerError(Fault.UNREADABLE, f"a packet of kind {kind} and {length} bytes")
-        found.append((kind, name, view[at : at + length]))
+    def _read_ticker(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        last, seconds = _TICKER.unpack_from(frame, at)
+        price, traded_at = of.prices[last], _TIMES[seconds]
+        if price is not None and (traded_at is not None or of.is_index):
+            pushed.append(Tick(of.symbol, price, traded_at=traded_at, close_price=of.close))
+
+    def _read_previous(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        close, interest = _PREVIOUS.unpack_from(frame, at)
+        if interest >= FIRST_S:  # a ticker's time: but for their codes the two are alike
+            raise BrokerError(Fault.UNREADABLE, f"{interest} contracts are no open interest")
+        of.close = _RECKONED[close]
+
+    def _read_interest(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        (of.oi,) = _INTEREST.unpack_from(frame, at)
+
+    def _read_quote(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        last, traded, average, volume, sells, buys, day = _QUOTE.unpack_from(frame, at)
+        _add_tick(of, pushed, last, traded, average, volume, sells, buys, of.oi, day)
+
+    def _read_full(self, frame: bytes, at: int, of: _Followed, pushed: list[Pushed]) -> None:
+        # fmt: off
+        (
+            last, traded, average, volume, sells, buys, oi, day,
+            bq1, sq1, bo1, so1, bp1, sp1, bq2, sq2, bo2, so2, bp2, sp2, bq3, sq3, bo3, so3, bp3, sp3,
+            bq4, sq4, bo4, so4, bp4, sp4, bq5, sq5, bo5, so5, bp5, sp5,
+        ) = _FULL.unpack_from(frame, at)
+        # fmt: on
+        depth = None
+        if of.counts:
+            rupees = of.prices
+            buy: tuple[Level, ...] = (
+                Level(rupees[bp1], bq1, bo1),
+                Level(rupees[bp2], bq2, bo2),
+                Level(rupees[bp3], bq3, bo3),
+                Level(rupees[bp4], bq4, bo4),
+                Level(rupees[bp5], bq5, bo5),
+            )
+            sell: tuple[Level, ...] = (
+                Level(rupees[sp1], sq1, so1),
+                Level(rupees[sp2], sq2, so2),
+                Level(rupees[sp3], sq3, so3),
+                Level(rupees[sp4], sq4, so4),
+                Level(rupees[sp5], sq5, so5),
+            )
+            is_whole = bq1 and bq2 and bq3 and bq4 and bq5 and sq1 and sq2 and sq3 and sq4 and sq5
+            if not (is_whole and bp1 > bp2 > bp3 > bp4 > bp5 > 0 < sp1 < sp2 < sp3 < sp4 < sp5):
+                buy, sell = _without_empty(buy), _without_empty(sell)
+                _check_order(buy, sell)
+            depth = DepthTick(of.symbol, buy, sell)
+        _add_tick(of, pushed, last, traded, average, volume, sells, buys, oi, day)
+        if depth is not None:
+            pushed.append(depth)
+
+
+# Of packets
+
+
+def _packets(frame: bytes) -> list[tuple[int, int, int]]:
+    """Code, place and end of each. Raises BrokerError, UNREADABLE, where they do not fill the frame."""
+    found, at, size = [], 0, len(frame)
+    while at < size:
+        if size - at < HEADER:
+            raise BrokerError(Fault.UNREADABLE, f"{size - at} bytes behind the last packet")
+        code, length = frame[at], frame[at + 1] | frame[at + 2] << 8
+        if length != SIZES.get(code, length) or not HEADER <= length <= size - at:
+            raise BrokerError(
+                Fault.UNREADABLE, f"a packet {code} of {length} bytes, of which {size - at} came"
+            )
+        found.append((code, at, at + length))
         at += length
-    if not found:
-        raise BrokerError(Fault.UNREADABLE, "an empty frame")
-    return iter(found)
+    return found
 
 
-def _refusal(reason: int) -> BrokerError:
-    """Why Dhan ends the connection (dhan.md 11)."""
-    words = f"Dhan ended the stream with {reason}"
-    row = FAULTS.find(0, str(reason), words)
-    return BrokerError(row.fault if row else Fault.BROKER_UNAVAILABLE, words, code=str(reason))
-
-
-# Each kind of packet. A contract that was never traded today has no time of a trade, and its last price is none.
-
-
-def _ticker(packet: memoryview, contract: _Contract) -> Iterable[Pushed]:
-    last, traded = _TICKER.unpack(packet)
-    price, at = contract.prices[last], _TIMES[traded]
-    return (Tick(contract.symbol, price, None, at),) if price and at else ()
-
-
-def _quote(packet: memoryview, contract: _Contract) -> Iterable[Pushed]:
-    # fmt: off
-    last, traded, average, volume, sells, buys, first, close, high, low = _QUOTE.unpack(packet)
-    # fmt: on
-    rest = (average, volume, buys, sells, first, high, low, close)
-    return _tick(contract, last, traded, *rest, contract.oi)
-
-
-def _full(packet: memoryview, contract: _Contract) -> Iterable[Pushed]:
-    numbers = _FULL.unpack(packet)
-    last, traded, average, volume, sells, buys, oi, first, close, high, low = numbers[:11]
-    rest = (average, volume, buys, sells, first, high, low, close)
-    yield from _tick(contract, last, traded, *rest, oi)
-    if contract.counts:
-        prices = contract.prices
-        buy, sell = [], []
-        for at in range(11, len(numbers), 6):
-            bids, asks, bidders, askers, bid, ask = numbers[at : at + 6]
-            if bids:
-                buy.append(Level(_of_level(prices[bid]), bids, bidders))
-            if asks:
-                sell.append(Level(_of_level(prices[ask]), asks, askers))
-        yield DepthTick(contract.symbol, tuple(buy), tuple(sell))
-
-
-def _of_level(price: Decimal | None) -> Decimal:
-    if price is None:
-        raise BrokerError(Fault.UNREADABLE, "a level without a price")
-    return price
-
-
-def _tick(
-    contract: _Contract,
-    last: int,
+def _add_tick(
+    of: _Followed,
+    pushed: list[Pushed],
+    last: float,
     traded: int,
-    average: int,
+    average: float,
     volume: int,
-    buys: int,
     sells: int,
-    first: int,
-    high: int,
-    low: int,
-    close: int,
+    buys: int,
     oi: int | None,
-) -> Iterable[Pushed]:
-    """`close` turns into today's when the market closes; the packet of its own keeps to the day before's."""
-    prices, counts = contract.prices, contract.counts
-    price, at = prices[last], _TIMES[traded]
-    tick = Tick(
-        symbol=contract.symbol,
-        last_price=price,
-        traded_at=at,
-        average_price=_RECKONED[average],
-        volume=volume if counts else None,
-        buy_quantity=buys if counts else None,
-        sell_quantity=sells if counts else None,
-        open_price=prices[first],
-        high_price=prices[high],
-        low_price=prices[low],
-        close_price=contract.close or _RECKONED[close],
-        oi=oi if counts and contract.has_oi else None,
+    day: bytes,
+) -> None:
+    price, traded_at, mean = of.prices[last], _TIMES[traded], _RECKONED[average]
+    first, high, low = of.days[day]
+    if price is None or (traded_at is None and not of.is_index):  # never traded
+        return
+    counts = of.counts
+    pushed.append(
+        Tick(
+            of.symbol,
+            price,
+            None,
+            traded_at,
+            None,
+            mean,
+            volume if counts else None,
+            buys if counts else None,
+            sells if counts else None,
+            first,
+            high,
+            low,
+            of.close,
+            oi if of.has_oi else None,
+        )
     )
-    return (tick,) if price and at else ()
 
 
-def _oi(packet: memoryview, contract: _Contract) -> Iterable[Pushed]:
-    """Told with the next price."""
-    (contract.oi,) = _ONE.unpack(packet)
-    return ()
+def _without_empty(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    return tuple(level for level in levels if level.quantity and level.price)
 
 
-def _close(packet: memoryview, contract: _Contract) -> Iterable[Pushed]:
-    close, oi = _TWO.unpack(packet)
-    if oi >= FIRST_S:  # a ticker's time
-        raise BrokerError(Fault.UNREADABLE, f"{oi} contracts are no open interest")
-    contract.close = _RECKONED[close]
-    return ()
+def _check_order(buy: tuple[Level, ...], sell: tuple[Level, ...]) -> None:
+    """The best stands first on both sides. Raises BrokerError: UNREADABLE."""
+    falls = all(better.price > worse.price for better, worse in pairwise(buy))
+    if not falls or not all(better.price < worse.price for better, worse in pairwise(sell)):
+        raise BrokerError(Fault.UNREADABLE, "levels that are not in order")
 
 
-def _index(packet: memoryview, contract: _Contract) -> Iterable[Pushed]:
-    raise BrokerError(Fault.UNREADABLE, "a packet of the kind that Dhan does not document")
+def _disconnected(reason: int) -> BrokerError:
+    words = DISCONNECTED.get(reason, "for a reason that is not documented")
+    row = FAULTS.find(0, str(reason), words)
+    fault = Fault.BROKER_UNAVAILABLE if row is None else row.fault
+    return BrokerError(fault, f"Dhan ended the stream: {words} ({reason})", code=str(reason))
 
 
-_READ = {
-    INDEX: _index,
-    TICKER: _ticker,
-    QUOTE: _quote,
-    OI: _oi,
-    CLOSE: _close,
-    FULL: _full,
-}
+# Of requests
 
 
-# Names
-
-
-def _name(instrument: Instrument) -> bytes:
-    """As packets have it."""
+def _key(instrument: Instrument) -> bytes:
+    """Segment and id, as a header has them: an id alone is of several segments. One too long for a header is in none."""
     segment, _, security_id = instrument.instrument_token.partition(":")
-    return _NAME.pack(FEED_SEGMENT[segment], int(security_id))
+    number = int(security_id)
+    size = max(ID_SIZE, -(-number.bit_length() // 8))
+    return bytes((FEED_SEGMENT[segment],)) + number.to_bytes(size, "little")
 
 
-def _contract(instrument: Instrument, mode: Mode) -> _Contract:
-    is_index = instrument.instrument_token.startswith(FEED_WORDS[0])
-    return _Contract(
-        symbol=instrument.symbol,
-        prices=_TRADED[FINER if instrument.exchange in CURRENCY else PAISE],
-        counts=instrument.lot_size is not None and not is_index,
-        has_oi=instrument.expiry is not None,
-        mode=mode,
-    )
-
-
-def _say(code: int, instruments: Sequence[Instrument]) -> str:
-    names = [one.instrument_token.partition(":") for one in instruments]
-    said = {
-        "RequestCode": code,
-        "InstrumentCount": len(names),
-        "InstrumentList": [{"ExchangeSegment": s, "SecurityId": one} for s, _, one in names],
-    }
-    return _JSON.encode(said).decode()
+def _say(code: int, instruments: Sequence[Instrument]) -> Iterable[Frame]:
+    for at in range(0, len(instruments), SAID_AT_ONCE):
+        tokens = [one.instrument_token for one in instruments[at : at + SAID_AT_ONCE]]
+        listed = [
+            {"ExchangeSegment": segment, "SecurityId": security_id}
+            for segment, _, security_id in (token.partition(":") for token in tokens)
+        ]
+        said = {"RequestCode": code, "InstrumentCount": len(listed), "InstrumentList": listed}
+        yield _JSON.encode(said).decode()

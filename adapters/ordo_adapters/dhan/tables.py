@@ -31,10 +31,10 @@ __all__ = [
     "ALERT_TYPE",
     "AUTOMATIC_PROTECTION",
     "CANDLES",
+    "DISCONNECTED",
     "EMPTY",
     "FAULTS",
     "FEED_SEGMENT",
-    "FEED_WORDS",
     "FOREIGN_PRODUCTS",
     "GTT_STATUS",
     "INDEX_NAMES",
@@ -121,18 +121,25 @@ SEGMENT = Codes(
 INDEX_SEGMENT = "IDX_I"  # of every exchange; quoted and not traded
 
 # The live market feed (dhan.md 9.1)
-FEED_WORDS = {
-    0: "IDX_I",
-    1: "NSE_EQ",
-    2: "NSE_FNO",
-    3: "NSE_CURRENCY",
-    4: "BSE_EQ",
-    5: "MCX_COMM",
-    7: "BSE_CURRENCY",
-    8: "BSE_FNO",
+FEED_SEGMENT = {
+    "IDX_I": 0,
+    "NSE_EQ": 1,
+    "NSE_FNO": 2,
+    "NSE_CURRENCY": 3,
+    "BSE_EQ": 4,
+    "MCX_COMM": 5,
+    "BSE_CURRENCY": 7,
+    "BSE_FNO": 8,
 }
-FEED_SEGMENT = {word: number for number, word in FEED_WORDS.items()}
 STREAM_MODE = {Mode.LTP: 15, Mode.QUOTE: 17, Mode.DEPTH: 21}  # one more ends it
+DISCONNECTED = {
+    805: "too many connections of this user",
+    806: "the data APIs are not subscribed to",
+    807: "the access token has expired",
+    808: "the client id is not the token's",
+    809: "the access token is not taken",
+    810: "the client id is invalid",
+}  # 11; the words are ours
 
 # Words of order updates -> of the order book (dhan.md 9.3)
 ALERT_SIDE = {"B": "BUY", "S": "SELL"}

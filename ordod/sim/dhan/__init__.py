@@ -1,7 +1,7 @@
 """Dhan, simulated: DhanHQ v2, its auth host and its instrument file around the paper exchange.
 
-An independent reading of the fact sheet and of Dhan's SDK (dhanhq 2.3.0): nothing here knows the adapter. The three hosts are
-served on one port, `/v2` left off.
+An independent reading of the fact sheet and of Dhan's SDK (dhanhq 2.3.0): nothing here knows the adapter. The five hosts are
+served on one port, `/v2` left off; of the two sockets that of prices is the one with a query.
 
 What every simulated broker does alike stands in `broker.py` and `desk.py`.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
+from weakref import ref
 
 from msgspec.structs import replace
 
@@ -20,7 +21,7 @@ from ordod.sim.desk import Desk
 from ordod.sim.dhan.accounts import Accounts, Client
 from ordod.sim.dhan.api import Api
 from ordod.sim.dhan.envelope import JSON, DhanError, success
-from ordod.sim.dhan.feeds import AlertFeed, PriceFeed
+from ordod.sim.dhan.feeds import TOO_MANY, MarketFeed, OrderFeed
 from ordod.sim.dhan.limits import Limits
 from ordod.sim.dhan.market import Market
 from ordod.sim.feeds import SimFeed
@@ -29,6 +30,7 @@ from ordod.sim.orders import PLAIN, Wish
 
 __all__ = ["Client", "DhanSim", "made"]
 
+CONNECTIONS_MAX = 5  # for prices, of one client
 REJECTIONS = {
     "funds": (400, "DH-906", "Insufficient funds: margin shortfall of 9500.00"),
     "holdings": (400, "DH-906", "Insufficient holdings to sell"),
@@ -69,6 +71,8 @@ class DhanSim(BrokerSim):
         self.accounts = Accounts(clients, self.chance, limits=limits)
         self.api = Api(self.accounts, Limits(enforced=limits), self.market, self.desk, self.paper)
 
+        self._open: dict[str, list[ref[MarketFeed]]] = {}  # client -> his feeds of prices
+
     @property
     def orders(self) -> Desk:
         return self.desk
@@ -81,14 +85,29 @@ class DhanSim(BrokerSim):
         return self.api.carry_out(request, now, wish)
 
     def let_in(self, request: Request, now: datetime) -> SimFeed | Answer:
-        """Both streams stand at `/`; the one for prices is asked for with a query (dhan.md 9). Nobody is refused at the door."""
+        """Nobody is asked at the door: who may not come is told so by a packet, or hung up on (dhan.md 9)."""
         if request.path != "/":
             return Answer(404, (), b"")
-        lives = self.accounts.lives
-        if not request.one("version"):
-            return AlertFeed(self.api.alerts, lives)
-        client_id, token = request.one("clientId"), request.one("token")
-        return PriceFeed(self.market, self.paper, lambda at: lives(client_id, token, at))
+        if not request.query:
+            return OrderFeed(self.api.pushed, self._who)
+        token, client_id = request.one("token"), request.one("clientId")
+        feed = MarketFeed(
+            self.market, self.paper, lambda at: self.accounts.unfit(token, client_id, at)
+        )
+        self._make_room(client_id)
+        self._open[client_id].append(ref(feed))
+        return feed
+
+    def _make_room(self, client_id: str) -> None:
+        """The oldest goes. A feed that nobody holds is closed already."""
+        living = [each for each in self._open.get(client_id, ()) if each() is not None]
+        if len(living) >= CONNECTIONS_MAX and (oldest := living.pop(0)()) is not None:
+            oldest.end(TOO_MANY)
+        self._open[client_id] = living
+
+    def _who(self, access_token: str, now: datetime) -> str | None:
+        client = self.accounts.living(access_token, now)
+        return client.client_id if client else None
 
     def advance(self, now: datetime) -> None:
         super().advance(now)

@@ -19,6 +19,7 @@ LIFE = timedelta(hours=24)
 BETWEEN = timedelta(minutes=2)
 WRONG_MAX = 5
 CONSENTS_A_DAY = 25
+NO_PLAN, EXPIRED, NOT_HIS, FAILED = 806, 807, 808, 809
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -68,16 +69,26 @@ class Accounts:
 
     def authorised(self, request: Request, now: datetime) -> Client:
         """Whose request it is. Raises DhanError in the shape that its path has."""
-        given = request.headers.get("access-token", "")
-        for token in self._live.values():
-            if token.access_token == given and now < token.ends_at:
-                return self.clients[token.client_id]
-        raise dead_session(request.path)
+        client = self.living(request.headers.get("access-token", ""), now)
+        if client is None:
+            raise dead_session(request.path)
+        return client
 
-    def lives(self, client_id: str, access_token: str, now: datetime) -> bool:
-        """Whether this is the token of this client, as the streams ask."""
-        token = self._live.get(client_id)
-        return token is not None and token.access_token == access_token and now < token.ends_at
+    def living(self, access_token: str, now: datetime) -> Client | None:
+        """Whose token it is, as long as it lives."""
+        for token in self._live.values():
+            if token.access_token == access_token and now < token.ends_at:
+                return self.clients[token.client_id]
+        return None
+
+    def unfit(self, access_token: str, client_id: str, now: datetime) -> int | None:
+        """Why the market feed does not serve this client (dhan.md 9.1, 11); None: it does."""
+        client = self.living(access_token, now)
+        if client is None:
+            return EXPIRED if access_token in self.given else FAILED
+        if client.client_id != client_id:
+            return NOT_HIS
+        return None if client.data_plan else NO_PLAN
 
     def open(self, client_id: str, now: datetime) -> Token:
         """A new token: a JWT with its end, UTC seconds."""

@@ -12,7 +12,6 @@ from ordod.paper.exchange import Refusal
 from ordod.sim.desk import Desk
 from ordod.sim.dhan.accounts import Accounts, Client
 from ordod.sim.dhan.envelope import DATA_PATHS, DataError, DhanError, success
-from ordod.sim.dhan.feeds import alert
 from ordod.sim.dhan.forms import (
     PRODUCTS,
     amount,
@@ -35,6 +34,7 @@ from ordod.sim.dhan.rows import (
     position_row,
     trade_row,
 )
+from ordod.sim.dhan.updates import pushed_order
 from ordod.sim.message import Answer, Request
 from ordod.sim.orders import PLAIN, Booked, Wish
 
@@ -152,16 +152,20 @@ class Api:
             raise
         with_refusals(lambda: self.desk.modify(user, order_id, changes, now, asked=body))
 
-    def alerts(self, user: str, now: datetime) -> list[dict[str, Any]]:
-        """What the live order update says of each order of this user."""
-        return [alert(row) for row in self._rows(user, self.desk.visible(user, now))]
-
     def _rows(self, user: str, booked: Iterable[Booked]) -> list[dict[str, Any]]:
         return [
             order_row(
                 one, user, self.market.of(one.terms.symbol), amo=one.order_id in self._after_market
             )
             for one in booked
+        ]
+
+    def pushed(self, user: str, now: datetime) -> list[dict[str, Any]]:
+        """The orders of this user, as the order update socket tells them."""
+        booked = tuple(self.desk.visible(user, now))
+        return [
+            pushed_order(row, self.market.of(one.terms.symbol))
+            for one, row in zip(booked, self._rows(user, booked), strict=True)
         ]
 
     def _found(self, user: str, booked: Iterable[Booked]) -> list[dict[str, Any]]:

@@ -1,237 +1,158 @@
-"""Dhan's two streams: prices in packets, and what becomes of orders in alerts (dhan.md 9)."""
+"""Dhan's two sockets: prices in binary packets, and updates of orders in JSON (dhan.md 9)."""
 
-import struct
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import orjson
 
-from ordod.domain.market import Level, Quote
+from ordod.domain.market import Quote
 from ordod.paper.exchange import Exchange as Paper
-from ordod.sim.clock import IST
+from ordod.sim.dhan import wire
 from ordod.sim.dhan.market import Contract, Market
 from ordod.sim.feeds import Frame, SimFeed
 
-__all__ = ["AlertFeed", "PriceFeed", "alert"]
+__all__ = ["TOO_MANY", "MarketFeed", "OrderFeed"]
 
-SEGMENTS = ("IDX_I", "NSE_EQ", "NSE_FNO", "NSE_CURRENCY", "BSE_EQ", "MCX_COMM", "", "BSE_CURRENCY", "BSE_FNO")  # fmt: skip
-TICKER, QUOTE, FULL = 15, 17, 21
-END = 12
-LISTED_MAX = 100
-SUBSCRIBED_MAX = 5000
-LEVELS = 5
-NONE = Level(Decimal(0), 0, 0)
-EXPIRED = 807
+ASKED_MAX = 100  # instruments of one request
+INSTRUMENTS_MAX = 5000
+TICKER, QUOTE, FULL, LEAVE = 15, 17, 21, 12  # requests; one more unsubscribes
+TOO_MANY = 805
+LOGIN = 42
 
-Names = tuple[str, str]  # segment and id
+Packets = list[bytes]
 
 
-class PriceFeed(SimFeed):
-    """One socket for prices. A packet a frame: Dhan's own client reads no more of one.
+class MarketFeed(SimFeed):
+    """One socket for prices.
 
     Args:
-        lives: whether the session does.
+        ends: the number of the reason for which its client is not, or no longer, served; None: he is.
     """
 
-    def __init__(self, market: Market, paper: Paper, lives: Callable[[datetime], bool]) -> None:
+    def __init__(
+        self, market: Market, paper: Paper, ends: Callable[[datetime], int | None]
+    ) -> None:
         self._market = market
         self._paper = paper
-        self._lives = lives
-        self._modes: dict[Names, int] = {}
-        self._told: dict[Names, bytes] = {}
-        self._fresh: list[Names] = []  # whose day before is told first
-        self._is_told_why = False
-        self._has_left = False
+        self._ends = ends
+        self._wanted: dict[tuple[int, str, str], None] = {}  # request, segment, id
+        self._told: dict[tuple[int, str, str], Packets] = {}
+        self._reason: int | None = None
+        self._is_over = False
+
+    def end(self, reason: int) -> None:
+        self._reason = reason
 
     def is_over(self, now: datetime) -> bool:
-        return self._has_left or self._is_told_why
+        return self._is_over
 
     def received(self, frame: Frame, now: datetime) -> None:
-        """`{"RequestCode": n, "InstrumentCount": n, "InstrumentList": [{"ExchangeSegment", "SecurityId"}]}`, or 12: the end."""
+        """`{"RequestCode", "InstrumentCount", "InstrumentList"}`; what is not understood is passed over."""
         try:
             said = orjson.loads(frame)
             code = said["RequestCode"]
-            if code == END:
-                self._has_left = True
+            if code == LEAVE:
+                self._is_over = True
                 return
-            listed = [
-                (str(r["ExchangeSegment"]), str(r["SecurityId"])) for r in said["InstrumentList"]
-            ]
+            asked = [(one["ExchangeSegment"], one["SecurityId"]) for one in said["InstrumentList"]]
+            if said["InstrumentCount"] != len(asked) or len(asked) > ASKED_MAX:
+                return
         except (orjson.JSONDecodeError, LookupError, TypeError):
             return
-        if len(listed) > LISTED_MAX or said.get("InstrumentCount") != len(listed):
-            return
-        for names in listed:
-            if code - 1 == self._modes.get(names):
-                del self._modes[names]
-                self._told.pop(names, None)
-            elif code in {TICKER, QUOTE, FULL} and self._takes(names):
-                self._modes[names] = code
-                self._told.pop(names, None)
-                self._fresh.append(names)
+        known = [one for one in asked if self._market.listed(*one) is not None]
+        if code in (TICKER, QUOTE, FULL):
+            self._subscribe(code, known)
+        elif code in (TICKER + 1, QUOTE + 1, FULL + 1):
+            for one in known:
+                self._wanted.pop((code - 1, *one), None)
+                self._told.pop((code - 1, *one), None)
 
-    def _takes(self, names: Names) -> bool:
-        has_room = len(self._modes) < SUBSCRIBED_MAX or names in self._modes
-        return has_room and self._market.known(*names) is not None
+    def _subscribe(self, code: int, known: list[tuple[str, str]]) -> None:
+        """Each request is a subscription of its own, of an instrument that another brings already too."""
+        named = {name[1:] for name in self._wanted}
+        if len(named | set(known)) <= INSTRUMENTS_MAX:
+            for one in known:
+                self._wanted[code, *one] = None
+                self._told.pop((code, *one), None)
 
     def frames(self, now: datetime) -> list[Frame]:
-        if not self._lives(now):
-            self._is_told_why = True
-            return [_packet(50, ("IDX_I", "0"), struct.pack("<H", EXPIRED))]
+        if self._is_over:
+            return []
+        reason = self._reason or self._ends(now)
+        if reason is not None:
+            self._is_over = True
+            return [wire.disconnect(reason)]
         frames: list[Frame] = []
-        fresh, self._fresh = self._fresh, []
-        for names in fresh:
-            contract = self._market.known(*names)
-            if contract is not None and names in self._modes:
-                quote = self._paper.quote(contract.symbol, now)
-                close = struct.pack("<fI", quote.close_price or 0, 0)
-                frames.append(_packet(6, names, close))
-        for names, mode in self._modes.items():
-            contract = self._market.known(*names)
+        for name in self._wanted:
+            contract = self._market.listed(*name[1:])
             if contract is None:
                 continue  # it expired in the night
-            packets = _packets(mode, names, contract, self._paper.quote(contract.symbol, now))
-            if self._told.get(names) != packets[-1]:
-                self._told[names] = packets[-1]
-                frames += packets
+            told = self._paper.quote(contract.symbol, now)
+            before = self._told.get(name)
+            packets = self._told[name] = _packets(name[0], contract, told)
+            if before is None:
+                frames += [wire.previous_close(contract, told), *packets]
+            else:
+                frames += [packet for packet in packets if packet not in before]
         return frames
 
 
-def _packet(code: int, names: Names, body: bytes) -> bytes:
-    segment, security_id = names
-    head = struct.pack("<BHBI", code, 8 + len(body), SEGMENTS.index(segment), int(security_id))
-    return head + body
+def _packets(code: int, contract: Contract, told: Quote) -> Packets:
+    """What a subscription brings, the price last."""
+    if code == TICKER:
+        return [wire.ticker(contract, told)]
+    if code == FULL:
+        return [wire.full(contract, told)]
+    interest = [wire.open_interest(contract, told)] if told.oi is not None else []
+    return [*interest, wire.quote(contract, told)]
 
 
-def _packets(mode: int, names: Names, contract: Contract, quote: Quote) -> list[bytes]:
-    """What is told of one instrument at a time; the last is its price."""
-    traded = _wall(quote.at) if quote.at else 0
-    if mode == TICKER:
-        return [_packet(2, names, struct.pack("<fI", quote.last_price, traded))]
-    buy, sell = (quote.depth.buy, quote.depth.sell) if quote.depth else ((), ())
-    counts = (
-        quote.volume or 0,
-        sum(level.quantity for level in sell),
-        sum(level.quantity for level in buy),
-    )
-    day = [
-        float(price or 0)
-        for price in (quote.open_price, quote.close_price, quote.high_price, quote.low_price)
-    ]
-    average = quote.average_price or quote.last_price
-    front = struct.pack("<fHIf3I", quote.last_price, 1, traded, average, *counts)
-    oi = quote.oi or 0
-    if mode == QUOTE:
-        packets = [_packet(4, names, front + struct.pack("<4f", *day))]
-        if contract.instrument.expiry is not None:
-            packets.insert(0, _packet(5, names, struct.pack("<I", oi)))
-        return packets
-    rows = b""
-    for bid, ask in zip(_five(buy), _five(sell), strict=True):
-        sizes = (bid.quantity, ask.quantity, bid.orders or 1, ask.orders or 1)
-        rows += struct.pack("<IIHHff", *sizes, bid.price, ask.price)
-    return [_packet(8, names, front + struct.pack("<3I4f", oi, oi, oi, *day) + rows)]
-
-
-def _five(levels: tuple[Level, ...]) -> list[Level]:
-    return [*levels[:LEVELS], *[NONE] * LEVELS][:LEVELS]
-
-
-def _wall(at: datetime) -> int:
-    """Seconds that read as UTC show India's clock (dhan.md 9.1)."""
-    return int((at.astimezone(IST) + timedelta(hours=5, minutes=30)).timestamp())
-
-
-class AlertFeed(SimFeed):
-    """One socket for orders, of whoever its first frame says.
+class OrderFeed(SimFeed):
+    """One socket for what becomes of orders.
 
     Args:
-        alerts: what is told of each of a user's orders now.
-        lives: whether a client's token does.
+        rows: of a client, as they are pushed.
+        who: the client of a token that lives; None: nobody.
     """
 
     def __init__(
         self,
-        alerts: Callable[[str, datetime], list[dict[str, Any]]],
-        lives: Callable[[str, str, datetime], bool],
+        rows: Callable[[str, datetime], list[dict[str, Any]]],
+        who: Callable[[str, datetime], str | None],
     ) -> None:
-        self._alerts = alerts
-        self._lives = lives
-        self._who: tuple[str, str] | None = None
+        self._rows = rows
+        self._who = who
+        self._client_id = ""  # nobody is logged in
+        self._token = ""
         self._told: dict[str, dict[str, Any]] = {}
+        self._is_over = False
 
     def is_over(self, now: datetime) -> bool:
-        return self._who is not None and not self._lives(*self._who, now)
+        is_dead = bool(self._client_id) and self._who(self._token, now) != self._client_id
+        return self._is_over or is_dead
 
     def received(self, frame: Frame, now: datetime) -> None:
-        """`{"LoginReq": {"MsgCode": 42, "ClientId", "Token"}, "UserType": "SELF"}`. What stands in the book already is not told."""
+        """The login. What stands in the book already is not told."""
         try:
             said = orjson.loads(frame)
-            login, kind = said["LoginReq"], said["UserType"]
-            if self._who is None and (login["MsgCode"], kind) == (42, "SELF"):
-                self._who = (str(login["ClientId"]), str(login["Token"]))
-                if self._lives(*self._who, now):
-                    self._told = {row["orderNo"]: row for row in self._alerts(self._who[0], now)}
+            asked = said["LoginReq"]
+            client_id, token = asked["ClientId"], asked["Token"]
+            is_login = asked["MsgCode"] == LOGIN and said["UserType"] == "SELF"
         except (orjson.JSONDecodeError, LookupError, TypeError):
             return
+        if not is_login or not isinstance(token, str) or self._who(token, now) != client_id:
+            self._is_over = True
+            return
+        self._client_id, self._token = client_id, token
+        self._told = {row["orderNo"]: row for row in self._rows(client_id, now)}
 
     def frames(self, now: datetime) -> list[Frame]:
-        if self._who is None or not self._lives(*self._who, now):
+        if not self._client_id:
             return []
         frames: list[Frame] = []
-        for row in self._alerts(self._who[0], now):
+        for row in self._rows(self._client_id, now):
             if self._told.get(row["orderNo"]) != row:
                 self._told[row["orderNo"]] = row
-                frames.append(orjson.dumps({"Type": "order_alert", "Data": row}).decode())
+                frames.append(orjson.dumps({"Data": row, "Type": "order_alert"}).decode())
         return frames
-
-
-PRODUCTS = {"CNC": "C", "INTRADAY": "I", "MARGIN": "M", "MTF": "F"}
-TYPES = {"LIMIT": "LMT", "MARKET": "MKT", "STOP_LOSS": "SL", "STOP_LOSS_MARKET": "SLM"}
-PLACES = {
-    "NSE_EQ": ("NSE", "E"),
-    "BSE_EQ": ("BSE", "E"),
-    "NSE_FNO": ("NSE", "D"),
-    "BSE_FNO": ("BSE", "D"),
-    "NSE_CURRENCY": ("NSE", "C"),
-    "BSE_CURRENCY": ("BSE", "C"),
-    "MCX_COMM": ("MCX", "M"),
-}
-WORDS = {"PART_TRADED": "Pending"}  # a partial fill shows in quantities alone (9.3)
-
-
-def alert(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the order book as the live order update tells it (dhan.md 9.3), names as on the socket."""
-    exchange, segment = PLACES[row["exchangeSegment"]]
-    status = row["orderStatus"]
-    return {
-        "exchange": exchange,
-        "segment": segment,
-        "source": "P",
-        "securityId": row["securityId"],
-        "clientId": row["dhanClientId"],
-        "exchOrderNo": row["exchangeOrderId"] or "",
-        "orderNo": row["orderId"],
-        "product": PRODUCTS[row["productType"]],
-        "txnType": row["transactionType"][0],
-        "orderType": TYPES[row["orderType"]],
-        "validity": row["validity"],
-        "discQuantity": row["disclosedQuantity"],
-        "remainingQuantity": row["remainingQuantity"],
-        "quantity": row["quantity"],
-        "tradedQty": row["filledQty"],
-        "price": row["price"],
-        "triggerPrice": row["triggerPrice"],
-        "tradedPrice": row["averageTradedPrice"],
-        "avgTradedPrice": row["averageTradedPrice"],
-        "offMktFlag": "1" if row["afterMarketOrder"] else "0",
-        "orderDateTime": row["createTime"],
-        "lastUpdatedTime": row["updateTime"],
-        "reasonDescription": row["omsErrorDescription"] or "CONFIRMED",
-        "legNo": 1,
-        "symbol": row["tradingSymbol"],
-        "status": WORDS.get(status, status.title()),
-        "correlationId": row["correlationId"] or "",
-    }

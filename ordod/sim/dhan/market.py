@@ -13,7 +13,7 @@ from ordod.paper.market import Listing
 from ordod.sim.clock import IST
 from ordod.sim.dhan.envelope import DataError, DhanError, number
 
-__all__ = ["Contract", "Market"]
+__all__ = ["SEGMENTS", "Contract", "Market"]
 
 SEGMENTS = {
     Exchange.NSE: ("NSE_EQ", "NSE", "E"),
@@ -73,14 +73,14 @@ class Market:
 
     def find(self, segment: object, security_id: object) -> Contract:
         """What can be traded under this id. Raises DhanError 400."""
-        contract = self._by_id.get((str(segment), str(security_id)))
+        contract = self.listed(segment, security_id)
         if contract is None or contract.is_index:
             raise DhanError.bad_input("Invalid SecurityId")
         return contract
 
-    def known(self, segment: str, security_id: str) -> Contract | None:
-        """Whatever is quoted under this id."""
-        return self._by_id.get((segment, security_id))
+    def listed(self, segment: object, security_id: object) -> Contract | None:
+        """What has this name, an index too; None where nothing has."""
+        return self._by_id.get((str(segment), str(security_id)))
 
     def of(self, symbol: str) -> Contract:
         return self._by_symbol[symbol]
