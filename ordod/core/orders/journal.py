@@ -137,6 +137,11 @@ class Journal:
         self._closing = False
         self._ended = anyio.Event()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing was written for a second, nothing waits."""
+        return self._sealed and not self._queue
+
     def write(self, *records: Record, then: Then | None = None) -> Pending:
         """Queue records, to be written together and in this order. Never waits; a failed journal fails them at once.
 
