@@ -37,21 +37,7 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._process = subprocess.Popen(
-            [
-                "systemd-nspawn",
-                "--directory",
-                str(root),
-                "--boot",
-                "--register=no",
-                "--keep-unit",
-                "--private-network",
-                "--console=pipe",
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self._process = _nspawn(root)
 
     def run(
         self, *command: str, check: bool = True, user: str = ""
@@ -104,6 +90,15 @@ class Machine:
             )
         )
 
+    def reboot(self) -> None:
+        """And wait until it has booted. Where nspawn leaves the second boot to whoever called it, that is us."""
+        first = self._first()
+        self.run("systemctl", "reboot", check=False)
+        self.comes(lambda: self._process.poll() is not None or self._first() != first)
+        if self._process.poll() is not None:
+            self._process = _nspawn(self.root)
+        self.booted()
+
     def stop(self) -> None:
         self._process.terminate()
         try:
@@ -130,6 +125,16 @@ class Machine:
                         return int(entry.name)
                     mine.add(int(entry.name))
         raise OSError("its systemd does not run")
+
+
+def _nspawn(root: Path) -> "subprocess.Popen[bytes]":
+    command = ["systemd-nspawn", "--directory", str(root), "--boot", "--register=no", "--keep-unit"]
+    return subprocess.Popen(
+        [*command, "--private-network", "--console=pipe"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 @contextmanager
