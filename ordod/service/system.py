@@ -115,8 +115,17 @@ class _System:
     async def version(self, _: Call, __: Nothing) -> Version:
         return Version(self._parts.version, 1, self._parts.journal.epoch)
 
-    async def config(self, _: Call, __: Nothing) -> Config:
+    async def config(self, call: Call, _: Nothing) -> Config:
+        """With the accounts that the caller may read, and who has access where that is every account there is."""
         shown = orjson.loads(orjson.dumps(self._parts.shown_settings, default=str))
+        role_for = call.caller.role_for
+        shown["accounts"] = {
+            name: account
+            for name, account in shown["accounts"].items()
+            if role_for(name) >= Role.READ
+        }
+        if min(call.caller.role, *map(role_for, self._parts.accounts)) < Role.READ:
+            shown.pop("access", None)
         return Config(shown)
 
     async def status(self, call: Call, _: Nothing) -> SystemStatus:

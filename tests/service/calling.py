@@ -56,11 +56,12 @@ class Client:
 
     def __init__(self, parts: Parts, outbox: Connection | None = None) -> None:
         self._methods = {method.name: method for method in table(parts)}
-        self._call = Call(Caller("uid:1000 (asha)", Role.ADMIN), outbox)
+        self._outbox = outbox
+        self.caller = Caller("uid:1000 (asha)", Role.ADMIN)
 
     async def __call__(self, method: str, **params: Any) -> Any:
         row = self._methods[method]
-        result = await row.run(self._call, read(row.params, params))
+        result = await row.run(Call(self.caller, self._outbox), read(row.params, params))
         return json.loads(orjson.dumps(result, default=plain))
 
     async def refused(self, method: str, **params: Any) -> OrdoError:

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from ordod.adapter import NewOrder
 from ordod.errors import Kind
+from ordod.service.methods import Caller, Role
 from tests.core.world import (
     VIRTUAL,
     account,
@@ -323,11 +324,16 @@ async def test_resolve_ends_a_doubt_by_a_persons_word() -> None:
         world.line().script(lost_before)
         await call("order.place", key="k1", **PLACE, timeout_ms=60_000)
 
+        call.caller = Caller("uid:7 (ravi)", Role.ADMIN)
         answer = await call(
             "order.resolve", account="paper", key="k1", outcome="not_placed", reason="looked"
         )
+        records = (await call("order.history", account="paper", key="k1"))["records"]
 
         assert answer["order"]["status"] == "NOT_PLACED"
+        assert [each["reason"] for each in records if each.get("caller") == "uid:7 (ravi)"] == [
+            "looked"
+        ]
 
 
 async def test_margin_tells_what_orders_would_need() -> None:
