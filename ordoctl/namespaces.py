@@ -102,6 +102,7 @@ class SystemMethods(_Group):
     version = _Calls(requests.version)
     status = _Calls(requests.status)
     config = _Calls(requests.config)
+    reload = _Calls(requests.reload)
     shutdown = _Calls(requests.shutdown)
 
 
@@ -236,6 +237,7 @@ class AsyncSystemMethods(_AsyncGroup):
     version = _Awaits(requests.version)
     status = _Awaits(requests.status)
     config = _Awaits(requests.config)
+    reload = _Awaits(requests.reload)
     shutdown = _Awaits(requests.shutdown)
 
 

@@ -264,6 +264,11 @@ def config() -> Request[Object]:
     return call("system.config")
 
 
+def reload() -> Request[Object]:
+    """Read the configuration again: `changed` holds from now on, `needs_restart` waits."""
+    return call("system.reload")
+
+
 def shutdown() -> Request[Object]:
     """Ask the daemon to end in good order."""
     return call("system.shutdown")

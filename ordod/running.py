@@ -38,6 +38,7 @@ from ordod.core.ports import (
     Ports,
 )
 from ordod.domain.calendar import Calendar, LoadedCalendar
+from ordod.errors import Kind, OrdoError
 from ordod.io.clock import SystemClock, SystemRandom
 from ordod.io.feeds import WebsocketFeeds
 from ordod.io.files import Files, StateError
@@ -50,6 +51,7 @@ from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers
 from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
+from ordod.reloading import Reloader
 from ordod.secrets import Redactor, SecretError, Secrets
 from ordod.service.methods import Role
 from ordod.service.table import table
@@ -225,13 +227,19 @@ async def _serve(
                 mark=_kept_mark(settings),
                 sealed=partial(_keep_mark, settings),
             ) as parts:
-                await _answer(parts, settings, sockets)
+                await _answer(parts, settings, sockets, signals, redactor)
         except (Damage, TooNew, DiskError) as error:
             raise CannotStart(_about_journal(error, settings.daemon.state_dir)) from error
         log.info("stopped")
 
 
-async def _answer(parts: Parts, settings: Settings, sockets: list[socket]) -> None:
+async def _answer(
+    parts: Parts,
+    settings: Settings,
+    sockets: list[socket],
+    signals: Signals,
+    redactor: Redactor,
+) -> None:
     """Serve clients until the daemon is to stop."""
     methods = table(parts)
     every = [*methods, discover(methods, __version__)]
@@ -241,10 +249,18 @@ async def _answer(parts: Parts, settings: Settings, sockets: list[socket]) -> No
         Peers(_access(settings), os.getuid()).caller,
         pages={"/healthz": lambda: _health(parts), "/openrpc.json": lambda: page},
     )
+    reloader = Reloader(
+        parts,
+        settings,
+        read=partial(_read_again, settings.file),
+        take=partial(_take, server, redactor),
+    )
+    parts.reload = reloader.reload
     notifier = sdnotify.SystemdNotifier()
     async with anyio.create_task_group() as group:
         await group.start(partial(server.serve, *sockets, drain_s=DRAIN_S))
         _calm_collector()
+        signals.on_reload(lambda: parts.tasks.start_soon(_reload_by_signal, reloader))
         log.info("ready", socket=str(settings.daemon.socket), state=str(settings.daemon.state_dir))
         notifier.notify("READY=1")
         async with anyio.create_task_group() as telling:
@@ -254,6 +270,31 @@ async def _answer(parts: Parts, settings: Settings, sockets: list[socket]) -> No
         notifier.notify("STOPPING=1")
         parts.desk.is_draining = True
         server.stop()
+
+
+async def _read_again(file: Path) -> Settings:
+    """In a thread: orders do not wait for the file. Raises OrdoError: INVALID_PARAMS."""
+    try:
+        settings, _ = await anyio.to_thread.run_sync(_settings, file)
+    except CannotStart as error:
+        raise OrdoError(
+            Kind.INVALID_PARAMS,
+            f"the configuration cannot be used, nothing was changed: {error}",
+            field="file",
+        ) from error
+    return settings
+
+
+def _take(server: Server, redactor: Redactor, settings: Settings) -> None:
+    configure(settings.daemon.log_level, redactor)
+    server.identify_by(Peers(_access(settings), os.getuid()).caller)
+
+
+async def _reload_by_signal(reloader: Reloader) -> None:
+    try:
+        await reloader.reload("SIGHUP")
+    except OrdoError as error:
+        log.error("reload refused", problem=str(error))  # noqa: TRY400 - a mistake in a file, no bug
 
 
 def _calm_collector() -> None:

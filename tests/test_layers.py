@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.demo": ("ordod.app", "ordod.config", "ordoctl"),
     "ordod.app": ("ordod",),
     "ordod.notifying": ("ordod.core", "ordod.service"),
+    "ordod.reloading": ("ordod.config", "ordod.core", "ordod.errors"),
     "ordod.registry": ("ordod.adapter",),
     "ordod.config": ("ordod.domain", "ordod.errors"),
     "ordod.store": (),

@@ -1,6 +1,6 @@
 """All parts of a running daemon, for the services to take what they need."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,11 +25,21 @@ from ordod.core.prices import Prices
 from ordod.core.tasks import Tasks
 from ordod.domain.calendar import LoadedCalendar
 
-__all__ = ["Parts"]
+__all__ = ["Parts", "Reloaded"]
+
+
+class Reloaded(Struct, frozen=True):
+    """Names of settings: those that hold from now on, and those that differ and wait for a restart of the daemon."""
+
+    changed: list[str]
+    needs_restart: list[str]
 
 
 class Parts(Struct, kw_only=True):
-    """`shown_settings`: the configuration without secrets. `shut_down` begins the orderly end: it sets `stopping`."""
+    """`shown_settings`: the configuration without secrets. `shut_down` begins the orderly end: it sets `stopping`.
+
+    `reload`: reads the configuration again on behalf of a caller; None where there is no file.
+    """
 
     version: str
     started_at: datetime
@@ -54,3 +64,4 @@ class Parts(Struct, kw_only=True):
     shown_settings: Mapping[str, Any]
     shut_down: Callable[[], None]
     stopping: anyio.Event
+    reload: Callable[[str], Awaitable[Reloaded]] | None = None

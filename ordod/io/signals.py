@@ -1,4 +1,4 @@
-"""SIGUSR1, SIGTERM, SIGINT.
+"""SIGUSR1, SIGTERM, SIGINT, SIGHUP.
 
 SIGUSR1 closes the gate in the handler itself, by one store into the mapped cell: a busy or blocked event loop need not turn
 for it. The other way, `loop.add_signal_handler`, runs in the loop and would come after whatever holds it. Only a long call
@@ -26,9 +26,11 @@ class Signals:
         self._gate: MutableSequence[int] | None = None
         self._kills = _Reaction()
         self._stops = _Reaction()
+        self._reloads = _Reaction()
         signal.signal(signal.SIGUSR1, self._kill)
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
 
     def arm(self, gate: MutableSequence[int]) -> None:
         """From now on SIGUSR1 closes `gate`; at once, if it came before."""
@@ -44,6 +46,10 @@ class Signals:
         """Call from the running loop: `react` is called in it after SIGTERM or SIGINT, also for one that came before."""
         self._stops.register(react)
 
+    def on_reload(self, react: Callable[[], None]) -> None:
+        """Call from the running loop: `react` is called in it after SIGHUP, also for one that came before."""
+        self._reloads.register(react)
+
     def _kill(self, _number: int, _frame: FrameType | None) -> None:
         if self._gate is not None:
             self._gate[0] = 1
@@ -51,6 +57,9 @@ class Signals:
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stops.come()
+
+    def _reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reloads.come()
 
 
 class _Reaction:

@@ -13,13 +13,18 @@ from ordod.core.orders.hearing import Lag
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.latency import OrderLatency
 from ordod.core.orders.records import Admin
-from ordod.core.parts import Parts
+from ordod.core.parts import Parts, Reloaded
 from ordod.domain.orders import Order
 from ordod.errors import Kind, OrdoError
 from ordod.service.accounts import AccountStatus, account_status
 from ordod.service.methods import Call, Example, Method, Role
 
 __all__ = ["methods"]
+
+ERRORS = {
+    "reload": (Kind.JOURNAL_FAILED, Kind.UNSUPPORTED),
+    "shutdown": (Kind.JOURNAL_FAILED,),
+}
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -222,6 +227,11 @@ class _System:
             )
         return next((account.todo for account in accounts if account.todo), "")
 
+    async def reload(self, call: Call, _: Nothing) -> Reloaded:
+        if self._parts.reload is None:
+            raise OrdoError(Kind.UNSUPPORTED, "this daemon has no configuration file to read again")
+        return await self._parts.reload(call.caller.name)
+
     async def shutdown(self, call: Call, _: Nothing) -> Done:
         """Begins the orderly end; the connection closes when the requests under way are answered."""
         try:
@@ -260,6 +270,14 @@ def methods(parts: Parts) -> Iterable[Method]:
             {"state": "READY", "doubts": [], "todo": ""},
         ),
         ("config", Role.READ, "The configuration, without secrets.", Config, system.config, {}),
+        (
+            "reload",
+            Role.ADMIN,
+            "Read the configuration again: what changed, and what needs a restart.",
+            Reloaded,
+            system.reload,
+            {"changed": [], "needs_restart": []},
+        ),
         ("shutdown", Role.ADMIN, "End in good order.", Done, system.shutdown, {}),
     ):
         yield Method(
@@ -271,6 +289,6 @@ def methods(parts: Parts) -> Iterable[Method]:
             run=run,
             accounts=lambda _: (),
             changes=role is Role.ADMIN,
-            errors=(Kind.JOURNAL_FAILED,) if role is Role.ADMIN else (),
+            errors=ERRORS.get(name, ()),
             examples=(Example({}, told),),
         )

@@ -384,9 +384,12 @@ async def test_the_wrong_key_is_damage_and_the_message_says_what_it_may_be() -> 
 async def test_a_newer_format_is_not_damage() -> None:
     disk = TearingDisk()
     written(disk).segment(form=2)
+    before = {name: disk.read(f"journal/{name}") for name in disk.names("journal")}
 
-    with pytest.raises(TooNew):
+    with pytest.raises(TooNew, match=r"format 2.*up to format 1.*start that version"):
         await start(disk)
+
+    assert {name: disk.read(f"journal/{name}") for name in disk.names("journal")} == before
 
 
 @pytest.mark.parametrize("happened", [flip(16), elsewhere("machine-2", 1)], ids=["torn", "moved"])

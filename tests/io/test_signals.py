@@ -53,6 +53,7 @@ async def main():
     signals.arm(Files(pathlib.Path(sys.argv[1])).gate())
     signals.on_kill(lambda: tell("kill"))
     signals.on_stop(lambda: tell("stop"))
+    signals.on_reload(lambda: tell("reload"))
     tell("ready")
     await Event().wait()
 run(main())
@@ -126,6 +127,16 @@ def test_a_request_to_stop_reaches_the_loop_and_leaves_the_gate_open(
 
         assert said(child) == "stop"
         assert (tmp_path / "kill.gate").read_bytes()[0] == 0
+
+
+def test_a_hangup_asks_for_a_reload_and_ends_nothing(tmp_path: Path) -> None:
+    with process(WAITING, tmp_path) as child:
+        child.send_signal(signal.SIGHUP)
+        assert said(child) == "reload"
+
+        child.send_signal(signal.SIGHUP)
+        assert said(child) == "reload"
+        assert child.poll() is None
 
 
 def test_signals_that_came_before_anybody_asked_are_remembered(tmp_path: Path) -> None:

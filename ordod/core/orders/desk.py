@@ -140,8 +140,7 @@ class Desk:
         self._sender = sender
         self._accounts = accounts
         self._tasks = tasks
-        self._limits = limits
-        self.strategy_limits = strategy_limits
+        self.limit_by(limits, strategy_limits)
         self._fresh_price = fresh_price
         self._calendar = calendar
         self._looked_for = looked_for
@@ -519,6 +518,11 @@ class Desk:
     def _scopes(account: str, strategy: str | None) -> list[str]:
         scopes = ["all", f"account {account}"]
         return [*scopes, f"strategy {strategy}"] if strategy else scopes
+
+    def limit_by(self, limits: RiskLimits, strategy_limits: Mapping[str, RiskLimits]) -> None:
+        """From now on these hold, of everything and of each strategy; what was sent before goes on counting."""
+        self._limits = limits
+        self.strategy_limits = strategy_limits
 
     def limits_of(self, account: Account, strategy: str | None) -> list[tuple[str, RiskLimits]]:
         """The scopes an order of this account and strategy falls under, with their limits."""

@@ -72,7 +72,10 @@ async def open_journal(
     found, after = _prove(disk, codec, load)
     last = last_open(found)
     if last is not None and last.format > FORMAT:
-        raise TooNew(f"format {last.format} of the journal is newer than {FORMAT}, ours")
+        raise TooNew(
+            f"it is of format {last.format}, written by ordod {last.version or 'of an unknown version'}; this ordod {version} reads up to format {FORMAT}. "
+            "Nothing was changed: start that version, or a newer one"
+        )
     said = _replay(disk, found, after, apply)
     reasons = [*_reasons(disk, last, found), *_lacks(disk, last, found, mark), *said]
     behind = list(dict.fromkeys(reasons))
