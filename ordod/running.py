@@ -50,7 +50,7 @@ from ordod.paper.line import PaperBrokers, paper_brokers
 from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
 from ordod.secrets import Redactor, SecretError, Secrets
-from ordod.service.methods import Role
+from ordod.service.methods import Caller, Role
 from ordod.service.table import table
 from ordod.store import Store, StoreError
 from ordod.store_key import open_store
@@ -238,7 +238,11 @@ async def _answer(parts: Parts, settings: Settings, sockets: list[socket]) -> No
     server = Server(
         Dispatcher(every),
         Peers(_access(settings), os.getuid()).caller,
-        pages={"/healthz": lambda: _health(parts), "/openrpc.json": lambda: page},
+        pages={
+            "/healthz": lambda _: _health(parts),
+            "/metrics": lambda caller: _metrics(parts, caller),
+            "/openrpc.json": lambda _: page,
+        },
     )
     notifier = sdnotify.SystemdNotifier()
     async with anyio.create_task_group() as group:
@@ -258,6 +262,14 @@ def _calm_collector() -> None:
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
     gc.enable()
+
+
+def _metrics(parts: Parts, caller: Caller) -> Page:
+    if max(caller.role, *caller.roles.values(), Role.NOBODY) < Role.READ:
+        return Page(orjson.dumps({"error": "/metrics needs the role read"}), status=403)
+    from ordod.metrics import CONTENT_TYPE_LATEST, scrape  # a start does not pay for it
+
+    return Page(scrape(parts, caller), content_type=CONTENT_TYPE_LATEST)
 
 
 def _health(parts: Parts) -> Page:
