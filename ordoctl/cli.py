@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from datetime import date
 from importlib import import_module
 
 __all__ = ["build_parser", "main"]
@@ -324,7 +325,13 @@ def _journal(grammar: _Grammar) -> None:
     repair = journal.command(
         "repair", "set damage aside so that the daemon starts, killed", ("journal", "repair")
     )
-    for parser in (verify, repair):
+    export = journal.command(
+        "export", "a day in tables, for an auditor (needs no daemon)", ("journal", "export")
+    )
+    export.add_argument("--day", type=_day, required=True, metavar="YYYY-MM-DD", help="in India")
+    export.add_argument("--format", choices=("csv", "parquet"), default="csv")
+    export.add_argument("--to", metavar="FOLDER", default=".", help="where the files go")
+    for parser in (verify, repair, export):
         parser.add_argument("state", nargs="?", metavar="DIR", help="the daemon's state directory")
         parser.add_argument("--hash-key", metavar="FILE", help="where the journal's key is kept")
     tail = journal.command("tail", "its last entries", ("journal", "tail"))
@@ -358,6 +365,13 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day as 2026-11-26") from None
 
 
 def _port(text: str) -> int:

@@ -191,6 +191,7 @@ class JournalMethods(_Group):
 
     tail = _Calls(requests.journal_tail)
     verify = _Calls(requests.journal_verify)
+    export = _Calls(requests.journal_export)
 
 
 class RpcMethods(_Group):
@@ -324,6 +325,7 @@ class AsyncJournalMethods(_AsyncGroup):
 
     tail = _Awaits(requests.journal_tail)
     verify = _Awaits(requests.journal_verify)
+    export = _Awaits(requests.journal_export)
 
 
 class AsyncRpcMethods(_AsyncGroup):

@@ -4,12 +4,13 @@ The daemon's modules are imported when they are called; what they find is handed
 programs whatever becomes of the daemon's.
 """
 
+from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-__all__ = ["Damage", "OfflineError", "Report", "repair", "verify"]
+__all__ = ["Damage", "OfflineError", "Report", "Table", "day_tables", "repair", "verify"]
 
 
 class OfflineError(Exception):
@@ -43,6 +44,15 @@ class Report(Struct, frozen=True, kw_only=True):
     damage: Damage | None
     tampered: str | None
     lost: tuple[str, ...]
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """`kinds`: of its columns, text, whole, money (Decimal) or time; None where there is nothing to say."""
+
+    name: str
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
+    rows: list[list[Any]]
 
 
 class _Damage(Protocol):
@@ -115,6 +125,41 @@ def repair(state: Path, *, key: bytes | None) -> Report:
         raise OfflineError(str(why)) from None
     finally:
         disk.close()
+
+
+def day_tables(state: Path, day: date, *, key: bytes | None) -> tuple[Report, list[Table]]:
+    """The journal checked from its beginning, and its tables of one day. A daemon may be running.
+
+    Raises:
+        OfflineError: the directory cannot be read, the journal is damaged or of a newer version.
+    """
+    import msgspec
+
+    from ordod.core.orders import checking, export
+    from ordod.io.files import Files, StateError
+
+    try:
+        files = Files(state, exclusive=False)
+    except StateError as why:
+        raise OfflineError(str(why)) from None
+    try:
+        report = _ours(checking.verify(files, key=key))
+        if report.damage is not None:
+            raise OfflineError(report.damage.message)
+        rows = export.day_tables(files, day, head=report.records)
+    except msgspec.ValidationError as why:
+        raise OfflineError(f"a newer ordod wrote this journal: {why}") from None
+    finally:
+        files.close()
+    return report, [
+        Table(
+            name=name,
+            columns=tuple(column.name for column in columns),
+            kinds=tuple(column.kind for column in columns),
+            rows=rows[name],
+        )
+        for name, columns in export.TABLES.items()
+    ]
 
 
 def _ours(found: _Found) -> Report:

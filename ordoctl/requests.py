@@ -835,3 +835,11 @@ def journal_tail(limit: int | None = None) -> Request[list[Object]]:
 def journal_verify(head: str | None = None) -> Request[Object]:
     """Whether the whole journal holds together, read by the daemon; `head`: SEQ:HASH as its log kept it."""
     return Request("journal.verify", _given(head=head), Object, _as_it_is)
+
+
+def journal_export(
+    day: str, table: str, *, after: int | None = None, limit: int | None = None
+) -> Request[Object]:
+    """A day's rows of one table: orders, events, fills or admin. `after`: the `next` of the answer before."""
+    params = _given(day=day, table=table, after=after, limit=limit)
+    return Request("journal.export", params, Object, _as_it_is)

@@ -31,8 +31,10 @@ from ordod.core.mornings import Mornings
 from ordod.core.orders.book import Book
 from ordod.core.orders.changes import Changes
 from ordod.core.orders.desk import Desk, NewId
+from ordod.core.orders.format import Codec
 from ordod.core.orders.hearing import Hearing
 from ordod.core.orders.journal import Journal, JournalFailed
+from ordod.core.orders.keeping import Keeper
 from ordod.core.orders.keyed import KeyedChanges
 from ordod.core.orders.ledger import Ledger
 from ordod.core.orders.looking import Reader
@@ -128,6 +130,8 @@ async def running(
                 learned,
                 calendar,
             )
+            keeper = Keeper(ports.disk, ports.clock, Codec(journal_key), journal)
+            parts.tasks.keep_running("keeping of the journal", keeper.run)
             try:
                 yield parts
             finally:

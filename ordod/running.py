@@ -45,6 +45,7 @@ from ordod.io.http import HttpBrokers
 from ordod.io.signals import Signals
 from ordod.io.tables import SqliteTables
 from ordod.logs import configure
+from ordod.notifying import keep_told
 from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers
 from ordod.registry import RegistryError, installed, options_of
@@ -250,7 +251,10 @@ async def _answer(parts: Parts, settings: Settings, sockets: list[socket]) -> No
         _calm_collector()
         log.info("ready", socket=str(settings.daemon.socket), state=str(settings.daemon.state_dir))
         notifier.notify("READY=1")
-        await parts.stopping.wait()
+        async with anyio.create_task_group() as telling:
+            telling.start_soon(keep_told, parts, notifier, dict(os.environ))
+            await parts.stopping.wait()
+            telling.cancel_scope.cancel()
         notifier.notify("STOPPING=1")
         parts.desk.is_draining = True
         server.stop()

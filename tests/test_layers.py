@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.running": ("ordod",),  # the real ports around app
     "ordod.demo": ("ordod.app", "ordod.config", "ordoctl"),
     "ordod.app": ("ordod",),
+    "ordod.notifying": ("ordod.core", "ordod.service"),
     "ordod.registry": ("ordod.adapter",),
     "ordod.config": ("ordod.domain", "ordod.errors"),
     "ordod.store": (),

@@ -1,13 +1,13 @@
-"""journal verify, repair, tail. The first two read the disk, with or without a daemon."""
+"""journal verify, repair, export, tail. All but the last read the disk, with or without a daemon."""
 
 from pathlib import Path
 
-from ordoctl import offline, requests
+from ordoctl import exporting, offline, requests
 from ordoctl.commands import tables
 from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
 from ordoctl.discovery import default_state_dir
 
-__all__ = ["repair", "tail", "verify"]
+__all__ = ["export", "repair", "tail", "verify"]
 
 
 def tail(terminal: Terminal) -> int:
@@ -32,6 +32,23 @@ def repair(terminal: Terminal) -> int:
     except offline.OfflineError as why:
         terminal.say(f"ordoctl: {why}")
         return NO
+
+
+def export(terminal: Terminal) -> int:
+    args = terminal.args
+    state, key = _state(terminal), _key(args.hash_key)
+    try:
+        report, found = offline.day_tables(state, args.day, key=key)
+        files = exporting.write_tables(found, Path(args.to), args.day.isoformat(), args.format)
+    except offline.OfflineError as why:
+        terminal.say(f"ordoctl: {why}")
+        return NO
+    counts = {str(file): len(table.rows) for file, table in zip(files, found, strict=True)}
+    if terminal.is_json:
+        terminal.print_value({"head": report.head, "rows": counts})
+    else:
+        terminal.print(tables.exported(report.head, counts))
+    return DONE
 
 
 def _told(terminal: Terminal, report: offline.Report) -> int:

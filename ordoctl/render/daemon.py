@@ -118,6 +118,11 @@ def journal(report: "Report") -> RenderableType:
     return Group(*parts)
 
 
+def exported(head: str, rows: Mapping[str, int]) -> RenderableType:
+    lines = [text(f"{file}: {count} rows") for file, count in rows.items()]
+    return Group(*lines, text(f"the journal is whole up to {head}", "green"))
+
+
 def secrets(kept: Sequence[Kept]) -> RenderableType:
     if not kept:
         return Text("no secrets")

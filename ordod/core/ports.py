@@ -6,7 +6,7 @@ files, sockets, signals or threads (a test reads every import).
 
 from collections.abc import Callable, MutableSequence
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -44,6 +44,9 @@ __all__ = [
     "Unsent",
     "Vault",
 ]
+
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -119,6 +122,10 @@ class Disk(Protocol):
         ...
 
     async def truncate(self, path: str, size: int) -> None: ...
+
+    async def aside(self, job: Callable[[], T]) -> T:
+        """What `job` returns: long reading and reckoning, in a thread of its own. Changes nothing of what others use."""
+        ...
 
     async def remove(self, path: str) -> None: ...
 

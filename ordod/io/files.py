@@ -1,7 +1,7 @@
 """The state directory: durable when it says so, and never in the way of the event loop.
 
-Three threads, because a disk may hang for minutes and each must then hang alone: appends (the journal), changes of whole
-files (kill.d, snapshots), and the sync of the gate. A call into them costs two hops, about 50 µs together, beside a sync
+Four threads, because a disk may hang for minutes and each must then hang alone: appends (the journal), changes of whole
+files (kill.d, snapshots), the sync of the gate, and long readings (`aside`). A call into them costs two hops, about 50 µs together, beside a sync
 of a hundred and more. Folders are opened one by one and no symbolic link below the state directory is followed.
 
 A failed or short write or sync is never tried again: after a failed sync the kernel may have dropped the pages and would
@@ -17,12 +17,14 @@ import stat
 from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import TypeVar, cast
 
 from ordod.core.ports import DiskError, Identity
 from ordod.io.worker import Worker
 
 __all__ = ["Files", "StateError"]
+
+T = TypeVar("T")
 
 GATE = "kill.gate"
 LOCK = "lock"
@@ -53,11 +55,12 @@ class Files:
         self._appends = Worker("ordod-appends")
         self._changes = Worker("ordod-changes")
         self._gate_syncs = Worker("ordod-gate")
+        self._readings = Worker("ordod-readings")
         self._gate: tuple[int, mmap.mmap] | None = None
 
     def close(self) -> None:
         """Wait a moment for what was asked, and let the lock go. The mapped gate stays: a signal may still come."""
-        workers = (self._appends, self._changes, self._gate_syncs)
+        workers = (self._appends, self._changes, self._gate_syncs, self._readings)
         ended = [worker.stop(CLOSE_S) for worker in workers]
         if not all(ended):
             return  # one hangs in the disk: what it works on stays open, and the end of the process lets the lock go
@@ -97,6 +100,9 @@ class Files:
         with os.fdopen(file, "rb") as stream:
             stream.seek(offset)
             return stream.read(length)
+
+    async def aside(self, job: Callable[[], T]) -> T:
+        return await self._readings.do(job)
 
     # Appending
 

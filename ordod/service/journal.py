@@ -1,12 +1,14 @@
 """`journal.*`: what was written down, and whether it is whole."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated, Any, Literal
 
 import anyio.to_thread
 from msgspec import Meta, Struct
 
 from ordod.core.orders.checking import verify
+from ordod.core.orders.export import TABLES, day_tables
 from ordod.core.orders.history import last_lines
 from ordod.core.parts import Parts
 from ordod.errors import Kind, OrdoError
@@ -32,6 +34,23 @@ class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+
+
+class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`day` in India. `after`: the `next` of the answer before; 0: from the first row."""
+
+    day: date
+    table: Literal["orders", "events", "fills", "admin"]
+    after: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    limit: Annotated[int, Meta(ge=1, le=5000)] = 1000
+
+
+class Exported(Struct, frozen=True):
+    """Rows as `columns` names their cells; null where the records do not say. `next` is null where no row is left."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    next: int | None
 
 
 class Entries(Struct, frozen=True):
@@ -82,6 +101,20 @@ class _Journal:
             problem=problem,
         )
 
+    async def export(self, _: Call, params: Export) -> Exported:
+        """In a worker, as `verify`. The rows of a day only grow, so that pages fit together."""
+        head = self._parts.journal.head[0]
+        tables = await anyio.to_thread.run_sync(
+            lambda: day_tables(self._parts.disk, params.day, head=head)
+        )
+        rows = tables[params.table]
+        end = params.after + params.limit
+        return Exported(
+            columns=[column.name for column in TABLES[params.table]],
+            rows=rows[params.after : end],
+            next=end if end < len(rows) else None,
+        )
+
 
 def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
     journal = _Journal(parts, key)
@@ -104,4 +137,14 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         run=journal.verify,
         accounts=lambda _: (None,),
         examples=(Example({}, {"is_good": True}),),
+    )
+    yield Method(
+        name="journal.export",
+        role=Role.ADMIN,
+        summary="A day's orders, their events, fills or admin acts as a flat table.",
+        params=Export,
+        result=Exported,
+        run=journal.export,
+        accounts=lambda _: (None,),
+        examples=(Example({"day": "2026-01-26", "table": "fills"}, {"rows": [], "next": None}),),
     )

@@ -24,8 +24,8 @@ import jsonschema
 
 __all__ = ["ERRORS", "ORDER_FIELDS", "Client", "Contract", "Daemon", "running"]
 
-START_S = 20.0
-ANSWER_S = 20.0
+START_S = 45.0
+ANSWER_S = 45.0
 
 ORDER_FIELDS = {
     "order_id",
@@ -296,7 +296,7 @@ class Client:
             self.events.append(message["params"])
             if self._contract is not None:
                 self._contract.check_values(message["params"])
-        else:
+        elif message.get("method") != "progress":
             self._answers[message["id"]] = message
 
 

@@ -66,6 +66,8 @@ GOOD: dict[str, Any] = {
     "outcome": "placed",
     "reason": "a test",
     "otp": "000000",
+    "day": "2026-11-23",
+    "table": "orders",
     "orders": [
         {"symbol": "NSE:INFY", "side": "BUY", "quantity": 1, "type": "MARKET", "product": "CNC"}
     ],
@@ -319,6 +321,14 @@ BY_METHOD: tuple[tuple[str, dict[str, Any], str, Any, str], ...] = (
     ("kill.engage", {"cancel_open": "yes"}, "cancel_open", "yes", "true or false"),
     ("kill.release", {"reason": ""}, "reason", "", "1 to 200"),
     ("journal.tail", {"limit": 0}, "limit", 0, "from 1 to 1000"),
+    (
+        "journal.export",
+        {"day": "26-11-2026", "table": "orders"},
+        "day",
+        "26-11-2026",
+        "day",
+    ),
+    ("journal.export", {"day": "2026-11-26", "table": "x"}, "table", "x", "orders"),
     ("journal.verify", {"head": "5"}, "head", "5", "SEQ:HASH"),
     ("journal.verify", {"head": "0:" + "0" * 32}, "head", "0:" + "0" * 32, "head 0"),
 )

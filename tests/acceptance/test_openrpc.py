@@ -29,7 +29,8 @@ ROLES = {
     "kill.status risk.limits risk.check journal.tail journal.verify rpc.discover",
     "trade": "order.place order.modify order.cancel order.cancel_all gtt.place gtt.modify gtt.cancel portfolio.convert "
     "kill.engage",
-    "admin": "system.shutdown account.login account.otp account.logout order.resolve instrument.refresh kill.release",
+    "admin": "system.shutdown account.login account.otp account.logout order.resolve instrument.refresh kill.release "
+    "journal.export",
 }
 PARAMETERS = {
     "order.place": "account accounts key symbol side quantity type product price trigger_price validity validity_minutes "
@@ -52,7 +53,7 @@ PARAMETERS = {
     "kill.release": "account strategy reason",
     "account.otp": "account otp",
 }
-NOT_YET = "order.basket order.slice order.target deadman.arm deadman.beat deadman.disarm portfolio.close portfolio.close_all journal.export system.reload"
+NOT_YET = "order.basket order.slice order.target deadman.arm deadman.beat deadman.disarm portfolio.close portfolio.close_all system.reload"
 
 
 @pytest.fixture(scope="module")

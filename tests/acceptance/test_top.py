@@ -107,7 +107,9 @@ def placed(client: Client, key: str, price: int) -> dict[str, Any]:
 def test_an_order_that_comes_is_shown_and_two_presses_cancel_it(
     terminal: Terminal, client: Client, new_key: Callable[[], str]
 ) -> None:
+    client.ask("order.cancel_all", account="second")  # of other tests: the keys act on ours
     terminal.shows("READY")
+    terminal.shows("no open orders")
     order = placed(client, new_key(), 2750)
     terminal.shows("NSE:TCS")
     terminal.press("c")

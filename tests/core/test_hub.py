@@ -344,7 +344,8 @@ async def test_the_days_instruments_are_looked_up_anew() -> None:
         assert (status.instruments, status.subscribed) == (2, 1)
 
 
-async def test_a_day_with_a_break_a_minute_and_the_next_days_login() -> None:
+@pytest.mark.parametrize("hours", [4, pytest.param(24, marks=pytest.mark.slow)])
+async def test_a_day_with_a_break_a_minute_and_the_next_days_login(hours: int) -> None:
     """Every subscription is alive at the end, no order event is lost or told twice, and nothing has grown."""
     async with hall(has_orders=True) as here:
         reader, _ = here.want(INFY, TCS, NIFTY)
@@ -353,7 +354,7 @@ async def test_a_day_with_a_break_a_minute_and_the_next_days_login() -> None:
         told: list[Event] = []
         parts.events.listen(told.append)
         early = 0
-        for minute in range(24 * 60):
+        for minute in range(hours * 60):
             await until(lambda: len(here.modes) == 3)
             here.feeds.last.tick(INFY, minute + 1)
             if minute % 10 == 0:
@@ -361,9 +362,9 @@ async def test_a_day_with_a_break_a_minute_and_the_next_days_login() -> None:
                 if minute % 20 == 0:  # the others' updates are lost in the breaks
                     here.push_order(f"m{minute}")
             await anyio.sleep(59)
-            if minute == 2 * 60:
+            if minute == hours * 5:
                 early = things_of_streams()
-            if minute == 12 * 60:
+            if minute == hours * 30:
                 assert keeper.session is not None
                 keeper.died(keeper.session, "the broker ends all sessions at this hour")
             else:
@@ -371,10 +372,10 @@ async def test_a_day_with_a_break_a_minute_and_the_next_days_login() -> None:
             await anyio.sleep(1)
         late = things_of_streams()
 
-        assert reader.prices == [(INFY, minute + 1) for minute in range(24 * 60)]
-        assert len(here.feeds.opened) >= 24 * 60
+        assert reader.prices == [(INFY, minute + 1) for minute in range(hours * 60)]
+        assert len(here.feeds.opened) >= hours * 60
         assert len(here.feeds.open_now) <= 1
-        orders = [parts.book.view(here.world.order(f"m{m}")) for m in range(0, 24 * 60, 10)]
+        orders = [parts.book.view(here.world.order(f"m{m}")) for m in range(0, hours * 60, 10)]
         subjects = [event.subject for event in told]
         filled = [
             subject.order_id

@@ -39,7 +39,7 @@ __all__ = [
     "zerodha",
 ]
 
-READY_S = 15.0  # far more than a start takes: a loaded machine is not a failure
+READY_S = 45.0  # far more than a start takes: a loaded machine is not a failure
 ANSWER_S = 60.0
 LOOK_S = 0.02
 HORIZON_S = 1  # of doubt; short, because the simulator's books do not lag unless told to

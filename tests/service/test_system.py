@@ -215,6 +215,26 @@ async def test_the_tail_shows_the_newest_records() -> None:
         assert entries[0]["hash"]
 
 
+async def test_a_day_is_exported_page_by_page() -> None:
+    async with running_world() as world:
+        call = client(world)
+        await call("order.place", key="k1", **PLACE)
+        await call("order.place", key="k2", **PLACE)
+        day = world.clock.now().date().isoformat()
+
+        first = await call("journal.export", day=day, table="orders", limit=1)
+        second = await call("journal.export", day=day, table="orders", after=first["next"])
+        none = await call("journal.export", day="2020-01-01", table="orders")
+        error = await call.refused("journal.export", day="26-11-2026", table="orders")
+
+        keys = [page["rows"][0][page["columns"].index("key")] for page in (first, second)]
+        assert keys == ["k1", "k2"]
+        assert (len(first["rows"]), first["next"]) == (1, 1)
+        assert (len(second["rows"]), second["next"]) == (1, None)
+        assert none["rows"] == []
+        assert error.kind is Kind.INVALID_PARAMS
+
+
 async def test_the_journal_is_verified_against_a_saved_head() -> None:
     async with running_world() as world:
         call = client(world)

@@ -7,12 +7,16 @@ It fails the n-th operation, fills up, hangs, and takes its time on the virtual 
 import random
 from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from ordod.core.ports import DiskError, Identity
 
 SECTOR = 512
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -146,6 +150,10 @@ class TearingDisk:
 
     def read(self, path: str, offset: int = 0, length: int = -1) -> bytes:
         return bytes(self._file(path).content[offset : None if length < 0 else offset + length])
+
+    async def aside(self, job: Callable[[], T]) -> T:
+        await anyio.lowlevel.checkpoint()
+        return job()
 
     async def create(self, path: str, *, reserve: int = 0) -> "TearingFile":
         assert path not in self.files, f"{path} is there already"

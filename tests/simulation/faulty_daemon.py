@@ -24,10 +24,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import MutableSequence
+from collections.abc import Callable, MutableSequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -47,6 +47,7 @@ from ordod.core.ports import (
 from ordod.io.signals import Signals
 
 CHANGES = ("append", "create", "replace", "truncate", "remove", "flush_gate")
+T = TypeVar("T")
 DISK = frozenset((*CHANGES, "appended", *(f"{name}-d" for name in CHANGES)))
 
 
@@ -157,6 +158,9 @@ class FaultyDisk:
 
     def read(self, path: str, offset: int = 0, length: int = -1) -> bytes:
         return self._disk.read(path, offset, length)
+
+    async def aside(self, job: Callable[[], T]) -> T:
+        return await self._disk.aside(job)
 
     async def create(self, path: str, *, reserve: int = 0) -> AppendFile:
         await self._plan.step("create", path)

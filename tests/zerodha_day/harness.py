@@ -37,9 +37,9 @@ __all__ = [
 
 APP, USER = App(), Client()
 ACCOUNT = "kite"
-START_S = 15
+START_S = 45
 ANSWER_S = 20
-STOP_S = 10
+STOP_S = 30
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a failure
@@ -52,7 +52,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a failure
         self.data: dict[str, Any] = error["data"]
 
 
-def eventually(look: Callable[[], Any], *, within_s: float = 12.0) -> Any:
+def eventually(look: Callable[[], Any], *, within_s: float = 30.0) -> Any:
     """The first true thing that `look` sees. Raises AssertionError with the last it saw."""
     until = time.monotonic() + within_s
     while not (seen := look()):
@@ -137,7 +137,7 @@ class Ordo:
     def get(self, key: str) -> dict[str, Any]:
         return dict(self.call("order.get", account=ACCOUNT, key=key)["order"])
 
-    def comes_to(self, key: str, *statuses: str, within_s: float = 12.0) -> dict[str, Any]:
+    def comes_to(self, key: str, *statuses: str, within_s: float = 30.0) -> dict[str, Any]:
         """The order of this key once it has one of these statuses."""
 
         def look() -> dict[str, Any] | None:

@@ -4,8 +4,17 @@ from msgspec import Struct
 
 from ordod.core.orders.format import Codec, headers
 from ordod.core.orders.opening import begin, last_open
+from ordod.core.orders.packed import salvaged
 from ordod.core.orders.recovery import Survey, survey
-from ordod.core.orders.segments import FOLDER, REPAIRING, Damage, set_aside
+from ordod.core.orders.segments import (
+    FOLDER,
+    PACKED,
+    PLAIN,
+    REPAIRING,
+    Damage,
+    Unreadable,
+    set_aside,
+)
 from ordod.core.ports import Clock, Disk, Random
 
 __all__ = ["Report", "repair", "verify"]
@@ -94,18 +103,23 @@ def _report(found: Survey) -> Report:
 
 
 async def _set_damage_aside(disk: Disk, damage: Damage) -> list[str]:
-    """The damaged file from the bad line on, then every file after it: half-way through, a gap still shows the damage."""
-    lost = []
-    names = [name for name in disk.names(FOLDER) if name.endswith(".ndjson")]
+    """The damaged file from the bad line on, then every file after it: half-way through, a gap still shows the damage.
+
+    A compressed file is unpacked first, as far as that goes: the next look finds the damage in the plain one.
+    """
     bad = damage.path.removeprefix(f"{FOLDER}/")
+    if damage.line and bad.endswith(PACKED):
+        return await _unpack(disk, bad, is_whole=not isinstance(damage, Unreadable))
+    lost = []
+    names = [name for name in disk.names(FOLDER) if name.endswith((PLAIN, PACKED))]
     after = [name for name in names if name > bad] if damage.line else []
     for name in [bad, *after]:
         path = f"{FOLDER}/{name}"
         offset = damage.offset if name == bad else 0
         data = disk.read(path, offset)
         if data:
-            kept = await set_aside(disk, FOLDER, f"damaged-{name.removesuffix('.ndjson')}", data)
-            lost.append(f"{_numbers(data)} of {path}, kept as {kept}")
+            kept = await set_aside(disk, FOLDER, _kept_as(name), data)
+            lost.append(f"{_numbers(name, data)} of {path}, kept as {kept}")
         if offset:
             await disk.truncate(path, offset)
         else:
@@ -113,7 +127,27 @@ async def _set_damage_aside(disk: Disk, damage: Damage) -> list[str]:
     return lost
 
 
-def _numbers(data: bytes) -> str:
+async def _unpack(disk: Disk, name: str, *, is_whole: bool) -> list[str]:
+    """The plain form in the compressed one's place; which is kept aside where not all of it can be read."""
+    path = f"{FOLDER}/{name}"
+    packed = disk.read(path)
+    data = salvaged(packed)
+    lost = []
+    if not is_whole:
+        kept = await set_aside(disk, FOLDER, _kept_as(name), packed)
+        lost.append(f"{path} was unpacked up to its byte {len(data)}, and kept as {kept}")
+    if data:
+        await disk.replace(f"{FOLDER}/{name.removesuffix(PACKED)}{PLAIN}", data)
+    await disk.remove(path)
+    return lost
+
+
+def _kept_as(name: str) -> str:
+    stem = name.removesuffix(PACKED).removesuffix(PLAIN)
+    return f"damaged-{stem}.gz" if name.endswith(PACKED) else f"damaged-{stem}"
+
+
+def _numbers(name: str, data: bytes) -> str:
     """What the lost bytes seem to hold; their own words, unproved."""
-    seqs = [one.seq for one in headers(data)]
+    seqs = [one.seq for one in headers(salvaged(data) if name.endswith(PACKED) else data)]
     return f"records {min(seqs)} to {max(seqs)}" if seqs else f"{len(data)} unreadable bytes"

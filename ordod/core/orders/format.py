@@ -26,6 +26,7 @@ __all__ = [
     "header",
     "headers",
     "stated_hash",
+    "without_hash",
 ]
 
 _HASH = b',"hash":"'
@@ -120,6 +121,11 @@ def headers(data: bytes) -> list[Header]:
 def stated_hash(line: bytes) -> str:
     """The hash a line claims to have, unchecked."""
     return line[-len(_END) - _CHARS : -len(_END)].decode("ascii", "replace")
+
+
+def without_hash(line: bytes) -> bytes:
+    """A whole line as JSON of the record alone."""
+    return line[:-_TAIL] + b"}"
 
 
 def _header(found: re.Match[bytes]) -> Header:

@@ -9,7 +9,7 @@ from typing import Any
 import anyio.lowlevel
 import orjson
 
-from ordod.core.orders.segments import listed
+from ordod.core.orders.segments import listed, read, size_of
 from ordod.core.ports import Disk
 
 __all__ = ["last_lines", "records_of"]
@@ -44,10 +44,10 @@ async def last_lines(disk: Disk, count: int, head: int) -> list[dict[str, Any]]:
 
 async def _from(disk: Disk, path: str, seq: int) -> list[bytes]:
     """The whole lines of a segment from this number on; read backwards, as its end is what is wanted."""
-    data, start = b"", disk.size(path)
+    data, start = b"", size_of(disk, path)
     while True:
         begin = max(0, start - STEP_BYTES)
-        data, start = disk.read(path, begin, start - begin) + data, begin
+        data, start = read(disk, path, begin, start - begin) + data, begin
         lines = data.split(b"\n")[1 if start else 0 : -1]
         first = orjson.loads(lines[0])["seq"] if lines else seq + 1
         if start == 0 or first <= seq:
@@ -60,9 +60,9 @@ async def _lines(disk: Disk, first_seq: int) -> AsyncIterator[bytes]:
     later = [s for s in segments if s.first > first_seq]
     earlier = [s for s in segments if s.first <= first_seq]
     for segment in [*earlier[-1:], *later]:
-        rest, offset, size = b"", 0, disk.size(segment.path)
+        rest, offset, size = b"", 0, size_of(disk, segment.path)
         while offset < size:
-            data = disk.read(segment.path, offset, STEP_BYTES)
+            data = read(disk, segment.path, offset, STEP_BYTES)
             offset += len(data)
             *whole, rest = (rest + data).split(b"\n")
             for line in whole:

@@ -90,7 +90,7 @@ class Pending:
 class Journal:
     """The journal of a running daemon; `open_journal` makes it. Its writer is `run`, which somebody must be running.
 
-    `head`: seq and hash of the last durable record. `failed`: for good. `full`: a new segment cannot be had just now, so
+    `syncing_since`: boot time at which the disk was asked, while it does not answer. `head`: seq and hash of the last durable record. `failed`: for good. `full`: a new segment cannot be had just now, so
     intents and modifies are refused; the rest goes on in the old one. `on_failure` is called once, with what the disk
     said; `on_seal` with the head after each seal, for the system's log.
     """
@@ -115,6 +115,7 @@ class Journal:
         self.failed = False
         self.failure = ""
         self.full = False
+        self.syncing_since: float | None = None
         self.torn = torn
         self.reasons_behind = list(opening.behind)
         self.on_failure: Callable[[str], None] = _nothing
@@ -135,6 +136,11 @@ class Journal:
         self._begun = False
         self._closing = False
         self._ended = anyio.Event()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing was written for a second, nothing waits."""
+        return self._sealed and not self._queue
 
     def write(self, *records: Record, then: Then | None = None) -> Pending:
         """Queue records, to be written together and in this order. Never waits; a failed journal fails them at once.
@@ -265,7 +271,11 @@ class Journal:
         data, digest = self._codec.lines(
             bodies, seq=seq + 1, batch=self._batch + 1, at=at, previous=previous
         )
-        await self._file.append(data)
+        self.syncing_since = self._clock.boot()
+        try:
+            await self._file.append(data)
+        finally:
+            self.syncing_since = None
         self.head = (seq + len(bodies), digest)
         self._batch += 1
         self._size += len(data)

@@ -262,7 +262,8 @@ async def _cut(disk: Disk, found: Survey) -> None:
     for segment in reversed(found.segments):
         torn = found.torn if found.torn and found.torn.path == segment.path else None
         if segment.first <= found.seq and torn is None:
-            await disk.truncate(segment.path, segment.size)  # gives back what was reserved for it
+            if not segment.is_packed:
+                await disk.truncate(segment.path, segment.size)  # gives back what was reserved
             return
         offset = torn.offset if torn else 0
         if rest := disk.read(segment.path, offset):

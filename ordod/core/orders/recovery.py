@@ -14,6 +14,8 @@ Whether a line behind the bad one is of a later batch: surely, if its number is 
 above, the bad line may have begun that batch itself; then what is left of its header must name the batch before, by number
 or time (a batch has one time), and the later one's by neither. One flipped bit cannot make it so; where nothing is left to
 read, it is torn.
+
+A compressed segment was whole when it was compressed, so whatever is bad in one is damage.
 """
 
 from itertools import pairwise
@@ -29,7 +31,16 @@ from ordod.core.orders.format import (
     headers,
     stated_hash,
 )
-from ordod.core.orders.segments import Damage, Segment, last_line, listed, pieces
+from ordod.core.orders.segments import (
+    Damage,
+    Segment,
+    Unreadable,
+    last_line,
+    listed,
+    pieces,
+    read,
+    size_of,
+)
 from ordod.core.ports import Disk
 
 __all__ = ["Survey", "Torn", "survey"]
@@ -92,11 +103,11 @@ def survey(
     """
     try:
         segments = listed(disk)
-        start = _first_to_walk(segments, wanted, bytes_max)
+        start = _first_to_walk(disk, segments, wanted, bytes_max)
         _check_joints(disk, segments[:start])
+        before = last_line(disk, segments[start - 1]) if start else b""
     except Damage as damage:
         return Survey(segments=[], seq=0, hash=b"", hashes={}, damage=damage)
-    before = last_line(disk, segments[start - 1]) if start else b""
     found = Survey(
         segments=segments,
         seq=segments[start].first - 1 if start else 0,
@@ -147,6 +158,10 @@ def _walk(disk: Disk, codec: Codec, segment: Segment, at: Survey, wanted: frozen
                     at.sealed = seq
         if rest:
             raise _Bad("the line is not whole", number + 1, offset)
+    except Unreadable as damage:
+        raise Unreadable(
+            damage.why, path=segment.path, line=number + 1, offset=offset, seq=seq + 1
+        ) from None
     finally:
         at.seq, at.hash, at.last = seq, previous, line
 
@@ -155,8 +170,8 @@ def _judge(disk: Disk, at: Survey, place: int, bad: _Bad) -> None:
     """Torn or damaged: by what stands behind the first bad byte."""
     segment = at.segments[place]
     later = at.segments[place + 1 :]
-    rest = disk.read(segment.path, bad.offset)
-    if _told(at, rest, [disk.read(s.path, 0, 4096) for s in later]):
+    rest = read(disk, segment.path, bad.offset)
+    if segment.is_packed or _told(at, rest, disk, later):
         hint = "" if at.seq else ", or the key is not the one it was written with"
         at.damage = Damage(
             bad.why + hint, path=segment.path, line=bad.line, offset=bad.offset, seq=at.seq + 1
@@ -166,7 +181,7 @@ def _judge(disk: Disk, at: Survey, place: int, bad: _Bad) -> None:
     at.torn = Torn(segment.path, bad.offset, bad.line, at.seq + 1, size, bad.why)
 
 
-def _told(at: Survey, rest: bytes, later: list[bytes]) -> bool:
+def _told(at: Survey, rest: bytes, disk: Disk, later: list[Segment]) -> bool:
     """Whether what stands behind the first bad byte shows that its batch had been synced."""
     last = header(at.last)
     for other in headers(rest):
@@ -177,7 +192,7 @@ def _told(at: Survey, rest: bytes, later: list[bytes]) -> bool:
         begins = rest[: min(other.position, HEADER_BYTES_MAX)]
         if last and _is_of(last, begins) and not _is_of(other, begins):
             return True
-    return any(headers(beginning) for beginning in later)
+    return any(one.is_packed or headers(disk.read(one.path, 0, 4096)) for one in later)
 
 
 def _is_of(one: Header, begins: bytes) -> bool:
@@ -185,17 +200,18 @@ def _is_of(one: Header, begins: bytes) -> bool:
     return b'"batch":%d,' % one.batch in begins or one.at.encode() in begins
 
 
-def _first_to_walk(segments: list[Segment], wanted: frozenset[int], bytes_max: int | None) -> int:
+def _first_to_walk(
+    disk: Disk, segments: list[Segment], wanted: frozenset[int], bytes_max: int | None
+) -> int:
     if bytes_max is None or not segments:
         return 0
     start = max(0, len(segments) - 2)  # the last one may hold nothing good
-    total = sum(one.size for one in segments[start:])
-    while start and (
-        total + segments[start - 1].size <= bytes_max
-        or segments[start].first > min(wanted, default=1)
-    ):
+    total = sum(size_of(disk, one.path) for one in segments[start:])
+    while start:
+        total += size_of(disk, segments[start - 1].path)
+        if total > bytes_max and segments[start].first <= min(wanted, default=1):
+            break
         start -= 1
-        total += segments[start].size
     return start
 
 
@@ -204,7 +220,7 @@ def _check_joints(disk: Disk, segments: list[Segment]) -> None:
     for one, after in pairwise(segments):
         line = last_line(disk, one)
         end = header(line)
-        begin = disk.read(after.path, 0, 4096)
+        begin = read(disk, after.path, 0, 4096)
         goes_on = b'"previous":"%b"' % stated_hash(line).encode() in begin
         if end is None or end.seq + 1 != after.first or (begin and not goes_on):
             raise Damage(

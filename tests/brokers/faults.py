@@ -1,4 +1,6 @@
-"""Trouble at every change of an order, at every broker: what is answered, how often it was sent, and how it ends.
+"""Trouble at every change of an order, at any broker: what is answered, how often it was sent, and how it ends.
+
+The brokers stand in `test_faults_*.py`, a few a file: files run side by side.
 
 A real daemon beside the broker's simulator. All the trouble is made first, then everything is waited for at once: to prove
 that a thing did not happen takes a horizon and two readings.
@@ -13,10 +15,22 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from ordod.sim.__main__ import BROKERS, EVERY, FAMILIES
+from ordod.sim.__main__ import FAMILIES
 from ordod.sim.process import SimProcess, running
 from tests.brokers.accounts import is_told, table
 from tests.promises.daemon import Daemon, Refused, until
+
+__all__ = [
+    "bench",
+    "lost",
+    "no_faults",
+    "test_a_lost_answer_is_a_doubt_sent_once_that_ends_as_it_was",
+    "test_a_refusal_ends_it_or_is_settled_and_never_sent_again",
+    "test_a_session_that_dies_in_mid_call_has_no_effect_and_the_same_key_goes_through",
+    "test_no_secret_was_seen_in_any_of_it",
+    "test_nothing_of_it_all_was_placed_twice_and_the_journal_is_whole",
+    "test_too_many_requests_is_no_effect_and_asked_again",
+]
 
 OPERATIONS = ("place", "modify", "cancel")
 LOST: dict[str, dict[str, Any]] = {  # how an answer is lost, and what the simulator is asked for
@@ -151,10 +165,7 @@ class Lost(Struct, kw_only=True):
     ended: str = ""
 
 
-MEMBERS = [pytest.param(name, marks=pytest.mark.slow) for name in EVERY if name not in BROKERS]
-
-
-@pytest.fixture(scope="module", params=[*BROKERS, *MEMBERS])
+@pytest.fixture(scope="module")
 def bench(
     request: pytest.FixtureRequest,
     make: Callable[..., Daemon],

@@ -1,0 +1,167 @@
+"""A Debian of its own, with systemd as its first process: made by debootstrap, booted by systemd-nspawn, without a network.
+
+The root folder is made once and kept (`ORDO_SYSTEM_CACHE`, else a temporary folder); each machine is a copy of it.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Machine", "missing", "running"]
+
+MIRROR = "http://deb.debian.org/debian"
+SUITE = "bookworm"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv"
+BOOT_S = 60.0
+COMMAND_S = 300.0
+
+
+def missing() -> str:
+    """Why no machine can be made here; "" where one can."""
+    if os.getuid() != 0:
+        return "it takes root"
+    for tool in ("debootstrap", "systemd-nspawn", "nsenter"):
+        if shutil.which(tool) is None:
+            return f"there is no {tool}"
+    return ""
+
+
+class Machine:
+    """A booted machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._process = subprocess.Popen(
+            [
+                "systemd-nspawn",
+                "--directory",
+                str(root),
+                "--boot",
+                "--register=no",
+                "--keep-unit",
+                "--private-network",
+                "--console=pipe",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def run(
+        self, *command: str, check: bool = True, user: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command in it, and what it said."""
+        asked = [*(("runuser", "-u", user, "--") if user else ()), *command]
+        done = subprocess.run(
+            ["nsenter", "--all", "--target", str(self._first()), *asked],
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done
+
+    def start(self, *command: str, user: str = "") -> "subprocess.Popen[str]":
+        """The same, not waited for."""
+        asked = [*(("runuser", "-u", user, "--") if user else ()), *command]
+        return subprocess.Popen(
+            ["nsenter", "--all", "--target", str(self._first()), *asked],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        file = self.root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+
+    def comes(self, look: Callable[[], Any], *, within_s: float = BOOT_S) -> Any:
+        """The first true thing that `look` sees; a command that fails has seen nothing."""
+        until, last = time.monotonic() + within_s, ""
+        while True:
+            try:
+                if seen := look():
+                    return seen
+            except (AssertionError, OSError, subprocess.SubprocessError) as error:
+                last = str(error)
+            assert time.monotonic() < until, f"not within {within_s:.0f} s; {last}"
+            time.sleep(0.3)
+
+    def booted(self) -> None:
+        self.comes(
+            lambda: (
+                self.run("systemctl", "is-system-running", check=False).stdout.strip()
+                in ("running", "degraded")
+            )
+        )
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _first(self) -> int:
+        """The process that is its systemd."""
+        mine = {self._process.pid}
+        for _ in range(3):
+            for entry in Path("/proc").iterdir():
+                if not entry.name.isdigit():
+                    continue
+                try:
+                    stat = (entry / "stat").read_text()
+                except OSError:
+                    continue
+                name = stat[stat.index("(") + 1 : stat.rindex(")")]
+                parent = int(stat[stat.rindex(")") + 2 :].split()[1])
+                if parent in mine:
+                    if name == "systemd":
+                        return int(entry.name)
+                    mine.add(int(entry.name))
+        raise OSError("its systemd does not run")
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Machine]:
+    """A machine that has booted, from a copy of the root folder."""
+    root = folder / "root"
+    subprocess.run(["cp", "-a", "--reflink=auto", str(_made()), str(root)], check=True)
+    machine = Machine(root)
+    try:
+        machine.booted()
+        yield machine
+    finally:
+        machine.stop()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _made() -> Path:
+    kept = Path(os.environ.get("ORDO_SYSTEM_CACHE") or tempfile.gettempdir()) / f"ordo-{SUITE}"
+    if not kept.exists():
+        begun = kept.with_suffix(".begun")
+        shutil.rmtree(begun, ignore_errors=True)
+        subprocess.run(
+            [
+                "debootstrap",
+                "--variant=minbase",
+                f"--include={PACKAGES}",
+                SUITE,
+                str(begun),
+                MIRROR,
+            ],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        begun.rename(kept)
+    return kept
