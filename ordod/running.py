@@ -53,7 +53,7 @@ from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
 from ordod.reloading import Reloader
 from ordod.secrets import Redactor, SecretError, Secrets
-from ordod.service.methods import Role
+from ordod.service.methods import Caller, Role
 from ordod.service.table import table
 from ordod.store import Store, StoreError
 from ordod.store_key import open_store
@@ -247,7 +247,11 @@ async def _answer(
     server = Server(
         Dispatcher(every),
         Peers(_access(settings), os.getuid()).caller,
-        pages={"/healthz": lambda: _health(parts), "/openrpc.json": lambda: page},
+        pages={
+            "/healthz": lambda _: _health(parts),
+            "/metrics": lambda caller: _metrics(parts, caller),
+            "/openrpc.json": lambda _: page,
+        },
     )
     reloader = Reloader(
         parts,
@@ -303,6 +307,14 @@ def _calm_collector() -> None:
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
     gc.enable()
+
+
+def _metrics(parts: Parts, caller: Caller) -> Page:
+    if max(caller.role, *caller.roles.values(), Role.NOBODY) < Role.READ:
+        return Page(orjson.dumps({"error": "/metrics needs the role read"}), status=403)
+    from ordod.metrics import CONTENT_TYPE_LATEST, scrape  # a start does not pay for it
+
+    return Page(scrape(parts, caller), content_type=CONTENT_TYPE_LATEST)
 
 
 def _health(parts: Parts) -> Page:

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "ordod.vault": ("ordod.store",),
     "ordod.logs": ("ordod.adapter", "ordod.errors", "ordod.secrets"),
-    "ordod.metrics": ("ordod.adapter", "ordod.errors"),
+    "ordod.metrics": ("ordod.core", "ordod.service.methods"),
     "ordod.errors": (),
     "ordod.domain": (),
     "ordod.adapter": ("ordod.domain",),

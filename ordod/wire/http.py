@@ -8,7 +8,7 @@ import h11
 from msgspec import Struct
 
 from ordod.errors import OrdoError
-from ordod.service.methods import Call
+from ordod.service.methods import Call, Caller
 from ordod.wire.answers import encode, failure_from
 from ordod.wire.connection import Way
 from ordod.wire.dispatch import NO_ID, Dispatcher, Start
@@ -28,7 +28,7 @@ class Page(Struct, frozen=True):
     content_type: str = JSON
 
 
-Pages: TypeAlias = Mapping[str, Callable[[], Page]]
+Pages: TypeAlias = Mapping[str, Callable[[Caller], Page]]
 
 
 class HttpTalk:
@@ -118,7 +118,7 @@ class HttpTalk:
             if method != b"GET":
                 self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes GET", allow="GET")
             else:
-                page = self._pages[path]()
+                page = self._pages[path](self._call.caller)
                 self._respond(page.status, page.body, page.content_type)
         else:
             known = ", ".join(["POST /rpc", *(f"GET {each}" for each in self._pages)])

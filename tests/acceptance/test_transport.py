@@ -283,6 +283,14 @@ def test_health_says_whether_the_disk_works_and_the_switch_is_thrown(daemon: Dae
     assert (status, json.loads(body)) == (200, {"journal": "ok", "killed": False})
 
 
+def test_metrics_are_scraped_over_the_socket(daemon: Daemon) -> None:
+    status, _, body = http(daemon, "GET", "/metrics")
+
+    assert status == 200
+    assert b"ordod_build_info{" in body
+    assert b"process_resident_memory_bytes " in body
+
+
 def test_http_refuses_another_content_type_and_too_long_a_body(daemon: Daemon) -> None:
     body = json.dumps(request(1, "system.ping")).encode()
 

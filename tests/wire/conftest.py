@@ -150,7 +150,7 @@ async def start(path: Path) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
                 drain_s: float = 2,
                 **more: Any,
             ) -> Server:
-                pages = {"/healthz": lambda: Page(b'{"ok":true}')}
+                pages = {"/healthz": lambda _: Page(b'{"ok":true}')}
                 identify = Peers(access or Access(), os.getuid()).caller
                 server = Server(Dispatcher(table, **more), identify, pages)
                 await tasks.start(partial(server.serve, listener, drain_s=drain_s))
