@@ -117,6 +117,11 @@ class _Collector:
         age = _by_account("ordod_feed_age_seconds", "Since the last price came.")
         heard = _counter("ordod_order_updates", "Order updates heard from the broker.")
         updates_open = _by_account("ordod_order_updates_open", "1: the update stream is open.")
+        lag = GaugeMetricFamily(
+            "ordod_order_update_lag_seconds",
+            "How late order updates are told: medians of the last 100.",
+            labels=("account", "part"),
+        )
         now = self._parts.clock.now()
         for account in self._seen:
             label = (account.name,)
@@ -131,9 +136,14 @@ class _Collector:
                     age.add_metric(label, max(0.0, (now - feed.last_at).total_seconds()))
             channel = hub.updates_status(account.name)
             if channel is not None:
-                heard.add_metric(label, self._parts.readers[account.name].hearing.heard_count)
+                hearing = self._parts.readers[account.name].hearing
+                heard.add_metric(label, hearing.heard_count)
                 updates_open.add_metric(label, channel.is_open)
-        yield from (opened, unreadable, is_open, wanted, subscribed, age, heard, updates_open)
+                late = {"broker": hearing.lag.broker_ms, "taken": hearing.lag.taken_ms}
+                for part, late_ms in late.items():
+                    if late_ms is not None:
+                        lag.add_metric((account.name, part), late_ms / 1000)
+        yield from (opened, unreadable, is_open, wanted, subscribed, age, heard, updates_open, lag)
 
 
 def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:

@@ -16,6 +16,7 @@ import msgspec
 import orjson
 import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
+from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
 
 from ordod import __version__
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
@@ -122,6 +123,8 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         settings, adapters = _settings(asked)
         redactor = Redactor()
         configure(settings.daemon.log_level, redactor)
+        # Retries are logged; by itself stamina counts them too, and imports prometheus-client for it.
+        set_on_retry_hooks([StructlogOnRetryHook])
         anyio.run(
             partial(_serve, settings, adapters, signals, redactor, through),
             backend_options={"use_uvloop": True},

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -283,7 +284,19 @@ def test_health_says_whether_the_disk_works_and_the_switch_is_thrown(daemon: Dae
     assert (status, json.loads(body)) == (200, {"journal": "ok", "killed": False})
 
 
-def test_metrics_are_scraped_over_the_socket(daemon: Daemon) -> None:
+def test_metrics_are_scraped_over_the_socket(
+    daemon: Daemon, client: Client, new_key: Callable[[], str]
+) -> None:
+    order = {"symbol": "NSE:INFY", "side": "BUY", "quantity": 1, "type": "MARKET", "product": "CNC"}
+    client.ask("order.place", account="paper", key=new_key(), **order)
+    until = time.monotonic() + 30
+    while (
+        b'ordod_order_update_lag_seconds{account="paper",part="taken"}'
+        not in (http(daemon, "GET", "/metrics")[2])
+    ):
+        assert time.monotonic() < until, "no update was heard"
+        time.sleep(0.1)
+
     status, _, body = http(daemon, "GET", "/metrics")
 
     assert status == 200

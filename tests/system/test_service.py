@@ -121,6 +121,29 @@ def test_killed_it_comes_back_and_the_same_key_is_the_same_order(machine: Machin
     assert verified["damage"] is None
 
 
+def test_a_reload_takes_what_the_file_says_and_goes_on(machine: Machine) -> None:
+    before = main_pid(machine)
+    machine.write("/etc/ordod/ordod.conf", CONFIG.replace('"trade"', '"read"'), 0o640)
+    machine.run("systemctl", "reload", "ordod")
+    words = ("place", "buy", "1", "NSE:INFY", "--product", "CNC", "--account", "paper")
+    machine.comes(
+        lambda: (
+            "FORBIDDEN"
+            in machine.run("ordoctl", *words, "--key", "no", "-y", user="bot", check=False).stderr
+        )
+    )
+    machine.write("/etc/ordod/ordod.conf", CONFIG + "\nnonsense = 1\n", 0o640)
+    bad = machine.run("systemctl", "reload", "ordod", check=False)
+    told = machine.run("journalctl", "--unit=ordod", "--no-pager", "-n", "20").stdout
+    machine.write("/etc/ordod/ordod.conf", CONFIG, 0o640)
+    machine.run("systemctl", "reload", "ordod")
+    machine.comes(lambda: place(machine, "after-the-reload"))
+
+    assert bad.returncode != 0
+    assert "nonsense" in told
+    assert main_pid(machine) == before
+
+
 def test_hung_it_is_restarted_by_the_watchdog(machine: Machine) -> None:
     drop_in = "/etc/systemd/system/ordod.service.d/watchdog.conf"
     machine.write(drop_in, "[Service]\nWatchdogSec=4\n")
