@@ -10,6 +10,8 @@ from msgspec import Meta, Struct
 from ordod.core.orders.checking import verify
 from ordod.core.orders.export import TABLES, day_tables
 from ordod.core.orders.history import last_lines
+from ordod.core.orders.journal import JournalFailed
+from ordod.core.orders.records import Admin
 from ordod.core.parts import Parts
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Example, Method, Role
@@ -101,8 +103,20 @@ class _Journal:
             problem=problem,
         )
 
-    async def export(self, _: Call, params: Export) -> Exported:
-        """In a worker, as `verify`. The rows of a day only grow, so that pages fit together."""
+    async def export(self, call: Call, params: Export) -> Exported:
+        """In a worker, as `verify`. The rows of a day only grow, so that pages fit together. Who took them is journaled."""
+        record = Admin(
+            caller=call.caller.name,
+            method="journal.export",
+            params={"day": params.day.isoformat(), "table": params.table, "after": params.after},
+        )
+        try:
+            await self._parts.ledger.record(record)
+        except JournalFailed as error:
+            if (
+                not self._parts.journal.failed
+            ):  # with a dead disk the record of orders is wanted most
+                raise OrdoError(Kind.JOURNAL_FAILED, str(error)) from error
         head = self._parts.journal.head[0]
         tables = await anyio.to_thread.run_sync(
             lambda: day_tables(self._parts.disk, params.day, head=head)
@@ -146,5 +160,6 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         result=Exported,
         run=journal.export,
         accounts=lambda _: (None,),
+        errors=(Kind.JOURNAL_FAILED,),
         examples=(Example({"day": "2026-01-26", "table": "fills"}, {"rows": [], "next": None}),),
     )
