@@ -593,10 +593,12 @@ class SessionKeeper:
             await self._note(event, error.message)
 
     async def _deny(self, message: str) -> None:
+        # What is told of it must outlive a crash: a person mends the credentials because of it. Where the disk is dead it
+        # stands in memory; a restart finds the dead disk first.
+        with suppress(JournalFailed):
+            await self._note("denied", message)
         self.session = None
         self._move(SessionState.DENIED, message)
-        with suppress(JournalFailed):  # it stands in memory; a restart finds the dead disk first
-            await self._note("denied", message)
 
     async def _note(self, event: str, message: str) -> None:
         note = AccountNote(account=self.name, event=event, user=self.user, message=message[:200])

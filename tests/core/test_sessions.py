@@ -141,6 +141,19 @@ async def test_refused_credentials_are_tried_once() -> None:
         assert bench.broker.logins == 1
 
 
+async def test_denied_is_told_only_when_a_restart_would_know_it_too() -> None:
+    async with keeping() as bench:
+        bench.broker.ends = [Fault.AUTH_DENIED]
+        bench.disk.hang()
+        await anyio.sleep(5)
+        untold = bench.keeper.state
+        bench.disk.resume()
+        await until(bench.is_(SessionState.DENIED))
+
+        assert untold is SessionState.LOGGING_IN
+        assert bench.broker.logins == 1
+
+
 async def test_denied_stands_over_a_restart_until_a_person_asks() -> None:
     bench = Bench()
     async with bench.life():
