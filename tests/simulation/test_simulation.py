@@ -11,7 +11,7 @@ from tests.simulation.runner import Found, live
 from tests.simulation.world import run
 
 ROOT = Path(__file__).parents[2]
-QUICK = 400  # worlds: some ten seconds on two free cores
+QUICK = 200  # worlds: some ten seconds; 100,000 more are behind `-m slow`
 LONG = 100_000
 
 # Seeds that once broke something, kept in the form of the world they were found in.
