@@ -82,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     _market(grammar)
     _gtt(grammar)
     _kill(grammar)
+    _alert(grammar)
     _journal(grammar)
     _secret(grammar)
     _raw(grammar)
@@ -316,6 +317,12 @@ def _kill(grammar: _Grammar) -> None:
     release = grammar.command("release", "let it trade again", ("kill", "release"))
     release.add_argument("--strategy")
     release.add_argument("--reason", required=True)
+
+
+def _alert(grammar: _Grammar) -> None:
+    alert = grammar.group("alert", "what the daemon tells people by itself")
+    test = alert.command("test", "tell the receivers that they work", ("alerts", "test"))
+    test.add_argument("receiver", nargs="?", metavar="RECEIVER", help="only this one")
 
 
 def _journal(grammar: _Grammar) -> None:

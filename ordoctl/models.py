@@ -20,6 +20,7 @@ __all__ = [
     "AccountFunds",
     "AccountHoldings",
     "AccountPositions",
+    "Alerts",
     "Ask",
     "CancelResult",
     "Candle",
@@ -34,6 +35,7 @@ __all__ = [
     "Expiries",
     "Expiry",
     "Failure",
+    "FiringAlert",
     "Forward",
     "Funds",
     "Greeks",
@@ -68,11 +70,13 @@ __all__ = [
     "Position",
     "Quote",
     "Quotes",
+    "Receiver",
     "Snapshot",
     "Status",
     "Sweep",
     "Trade",
     "TradePage",
+    "TriedReceiver",
 ]
 
 PRICES = ("open", "high", "low", "close")
@@ -743,6 +747,45 @@ class OrderLatency(Struct, frozen=True, kw_only=True):
     broker_ms: float | None = None
 
 
+class FiringAlert(Struct, frozen=True, kw_only=True):
+    """Something a person was told of, and that is not over."""
+
+    id: str
+    kind: str
+    severity: str
+    message: str
+    account: str | None = None
+    since: datetime | None = None
+
+
+class Receiver(Struct, frozen=True, kw_only=True):
+    """A receiver of alerts since the daemon's start. `problem`: why the last try failed; "" where it did not."""
+
+    receiver: str
+    delivered: int = 0
+    failed: int = 0
+    dropped: int = 0
+    waiting: int = 0
+    delivered_at: datetime | None = None
+    problem: str = ""
+
+
+class Alerts(Struct, frozen=True, kw_only=True):
+    """`held`: alerts that wait because the hour's bound is reached."""
+
+    firing: tuple[FiringAlert, ...] = ()
+    held: int = 0
+    receivers: tuple[Receiver, ...] = ()
+
+
+class TriedReceiver(Struct, frozen=True, kw_only=True):
+    """What became of a test alert. `problem`: why it was not delivered."""
+
+    receiver: str
+    delivered: bool
+    problem: str = ""
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """The daemon at a glance. `todo` is the next thing a person should do."""
 
@@ -754,6 +797,7 @@ class Status(Struct, frozen=True, kw_only=True):
     kill: KillStatus | None = None
     journal: JournalHead | None = None
     latency: tuple[OrderLatency, ...] = ()
+    alerts: Alerts | None = None
     todo: str | None = None
 
 

@@ -116,6 +116,12 @@ class AccountMethods(_Group):
     logout = _Calls(requests.logout)
 
 
+class AlertMethods(_Group):
+    """`alert.*`"""
+
+    test = _Calls(requests.alert_test)
+
+
 class OrderMethods(_Group):
     """`order.*`"""
 
@@ -214,6 +220,7 @@ class Groups:
     kill: KillMethods
     risk: RiskMethods
     journal: JournalMethods
+    alert: AlertMethods
     rpc: RpcMethods
 
     def __init__(self, sender: Sender) -> None:
@@ -227,6 +234,7 @@ class Groups:
         self.kill = KillMethods(sender)
         self.risk = RiskMethods(sender)
         self.journal = JournalMethods(sender)
+        self.alert = AlertMethods(sender)
         self.rpc = RpcMethods(sender)
 
 
@@ -249,6 +257,12 @@ class AsyncAccountMethods(_AsyncGroup):
     login = _Awaits(requests.login)
     otp = _Awaits(requests.otp)
     logout = _Awaits(requests.logout)
+
+
+class AsyncAlertMethods(_AsyncGroup):
+    """`alert.*`"""
+
+    test = _Awaits(requests.alert_test)
 
 
 class AsyncOrderMethods(_AsyncGroup):
@@ -349,6 +363,7 @@ class AsyncGroups:
     kill: AsyncKillMethods
     risk: AsyncRiskMethods
     journal: AsyncJournalMethods
+    alert: AsyncAlertMethods
     rpc: AsyncRpcMethods
 
     def __init__(self, sender: AsyncSender) -> None:
@@ -362,4 +377,5 @@ class AsyncGroups:
         self.kill = AsyncKillMethods(sender)
         self.risk = AsyncRiskMethods(sender)
         self.journal = AsyncJournalMethods(sender)
+        self.alert = AsyncAlertMethods(sender)
         self.rpc = AsyncRpcMethods(sender)

@@ -50,6 +50,7 @@ from ordoctl.models import (
     Quotes,
     Status,
     TradePage,
+    TriedReceiver,
 )
 
 __all__ = ["Object", "Price", "Progress", "Request", "new_key"]
@@ -195,6 +196,10 @@ class _Gtts(Struct, frozen=True):
     gtts: tuple[Gtt, ...]
 
 
+class _Tried(Struct, frozen=True):
+    results: tuple[TriedReceiver, ...]
+
+
 class _Accounts(Struct, frozen=True):
     accounts: tuple[Account, ...]
 
@@ -272,6 +277,11 @@ def reload() -> Request[Object]:
 def shutdown() -> Request[Object]:
     """Ask the daemon to end in good order."""
     return call("system.shutdown")
+
+
+def alert_test(receiver: str | None = None) -> Request[tuple[TriedReceiver, ...]]:
+    """Tell the receivers of alerts, or one, that they work; which were reached."""
+    return Request("alert.test", _given(receiver=receiver), _Tried, attrgetter("results"))
 
 
 def discover() -> Request[Object]:

@@ -8,7 +8,7 @@ anything says killed, open ends are written down as doubts, and only then do ses
 for the first complete reading of their account.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -19,9 +19,12 @@ import structlog
 
 from ordod import __version__
 from ordod.adapter import Adapter, Credentials, Secret
-from ordod.config import AccountSettings, Settings
+from ordod.config import AccountSettings, AlertSettings, Settings
 from ordod.core.account import Account, AccountRules
-from ordod.core.events import Events
+from ordod.core.alerts.alerting import Alerting
+from ordod.core.alerts.conditions import Limits, conditions
+from ordod.core.alerts.outlet import Outlet
+from ordod.core.events import Event, Events, Topic
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
 from ordod.core.guard.windows import Windows, order_group
@@ -51,7 +54,7 @@ from ordod.core.skew import MeasuringLine, Skew
 from ordod.core.tasks import Tasks
 from ordod.domain.calendar import WEEKDAYS, LoadedCalendar
 
-__all__ = ["running"]
+__all__ = ["alert_by", "running"]
 
 NO_HOLIDAYS = LoadedCalendar(WEEKDAYS)
 DRAIN_S = 8.0  # a call to a broker has 7 s
@@ -77,6 +80,9 @@ async def running(
     journal_key: bytes | None = None,
     mark: Mark | None = None,
     sealed: Callable[[Mark], None] = lambda mark: None,
+    outlets: Iterable[Outlet] = (),
+    host: str = "",
+    hide: Callable[[str], str] = lambda text: text,
 ) -> AsyncIterator[Parts]:
     """A running daemon; on leaving it drains, writes `close` and ends its tasks.
 
@@ -87,6 +93,7 @@ async def running(
         calendar: when the exchanges trade.
         mark: the journal's head as `sealed` kept it last, outside the state directory; where the journal lacks it, the
             daemon starts KILLED.
+        outlets: who is alerted. `host`: what they are told of where this is; `hide`: takes secrets out of what they are told.
     Raises:
         Damage, TooNew, DiskError: the journal cannot be opened; nothing was changed.
     """
@@ -129,7 +136,9 @@ async def running(
                 credentials_of,
                 learned,
                 calendar,
+                Alerting(clock=ports.clock, disk=ports.disk, host=host, hide=hide),
             )
+            alert_by(parts, settings.alerts, outlets)
             keeper = Keeper(ports.disk, ports.clock, Codec(journal_key), journal)
             parts.tasks.keep_running("keeping of the journal", keeper.run)
             try:
@@ -155,6 +164,7 @@ async def _wire(
     credentials_of: Callable[[AccountSettings], Credentials],
     learned: Callable[[Secret], None],
     calendar: LoadedCalendar,
+    alerts: Alerting,
 ) -> Parts:
     clock, tasks = ports.clock, Tasks(group)
     ledger = Ledger(journal, book, events)
@@ -298,6 +308,7 @@ async def _wire(
         prices=prices,
         calendar=calendar,
         hub=hub,
+        alerts=alerts,
         tasks=tasks,
         shown_settings=settings.public(),
         shut_down=stopping.set,
@@ -305,6 +316,21 @@ async def _wire(
     )
     await _begin(parts, ports, tasks)
     return parts
+
+
+def alert_by(parts: Parts, settings: AlertSettings, outlets: Iterable[Outlet]) -> None:
+    """From now on these are told, of what these settings say; also at a reload."""
+    limits = Limits(
+        doubt_older_than_s=settings.doubt_older_than_s,
+        disk_free_below_mb=settings.disk_free_below_mb,
+        clock_skew_above_s=settings.clock_skew_above_s,
+    )
+    parts.alerts.use(
+        outlets,
+        remind_s=settings.remind_minutes * 60.0,
+        per_hour=settings.per_hour,
+        look=partial(conditions, parts, limits),
+    )
 
 
 def _line_settings(settings: AccountSettings, adapter: Adapter) -> LineSettings:
@@ -405,12 +431,20 @@ async def _begin(parts: Parts, ports: Ports, tasks: Tasks) -> None:
     for broker, master in parts.masters.items():
         tasks.keep_running(f"master {broker}", master.run)
     tasks.keep_running("kill watch", parts.kill.watch)
+    tasks.keep_running("alerts", parts.alerts.run)
+    parts.events.listen(partial(_wake_at_kill, parts.alerts))
     tasks.keep_running("housekeeping", partial(_keep_house, parts))
     ports.signals.on_kill(
         lambda: tasks.start_soon(partial(parts.kill.engage, caller="SIGUSR1", reason="signal"))
     )
     ports.signals.on_stop(parts.shut_down)
     await parts.kill.resume()
+
+
+def _wake_at_kill(alerts: Alerting, event: Event) -> None:
+    """A switch that is thrown and released between two looks is told too."""
+    if event.topic is Topic.KILL:
+        alerts.wake()
 
 
 async def _keep_warm(account: Account) -> None:
@@ -443,6 +477,7 @@ async def _drain(parts: Parts) -> None:
     """No new orders; those under way get their answers, as far as they come in time."""
     with anyio.move_on_after(DRAIN_S):
         await parts.desk.drain()
+    await parts.alerts.end()
     for account in parts.accounts.values():
         await account.line.aclose()
 

@@ -1,6 +1,6 @@
 """`GET /metrics`: what the daemon's parts know of themselves, in Prometheus' text format, made when asked for.
 
-Labels are accounts, brokers and fixed words: never a symbol, key or caller. Imported at the first scrape: a start does not pay
+Labels are accounts, brokers, receivers of alerts and fixed words: never a symbol, key or caller. Imported at the first scrape: a start does not pay
 for prometheus-client.
 """
 
@@ -56,6 +56,7 @@ class _Collector:
         yield from self._doubts()
         yield from self._latencies()
         yield from self._streams()
+        yield from self._alerts()
 
     def _sessions(self) -> Iterator[Metric]:
         state = GaugeMetricFamily(
@@ -144,6 +145,28 @@ class _Collector:
                     if late_ms is not None:
                         lag.add_metric((account.name, part), late_ms / 1000)
         yield from (opened, unreadable, is_open, wanted, subscribed, age, heard, updates_open, lag)
+
+    def _alerts(self) -> Iterator[Metric]:
+        status = self._parts.alerts.status()
+        yield _gauge("ordod_alerts_firing", "Conditions told and not over.", len(status.firing))
+        yield _gauge("ordod_alerts_held", "Alerts held back by the hour's bound.", status.held)
+        waiting = GaugeMetricFamily(
+            "ordod_alerts_waiting", "Alerts not delivered yet.", labels=("receiver",)
+        )
+        delivered = _told("ordod_alerts_delivered", "Alerts a receiver took.")
+        failed = _told("ordod_alerts_failed", "Alerts given up after the last try.")
+        dropped = _told("ordod_alerts_dropped", "Alerts dropped because too many waited.")
+        for one in status.receivers:
+            label = (one.receiver,)
+            waiting.add_metric(label, one.waiting)
+            delivered.add_metric(label, one.delivered)
+            failed.add_metric(label, one.failed)
+            dropped.add_metric(label, one.dropped)
+        yield from (waiting, delivered, failed, dropped)
+
+
+def _told(name: str, about: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, about, labels=("receiver",))
 
 
 def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:

@@ -1,6 +1,6 @@
 """`system.reload` and SIGHUP: what a running daemon takes over from its file, and what waits for a restart.
 
-Taken over at once: `[access]`, `[risk]` with its strategies, `log_level`, and of each account its `risk`,
+Taken over at once: `[access]`, `[risk]` with its strategies, `[alerts]`, `log_level`, and of each account its `risk`,
 `doubt_horizon_s` and `market_protection`. Whatever else differs stays as it is, and is named at each reload until a
 restart. An account that is gone from the file is among that: its orders live on at the broker, and somebody has to watch
 them.
@@ -23,6 +23,7 @@ __all__ = ["Reloader", "differences", "merged"]
 
 UNWRITTEN = (
     "everywhere",
+    "receivers",
     "secrets",
     "options",
 )  # levels of the settings that the file does not have
@@ -36,7 +37,7 @@ class Reloader:
     Args:
         settings: what the daemon was started with.
         read: the file as it is now; raises OrdoError where it cannot be used.
-        take: puts `[access]` and the log level of these settings in force.
+        take: puts `[access]`, `[alerts]` and the log level of these settings in force.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ def merged(old: Settings, new: Settings) -> Settings:
         daemon=replace(old.daemon, log_level=new.daemon.log_level),
         access=new.access,
         risk=new.risk,
+        alerts=new.alerts,
         accounts={
             name: _merged_account(account, new.accounts.get(name, account))
             for name, account in old.accounts.items()

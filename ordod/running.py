@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from socket import socket
+from socket import gethostname, socket
 from typing import TypeAlias
 
 import anyio
@@ -20,10 +20,12 @@ from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
 
 from ordod import __version__
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
-from ordod.app import running
+from ordod.app import alert_by, running
 from ordod.config import SECRETS, AccountSettings, ConfigError, Settings, find, load
 from ordod.config import Grant as GrantSettings
 from ordod.config.calendar import load_calendar
+from ordod.core.alerts.alerting import Alerting
+from ordod.core.alerts.conditions import damaged
 from ordod.core.orders.opening import Mark, TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
@@ -50,6 +52,7 @@ from ordod.logs import configure
 from ordod.notifying import keep_told
 from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers
+from ordod.receivers import Receivers, problems
 from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
 from ordod.reloading import Reloader
@@ -69,6 +72,7 @@ from ordod.wire.sockets import ListenError, inherited, listening
 __all__ = ["check_config", "run"]
 
 DRAIN_S = 5.0
+LAST_WORD_S = 15.0  # for the alert of a daemon that does not start
 GC_ALLOCATIONS = (
     20_000  # a request makes some fifty objects; the default of 700 collects at every fourteenth
 )
@@ -95,14 +99,16 @@ def check_config(asked: Path | None) -> int:
     try:
         settings, adapters = _settings(asked)
         redactor = Redactor()
-        _credentials_can_be_read(
-            settings, Secrets(os.environ, redactor, _store(settings, redactor))
-        )
+        secrets = Secrets(os.environ, redactor, _store(settings, redactor))
+        _credentials_can_be_read(settings, secrets)
     except CannotStart as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
     if problem := _calendar(settings).problem:
         print(f"{problem}. Until it is mended the built-in calendar serves", file=sys.stderr)  # noqa: T201 - a command's answer
+        return 1
+    if mute := list(problems(settings.alerts, secrets)):
+        print("\n".join(mute), file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
     names = ", ".join(
         f"{a.name} ({adapters[a.broker].spec.name})" for a in settings.accounts.values()
@@ -219,9 +225,13 @@ async def _serve(
             vault=StoreVault(store),
             feeds=_Feeds(PaperFeeds(brokers.paper.broker, clock), WebsocketFeeds()),
         )
+        ports, host = through(ports), gethostname()
+        receivers = Receivers(clock, secrets, os.environ, redactor.hide)
+        for problem in problems(settings.alerts, secrets):
+            log.error("receiver refused", problem=problem)
         try:
             async with running(
-                through(ports),
+                ports,
                 settings,
                 adapters,
                 credentials_of=partial(_credentials, secrets),
@@ -229,10 +239,21 @@ async def _serve(
                 calendar=calendar,
                 mark=_kept_mark(settings),
                 sealed=partial(_keep_mark, settings),
+                outlets=receivers.outlets(settings.alerts),
+                host=host,
+                hide=redactor.hide,
             ) as parts:
-                await _answer(parts, settings, sockets, signals, redactor)
+                await _answer(parts, settings, sockets, signals, redactor, receivers)
         except (Damage, TooNew, DiskError) as error:
-            raise CannotStart(_about_journal(error, settings.daemon.state_dir)) from error
+            why = _about_journal(error, settings.daemon.state_dir)
+            alerts = Alerting(clock=clock, disk=ports.disk, host=host, hide=redactor.hide)
+            alerts.use(
+                receivers.outlets(settings.alerts),
+                remind_s=settings.alerts.remind_minutes * 60.0,
+                per_hour=settings.alerts.per_hour,
+            )
+            await alerts.tell_and_end(damaged(why), LAST_WORD_S)
+            raise CannotStart(why) from error
         log.info("stopped")
 
 
@@ -242,6 +263,7 @@ async def _answer(
     sockets: list[socket],
     signals: Signals,
     redactor: Redactor,
+    receivers: Receivers,
 ) -> None:
     """Serve clients until the daemon is to stop."""
     methods = table(parts)
@@ -260,7 +282,7 @@ async def _answer(
         parts,
         settings,
         read=partial(_read_again, settings.file),
-        take=partial(_take, server, redactor),
+        take=partial(_take, parts, server, redactor, receivers),
     )
     parts.reload = reloader.reload
     notifier = sdnotify.SystemdNotifier()
@@ -292,7 +314,10 @@ async def _read_again(file: Path) -> Settings:
     return settings
 
 
-def _take(server: Server, redactor: Redactor, settings: Settings) -> None:
+def _take(
+    parts: Parts, server: Server, redactor: Redactor, receivers: Receivers, settings: Settings
+) -> None:
+    alert_by(parts, settings.alerts, receivers.outlets(settings.alerts))
     configure(settings.daemon.log_level, redactor)
     server.identify_by(Peers(_access(settings), os.getuid()).caller)
 

@@ -3,7 +3,7 @@
 What comes from outside is put in as plain text, never as markup, and without control characters.
 """
 
-from ordoctl.render.daemon import exported, journal, killed, login, released, secrets, status
+from ordoctl.render.daemon import exported, journal, killed, login, released, secrets, status, tried
 from ordoctl.render.grid import console
 from ordoctl.render.market import candles, depth, holidays, instruments, markets, quotes, tick
 from ordoctl.render.options import chain
@@ -53,5 +53,6 @@ __all__ = [
     "status",
     "tick",
     "trades",
+    "tried",
     "when",
 ]

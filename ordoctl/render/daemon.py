@@ -6,13 +6,21 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ordoctl.models import Account, KillAnswer, KillScope, KillStatus, LoginState, Status
+from ordoctl.models import (
+    Account,
+    KillAnswer,
+    KillScope,
+    KillStatus,
+    LoginState,
+    Status,
+    TriedReceiver,
+)
 from ordoctl.offline import Report
 from ordoctl.render.grid import Grid
 from ordoctl.render.words import NOTHING, flat, text, told, when, word
 from ordoctl.stored import Kept
 
-__all__ = ["journal", "killed", "login", "released", "secrets", "status"]
+__all__ = ["journal", "killed", "login", "released", "secrets", "status", "tried"]
 
 
 def status(status: Status) -> RenderableType:
@@ -35,6 +43,11 @@ def status(status: Status) -> RenderableType:
         order = doubt.order
         words = f"IN DOUBT: {order.order_id} {order.side} {order.quantity} {order.symbol} at {order.account}"
         parts.append(text(f"{words}: {doubt.why}" if doubt.why else words, "bold yellow"))
+    parts += [
+        text(f"{one.receiver} gets NO ALERTS: {one.problem}", "bold yellow")
+        for one in (status.alerts.receivers if status.alerts else ())
+        if one.problem
+    ]
     if status.todo:
         parts.append(text(f"→ {status.todo}", "bold"))
     return Group(*parts)
@@ -121,6 +134,16 @@ def journal(report: "Report") -> RenderableType:
 def exported(head: str, rows: Mapping[str, int]) -> RenderableType:
     lines = [text(f"{file}: {count} rows") for file, count in rows.items()]
     return Group(*lines, text(f"the journal is whole up to {head}", "green"))
+
+
+def tried(receivers: Sequence[TriedReceiver]) -> RenderableType:
+    if not receivers:
+        return Text("no receivers")
+    table = Grid("receiver", "reached", "why not~")
+    for one in receivers:
+        reached = word("yes" if one.delivered else "NO", {"yes": "green", "NO": "bold red"})
+        table.row(one.receiver, reached, one.problem)
+    return table
 
 
 def secrets(kept: Sequence[Kept]) -> RenderableType:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ordod.config.alerts import alert_settings
 from ordod.config.lines import key_lines
 from ordod.config.settings import (
     AccessSettings,
@@ -24,6 +25,7 @@ from ordod.config.settings import (
     Settings,
 )
 from ordod.config.tables import Mistakes, Table, closest_hint
+from ordod.config.urls import is_loopback
 from ordod.domain.instruments import Exchange
 from ordod.domain.orders import Product
 from ordod.domain.references import REFERRING, SecretReference, SecretSource
@@ -169,10 +171,18 @@ class _Reader:
         daemon = self._daemon(root.table("daemon"))
         access = self._access(root.table("access"))
         risk = self._risk(root.table("risk"))
+        alerts = alert_settings(root.table("alerts"), self._secret)
         accounts = self._accounts(root.table("accounts"))
         self._check_grants(root, access, accounts)
         root.close()
-        return Settings(file=self._file, daemon=daemon, access=access, risk=risk, accounts=accounts)
+        return Settings(
+            file=self._file,
+            daemon=daemon,
+            access=access,
+            risk=risk,
+            alerts=alerts,
+            accounts=accounts,
+        )
 
     # [daemon]
 
@@ -442,19 +452,9 @@ def _url(text: str, schemes: tuple[str, ...]) -> str:
         )
     if parts.query or parts.fragment:
         raise ValueError("must end with its path, without ? or #")
-    if parts.scheme in ("http", "ws") and not _is_loopback(text):
+    if parts.scheme in ("http", "ws") and not is_loopback(text):
         raise ValueError(f'"{text}" is not encrypted: plain {parts.scheme} is for loopback only')
     return text.rstrip("/")
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _address(text: str) -> str:
@@ -466,7 +466,7 @@ def _address(text: str) -> str:
 
 def _check_account(table: Table, account: AccountSettings) -> None:
     urls = (account.base_url or "", *account.urls.values())
-    is_harmless = account.broker == "paper" or all(_is_loopback(url) for url in urls)
+    is_harmless = account.broker == "paper" or all(is_loopback(url) for url in urls)
     if account.doubt_horizon_s < HORIZON_LEAST_S and not is_harmless:
         table.wrong(
             "doubt_horizon_s",

@@ -10,15 +10,18 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct, field
 
+from ordod.domain.alerts import AlertKind
 from ordod.domain.references import SecretReference
 from ordod.domain.risk import RiskLimits
 
 __all__ = [
     "AccessSettings",
     "AccountSettings",
+    "AlertSettings",
     "DaemonSettings",
     "Grant",
     "LogLevel",
+    "ReceiverSettings",
     "RiskSettings",
     "RoleName",
     "Settings",
@@ -71,6 +74,35 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
     strategies: dict[str, RiskLimits] = field(default_factory=dict)
 
 
+class ReceiverSettings(Struct, frozen=True, kw_only=True):
+    """One receiver of alerts: a `command`, or a `url`; the other is empty.
+
+    Args:
+        command: the program with its arguments; no shell reads it.
+        body: a text, or a table that is sent as JSON; None: the alert itself as JSON.
+        kinds: what it is told; empty: everything.
+    """
+
+    name: str
+    command: tuple[str, ...] = ()
+    url: str = ""
+    token: SecretReference | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    kinds: tuple[AlertKind, ...] = ()
+
+
+class AlertSettings(Struct, frozen=True, kw_only=True):
+    """Who is told of what. `per_hour`: alerts in any hour, at most."""
+
+    remind_minutes: int = 30
+    per_hour: int = 30
+    doubt_older_than_s: float = 60.0
+    disk_free_below_mb: int = 500
+    clock_skew_above_s: float = 5.0
+    receivers: dict[str, ReceiverSettings] = field(default_factory=dict)
+
+
 class AccountSettings(Struct, frozen=True, kw_only=True):
     """One account at one broker.
 
@@ -118,6 +150,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     daemon: DaemonSettings
     access: AccessSettings = AccessSettings()
     risk: RiskSettings = RiskSettings()
+    alerts: AlertSettings = AlertSettings()
     accounts: dict[str, AccountSettings] = field(default_factory=dict)
 
     def public(self) -> dict[str, Any]:
@@ -130,4 +163,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         )
         for account in shown["accounts"].values():
             account["options"] = dict.fromkeys(account["options"], "***")
+        for receiver in shown["alerts"]["receivers"].values():
+            _hide_receiver(receiver)
         return shown
+
+
+def _hide_receiver(shown: dict[str, Any]) -> None:
+    """A receiver's address is often all that is needed to write to it."""
+    if shown["url"]:
+        parts = urlsplit(shown["url"])
+        shown["url"] = f"{parts.scheme}://{parts.netloc}/***"
+    shown["command"] = [*shown["command"][:1], *("***" for _ in shown["command"][1:])]
+    shown["headers"] = dict.fromkeys(shown["headers"], "***")
+    shown["body"] = shown["body"] and "***"

@@ -63,6 +63,12 @@ class Table:
         self._known += self._values
         return tuple(self._values)
 
+    def tables(self) -> tuple[str, ...]:
+        """The keys under which tables stand whose names a person chose, beside keys that are known."""
+        names = tuple(key for key in self._values if self.is_table(key) and key not in self._known)
+        self._known += names
+        return names
+
     def wrong(self, key: str | None, message: str) -> None:
         """Note a mistake about a key, or about the table itself."""
         if key is None:
@@ -110,6 +116,11 @@ class Table:
             return tuple(values)
         self.wrong(key, "must be a list of strings, each in quotes")
         return ()
+
+    def plain(self, key: str) -> Any:
+        """Whatever stands there, where any kind may; None: nothing."""
+        self._known.append(key)
+        return self._values.get(key)
 
     def word(self, key: str, words: type[Word]) -> Word | None:
         return self.one_of(key, words, self.text(key))

@@ -8,6 +8,7 @@ import anyio
 from msgspec import Struct
 
 from ordod.core.account import Account
+from ordod.core.alerts.alerting import Alerting
 from ordod.core.events import Events
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
@@ -60,6 +61,7 @@ class Parts(Struct, kw_only=True):
     prices: Prices
     calendar: LoadedCalendar
     hub: Hub
+    alerts: Alerting
     tasks: Tasks
     shown_settings: Mapping[str, Any]
     shut_down: Callable[[], None]

@@ -19,6 +19,7 @@ from ordod.adapter import (
     Instruments,
     StreamRequest,
 )
+from ordod.domain.alerts import Alert
 from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
 
 __all__ = [
@@ -39,8 +40,10 @@ __all__ = [
     "NotAdmitted",
     "Ports",
     "Random",
+    "Receiver",
     "Signals",
     "Tables",
+    "Undelivered",
     "Unsent",
     "Vault",
 ]
@@ -128,6 +131,10 @@ class Disk(Protocol):
         ...
 
     async def remove(self, path: str) -> None: ...
+
+    async def free_bytes(self) -> int:
+        """What may still be written to its file system. Raises DiskError; waits as long as a hanging disk does."""
+        ...
 
     def gate(self) -> MutableSequence[int]:
         """The bytes of `kill.gate`, mapped shared: a store is seen at once and survives the process. Never truncated."""
@@ -236,6 +243,33 @@ class Feed(Protocol):
 class Feeds(Protocol):
     async def open(self, spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> Feed:
         """A new connection, within 10 s. No proxies, no redirects, no second try. Raises FeedLost."""
+        ...
+
+
+# Receivers of alerts
+
+
+class Undelivered(Exception):  # noqa: N818 - an outcome, not an error
+    """A receiver did not take an alert. The message tells no secret.
+
+    Args:
+        is_final: it would not take it the next time either.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+
+
+class Receiver(Protocol):
+    """Somebody who is told: an address, or a command."""
+
+    async def send(self, alert: Alert) -> None:
+        """Once, within `[alerts]`' limit of time; whatever it answers is bounded. Raises Undelivered."""
+        ...
+
+    async def aclose(self) -> None:
+        """Never raises, and waits for nothing."""
         ...
 
 

@@ -135,6 +135,10 @@ class Files:
     async def remove(self, path: str) -> None:
         await self._changes.do(lambda: self._removed(path))
 
+    async def free_bytes(self) -> int:
+        found = await self._readings.do(lambda: os.fstatvfs(self._root))
+        return found.f_bavail * found.f_frsize
+
     # The gate
 
     def gate(self) -> MutableSequence[int]:

@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 from msgspec import Struct
+from msgspec.structs import replace
 
+from ordod.core.alerts.alerting import AlertsStatus
 from ordod.core.feeding import ConnectionStatus
 from ordod.core.hub import FeedStatus
 from ordod.core.orders.hearing import Lag
@@ -97,6 +99,7 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
     feeds: list[FeedStatus]
     updates: list[UpdatesStatus]
     latency: list[OrderLatency]
+    alerts: AlertsStatus
     todo: str
 
 
@@ -156,6 +159,9 @@ class _System:
             if change.id in parts.keyed.waits and (intent := change.intent) is not None
         ]
         accounts = [account_status(account) for account in seen]
+        alerts = parts.alerts.status()
+        names = {None, *(account.name for account in seen)}
+        alerts = replace(alerts, firing=tuple(f for f in alerts.firing if f.account in names))
         seq, digest = parts.journal.head
         return SystemStatus(
             state=self._state(accounts, is_killed=kill.engaged),
@@ -185,6 +191,7 @@ class _System:
                 for account in seen
                 if (taken := parts.desk.latencies.of(account.name)) is not None
             ],
+            alerts=alerts,
             todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged),
         )
 
@@ -225,7 +232,13 @@ class _System:
             return (
                 "the kill switch is engaged; when its reason is gone: ordoctl release --reason WHY"
             )
-        return next((account.todo for account in accounts if account.todo), "")
+        mute = next((one for one in self._parts.alerts.status().receivers if one.problem), None)
+        deaf = (
+            f"{mute.receiver} gets no alerts ({mute.problem}): mend it, then run: ordoctl alert test"
+            if mute
+            else ""
+        )
+        return next((account.todo for account in accounts if account.todo), deaf)
 
     async def reload(self, call: Call, _: Nothing) -> Reloaded:
         if self._parts.reload is None:

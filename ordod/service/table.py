@@ -3,6 +3,7 @@
 from ordod.core.parts import Parts
 from ordod.service import (
     accounts,
+    alerts,
     gtts,
     hours,
     journal,
@@ -34,4 +35,5 @@ def table(parts: Parts, journal_key: bytes | None = None) -> list[Method]:
         *kill.methods(parts),
         *risk.methods(parts),
         *journal.methods(parts, journal_key),
+        *alerts.methods(parts),
     ]

@@ -27,7 +27,7 @@ LEAST: Mapping[Role, str] = {
         gtt.place gtt.modify gtt.cancel portfolio.convert portfolio.close portfolio.close_all kill.engage deadman.arm
         deadman.beat deadman.disarm""",
     Role.ADMIN: """account.login account.otp account.logout order.resolve instrument.refresh kill.release
-        journal.export system.reload system.shutdown""",
+        journal.export system.reload system.shutdown alert.test""",
 }
 ROLE_OF = {name: role for role, names in LEAST.items() for name in names.split()}
 EVERYWHERE = {"kill.engage", "kill.release", "journal.tail", "journal.verify", "journal.export"}

@@ -178,6 +178,9 @@ class TearingDisk:
         self._file(path)
         await self._change(lambda files: files.__delitem__(path))
 
+    async def free_bytes(self) -> int:
+        return 1 << 40 if self.capacity is None else max(0, self.capacity - self.used)
+
     def gate(self) -> MutableSequence[int]:
         return self._gate
 

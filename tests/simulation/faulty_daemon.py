@@ -186,6 +186,9 @@ class FaultyDisk:
         await self._disk.remove(path)
         await self._plan.step("remove-d", path)
 
+    async def free_bytes(self) -> int:
+        return await self._disk.free_bytes()
+
     def gate(self) -> MutableSequence[int]:
         return self._disk.gate()
 

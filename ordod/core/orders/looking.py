@@ -4,7 +4,7 @@ One reader an account. What a look shows is the settler's to judge (`settling.py
 soon after something moved, ever later while nothing does, and seldom where the broker pushes what happens (`hearing.py`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -17,7 +17,7 @@ from ordod.core.orders.book import Book
 from ordod.core.orders.hearing import Hearing
 from ordod.core.orders.journal import JournalFailed
 from ordod.core.orders.reconcile import Reading, appeared_doubts
-from ordod.core.orders.settling import Settler
+from ordod.core.orders.settling import Contradiction, Settler
 from ordod.core.orders.states import OrderState
 from ordod.core.ports import Clock
 from ordod.core.waiting import Once
@@ -83,6 +83,11 @@ class Reader:
     def why_open(self) -> Mapping[str, str]:
         """Orders in doubt, by id -> why they are not settled yet."""
         return self._settler.why_open
+
+    @property
+    def contradictions(self) -> Iterable[Contradiction]:
+        """The last orders that had ended and that the broker shows otherwise."""
+        return self._settler.contradictions
 
     def count_from_now(self, item_id: str) -> None:
         """The send of this order or change, or its connection, ended now: its horizon counts from here."""

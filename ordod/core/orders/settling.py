@@ -8,11 +8,14 @@ One reading is taken in at a time, so that none is judged by a book which the on
 newer than a reading that was begun before it came: for the orders that were heard of since, that reading is an old copy.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import anyio
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ordod.adapter import BrokerOrder, supports
@@ -31,15 +34,28 @@ from ordod.core.orders.reconcile import (
 from ordod.core.orders.records import Evidence, Record, Settled, Update
 from ordod.core.orders.states import ChangeState, OrderState
 from ordod.core.ports import Clock
-from ordod.domain.orders import Variety
+from ordod.domain.orders import Status, Variety
 
-__all__ = ["Settler"]
+__all__ = ["Contradiction", "Settler"]
 
 HEARD_MAX = 50_000  # orders of one day
+CONTRADICTIONS_KEPT = 20  # for whoever tells people; each is in the log and the journal besides
+SURE_ENDS = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED)
 APART_S = 5.0  # between the two readings that speak for absence
 LAPSED = "its day's book is gone before its end was seen: this is how it last stood; trades and positions tell the rest"
 
 log = structlog.get_logger("settling")
+
+
+class Contradiction(Struct, frozen=True, kw_only=True):
+    """An order that had ended, by what was told of it, and that the broker shows otherwise. `was`, `shown`: its status."""
+
+    at: datetime
+    order: str
+    key: str | None
+    what: str
+    was: Status
+    shown: Status
 
 
 class Settler:
@@ -70,6 +86,7 @@ class Settler:
         # order or change in doubt -> boot time of the first reading that speaks against it
         self._absent_since: dict[str, float] = {}
         self.why_open: dict[str, str] = {}  # doubt -> why it is not settled yet
+        self.contradictions: deque[Contradiction] = deque(maxlen=CONTRADICTIONS_KEPT)
 
     async def take_in(self, reading: Reading) -> bool:
         """What the reading shows, on disk and in the book; then what it lets us conclude. Whether it showed anything new.
@@ -140,15 +157,46 @@ class Settler:
         return not has_legs and update.row.parent_order_id is None
 
     def _warn_of_contradictions(self, shown: list[Record]) -> None:
-        for record in shown:
-            order = self._book.orders.get(record.id) if isinstance(record, Settled) else None
-            if order is not None and not order.is_open_doubt:
-                log.error(
-                    "ended_order_is_at_the_broker",
-                    account=order.account,
+        """Before they are on disk: the book still has what was told until now."""
+        rows = {record.id: record.status for record in shown if isinstance(record, Update)}
+        for order, status in self._contradicted(shown, rows):
+            self.contradictions.append(
+                Contradiction(
+                    at=self._clock.now(),
                     order=order.id,
+                    key=order.key,
+                    what=f"{order.terms.side} {order.terms.quantity} {order.terms.symbol}",
                     was=order.status,
+                    shown=status,
                 )
+            )
+            log.error(
+                "ended_order_is_at_the_broker",
+                account=order.account,
+                order=order.id,
+                was=order.status,
+                shown=status,
+            )
+
+    def _contradicted(
+        self, shown: list[Record], rows: dict[str, Status]
+    ) -> Iterator[tuple[OrderState, Status]]:
+        """Orders that had ended and live, or were filled, after all; and how they are shown.
+
+        One that was refused and stands in the book as refused is none: some brokers list what they rejected.
+        """
+        for record in shown:
+            if isinstance(record, Settled) and record.outcome == "placed":
+                order = self._book.orders.get(record.id)
+                status = rows.get(record.id, Status.PENDING)
+                if order is not None and not order.is_open_doubt and status is not order.status:
+                    yield order, status
+            elif isinstance(record, Update):
+                order = self._book.orders.get(record.id)
+                if order is None or order.sent != "placed" or order.has_lapsed or order.legs:
+                    continue
+                if order.status in SURE_ENDS and record.status not in SURE_ENDS:
+                    yield order, record.status
 
     def _absences(self, reading: Reading) -> list[Record]:
         """Doubts that this reading does not hold, by the rules of absence."""
