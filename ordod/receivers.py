@@ -1,15 +1,15 @@
 """From `[alerts.NAME]` to whoever is told: one outlet a receiver, made anew only where its settings changed."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from ordod.adapter import Secret
 from ordod.config import AlertSettings, ReceiverSettings
 from ordod.core.alerts.outlet import Outlet
 from ordod.core.ports import Clock, Receiver
 from ordod.domain.references import SecretReference
-from ordod.io.commands import PATH, CommandReceiver
+from ordod.io.commands import CommandReceiver
 from ordod.io.receivers import HttpReceiver
 from ordod.secrets import SecretError, Secrets
 
@@ -71,9 +71,9 @@ class Receivers:
 def problems(settings: AlertSettings, secrets: Secrets) -> Iterator[str]:
     """What keeps receivers from being told, as far as it can be seen without telling them."""
     for name, receiver in settings.receivers.items():
-        if receiver.command and shutil.which(receiver.command[0], path=PATH) is None:
-            program = receiver.command[0]
-            why = "may not be run" if os.path.exists(program) else "is not there"  # noqa: PTH110 - may hold any text
+        if receiver.command and shutil.which(receiver.command[0]) is None:
+            program = Path(receiver.command[0])
+            why = "cannot be run by this user" if program.exists() else "is not there"
             yield f"alerts.{name}: the command {program} {why}"
         if receiver.token is not None:
             try:

@@ -59,9 +59,10 @@ def _receiver(name: str, table: Table, secret: Secret) -> ReceiverSettings:
     has_command, has_url = "command" in table, "url" in table
     if has_command is has_url:
         table.wrong(None, "needs one of command and url" + (", not both" if has_url else ""))
-    if has_command and not all(part.strip() for part in command[:1] or ("",)):
+    if has_command and not (command and command[0].startswith("/")):
         table.wrong(
-            "command", 'names no program; for example: ["/usr/local/bin/notify", "trading"]'
+            "command",
+            'must begin with a program by its whole path: ["/usr/local/bin/notify", "me"]',
         )
     if has_command:
         for key in ("token", "headers", "body"):

@@ -264,6 +264,10 @@ class Undelivered(Exception):  # noqa: N818 - an outcome, not an error
 class Receiver(Protocol):
     """Somebody who is told: an address, or a command."""
 
+    async def prepare(self) -> None:
+        """Have everything at hand that comes from the disk: it may be gone when there is something to tell. Never raises."""
+        ...
+
     async def send(self, alert: Alert) -> None:
         """Once, within `[alerts]`' limit of time; whatever it answers is bounded. Raises Undelivered."""
         ...

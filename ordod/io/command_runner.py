@@ -137,7 +137,7 @@ class _Watch:
         with suppress(BlockingIOError, OSError, ValueError):
             data = os.read(self._stdout.fileno(), 65536)
             self.output = (self.output + data)[:OUTPUT_MAX]
-            if not data:
+            if not data and self._stdout in self._selector.get_map():
                 self._selector.unregister(self._stdout)
 
 

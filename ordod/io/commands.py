@@ -28,7 +28,7 @@ RUN_S = 10.0
 RUNNER_S = 12.0  # the runner keeps to RUN_S; one that does not is killed
 BURY_S = 5.0
 SHOWN_MAX = 200
-PASSED_ON = ("HOME", "LANG", "PATH", "TZ", "USER")
+PASSED_ON = ("HOME", "LANG", "TZ", "USER")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 log = structlog.get_logger("alerts")
@@ -56,13 +56,23 @@ class CommandReceiver:
         self._hide = hide
         self._worker: Worker | None = None
         self._runner: subprocess.Popen[bytes] | None = None
+        self._one_at_a_time = anyio.Lock()
         self._is_busy = False
 
+    async def prepare(self) -> None:
+        """Its process is started before there is anything to tell."""
+        async with self._one_at_a_time:
+            with suppress(DiskError), anyio.move_on_after(RUNNER_S):
+                await self._working().do(self._living)
+
     async def send(self, alert: Alert) -> None:
+        async with self._one_at_a_time:
+            await self._send(self._asked(alert))
+
+    async def _send(self, asked: bytes) -> None:
         if self._is_busy:
-            raise Undelivered("the command of the alert before has not ended")
-        asked = self._asked(alert)
-        worker = self._worker = self._worker or Worker("ordod-alerts")
+            raise Undelivered("the process that runs the command does not answer")
+        worker = self._working()
         try:
             with anyio.fail_after(RUNNER_S):
                 self._is_busy = True
@@ -111,9 +121,7 @@ class CommandReceiver:
     def _exchange(self, asked: bytes) -> dict[str, Any]:
         """In the worker: everything here may hang. Raises OSError."""
         try:
-            if self._runner is None or self._runner.poll() is not None:
-                self._runner = _started()
-            runner = self._runner
+            runner = self._living()
             assert runner.stdin is not None
             assert runner.stdout is not None
             runner.stdin.write(asked)
@@ -125,6 +133,16 @@ class CommandReceiver:
             raise OSError("its process ended")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _living(self) -> "subprocess.Popen[bytes]":
+        """In the worker. Raises OSError."""
+        if self._runner is None or self._runner.poll() is not None:
+            self._runner = _started()
+        return self._runner
+
+    def _working(self) -> Worker:
+        self._worker = self._worker or Worker("ordod-alerts")
+        return self._worker
 
     def _kill(self) -> None:
         """The runner takes its command along."""

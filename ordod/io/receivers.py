@@ -61,6 +61,10 @@ class HttpReceiver:
         self._tls = tls
         self._client: httpx.AsyncClient | None = None
 
+    async def prepare(self) -> None:
+        with suppress(OSError):
+            await self._ready()
+
     async def send(self, alert: Alert) -> None:
         try:
             with anyio.fail_after(CALL_S):
@@ -79,7 +83,7 @@ class HttpReceiver:
             await client.aclose()  # no connection is kept: there is nothing to wait for
 
     async def _ready(self) -> httpx.AsyncClient:
-        """The authorities take some ten milliseconds to read: in a thread, at the first alert."""
+        """The authorities take some ten milliseconds to read: in a thread."""
         if self._client is None:
             context = await anyio.to_thread.run_sync(self._tls)
             self._client = httpx.AsyncClient(

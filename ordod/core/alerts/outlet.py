@@ -5,7 +5,7 @@ costs nothing but its own alerts, which are counted.
 """
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
 import anyio
@@ -44,8 +44,50 @@ class ReceiverStatus(Struct, frozen=True, kw_only=True):
     problem: str
 
 
+class _Lane:
+    """Alerts in order. Bounded: the oldest goes."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Alert] = deque()
+        self.under_way: Alert | None = None
+        self._changed = anyio.Event()
+        self._idle = anyio.Event()
+
+    def __len__(self) -> int:
+        return len(self.waiting) + (self.under_way is not None)
+
+    def put(self, alert: Alert) -> bool:
+        """False: one had to go for it."""
+        is_full = len(self.waiting) >= WAITING_MAX
+        if is_full:
+            self.waiting.popleft()
+        self.waiting.append(alert)
+        self._changed.set()
+        return not is_full
+
+    async def run(self, deliver: Callable[[Alert], Awaitable[None]]) -> None:
+        """Until cancelled."""
+        while True:
+            while self.waiting:
+                self.under_way = self.waiting.popleft()
+                try:
+                    await deliver(self.under_way)
+                finally:
+                    self.under_way = None
+            self._idle.set()
+            self._changed, self._idle = anyio.Event(), anyio.Event()
+            await self._changed.wait()
+
+    async def idle(self) -> None:
+        while len(self):
+            await self._idle.wait()
+
+
 class Outlet:
-    """`kinds`: what it is told; empty: everything."""
+    """A receiver and its two lanes: news of the kill switch waits behind no other alert that is tried again and again.
+
+    `kinds`: what it is told; empty: everything.
+    """
 
     def __init__(
         self, name: str, receiver: Receiver, *, clock: Clock, kinds: Collection[str] = ()
@@ -54,10 +96,7 @@ class Outlet:
         self.receiver = receiver
         self._kinds = frozenset(kinds)
         self._clock = clock
-        self._waiting: deque[Alert] = deque()
-        self._under_way: Alert | None = None
-        self._changed = anyio.Event()
-        self._idle = anyio.Event()
+        self._kills, self._others = _Lane(), _Lane()
         self._delivered = self._failed = self._dropped = 0
         self._delivered_at: datetime | None = None
         self._problem = ""
@@ -68,41 +107,31 @@ class Outlet:
             delivered=self._delivered,
             failed=self._failed,
             dropped=self._dropped,
-            waiting=len(self._waiting) + (self._under_way is not None),
+            waiting=len(self._kills) + len(self._others),
             delivered_at=self._delivered_at,
             problem=self._problem,
         )
 
     def put(self, alert: Alert) -> None:
-        """Queue it. Where too many wait the oldest goes that is not of the kill switch."""
+        """Queue it, where it is for this receiver."""
         if self._kinds and alert.kind not in self._kinds:
             return
-        if len(self._waiting) >= WAITING_MAX:
-            spared = (one for one in self._waiting if one.kind != AlertKind.KILL)
-            self._waiting.remove(next(spared, self._waiting[0]))
+        lane = self._kills if alert.kind == AlertKind.KILL else self._others
+        if not lane.put(alert):
             self._dropped += 1
             log.warning("alert_dropped", receiver=self.name)
-        self._waiting.append(alert)
-        self._changed.set()
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            while self._waiting:
-                self._under_way = self._waiting.popleft()
-                try:
-                    await self._deliver(self._under_way)
-                finally:
-                    self._under_way = None
-            self._idle.set()
-            self._changed, self._idle = anyio.Event(), anyio.Event()
-            await self._changed.wait()
+        await self.receiver.prepare()
+        async with anyio.create_task_group() as group:
+            for lane in (self._kills, self._others):
+                group.start_soon(lane.run, self._deliver)
 
     async def idle(self) -> None:
         """Nothing waits for it any more."""
-        while self._waiting or self._under_way is not None:
-            idle = self._idle
-            await idle.wait()
+        await self._kills.idle()
+        await self._others.idle()
 
     async def _deliver(self, alert: Alert) -> None:
         try:
