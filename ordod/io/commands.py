@@ -136,8 +136,10 @@ class CommandReceiver:
 
     def _living(self) -> "subprocess.Popen[bytes]":
         """In the worker. Raises OSError."""
-        if self._runner is None or self._runner.poll() is not None:
-            self._runner = _started()
+        if self._runner is not None and self._runner.poll() is not None:
+            _buried(self._runner)
+            self._runner = None
+        self._runner = self._runner or _started()
         return self._runner
 
     def _working(self) -> Worker:

@@ -21,7 +21,7 @@ __all__ = ["Outlet", "ReceiverStatus"]
 WAITING_MAX = 100  # three hours of the most that is told in one
 RETRY_FIRST_S = 2.0  # then 4, 8, ...
 RETRY_LAST_S = 60.0
-RETRY_FOR_S = 900.0  # a router restarts in minutes; what is older than that the next reminder tells
+TRIES = 20  # in about a quarter of an hour: a router restarts in minutes, and what is older the next reminder tells
 SEND_S = 15.0  # a receiver keeps to 10 s by itself; this is for one that does not
 
 log = structlog.get_logger("alerts")
@@ -137,8 +137,8 @@ class Outlet:
         try:
             async for attempt in stamina.retry_context(
                 on=_is_worth_another_try,
-                attempts=None,
-                timeout=RETRY_FOR_S,
+                attempts=TRIES,
+                timeout=None,
                 wait_initial=RETRY_FIRST_S,
                 wait_max=RETRY_LAST_S,
                 wait_jitter=0,

@@ -133,7 +133,7 @@ class Tracker:
         self._take_in({one.id: one for one in conditions}, now, boot)
         while self._sent and self._sent[0][0] <= boot - HOUR_S:
             self._sent.popleft()
-        due = sorted(self._due(boot), key=lambda one: SEVERITIES.index(one[0].condition.severity))
+        due = sorted(self._due(boot), key=_rank)
         alerts = [self._tell(*one, now, boot) for one in due if self._has_room(one[0], boot)]
         self.held = len(due) - len(alerts)
         return alerts
@@ -218,6 +218,14 @@ class Tracker:
             title=f"[{word}] ordod at {self._host}: {condition.kind}{of}",
             message=message,
         )
+
+
+def _rank(due: tuple[_Standing, AlertState]) -> tuple[int, bool, bool]:
+    """News comes before ends, ends before reminders: where the hour has little room, those wait."""
+    one, state = due
+    is_over = state is AlertState.RESOLVED
+    is_news = not is_over and one.told_at is None
+    return SEVERITIES.index(one.condition.severity), not is_news, not is_over
 
 
 def _firing(key: str, one: _Standing) -> Firing:
