@@ -86,7 +86,9 @@ async def test_a_command_gets_the_alert_on_its_input_and_little_in_its_environme
     assert (tmp_path / "word").read_text() == "a $(word) 'quoted'\n"
 
 
-async def test_a_hundred_alerts_are_told_one_after_the_other_by_one_process(tmp_path: Path) -> None:
+async def test_ten_alerts_at_once_are_told_one_after_the_other_by_one_process(
+    tmp_path: Path,
+) -> None:
     async with receiving(command(tmp_path)) as one:
         await one.prepare()
         async with anyio.create_task_group() as group:

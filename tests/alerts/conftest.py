@@ -1,0 +1,5 @@
+"""Real daemons, with the fixtures of the promises."""
+
+from tests.promises.conftest import folder, make
+
+__all__ = ["folder", "make"]
