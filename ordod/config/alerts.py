@@ -59,7 +59,8 @@ def _receiver(name: str, table: Table, secret: Secret) -> ReceiverSettings:
     has_command, has_url = "command" in table, "url" in table
     if has_command is has_url:
         table.wrong(None, "needs one of command and url" + (", not both" if has_url else ""))
-    if has_command and not (command and command[0].startswith("/")):
+    is_list = isinstance(table.plain("command"), list)
+    if is_list and not (command and command[0].startswith("/")):
         table.wrong(
             "command",
             'must begin with a program by its whole path: ["/usr/local/bin/notify", "me"]',

@@ -30,7 +30,7 @@ ROLES = {
     "trade": "order.place order.modify order.cancel order.cancel_all gtt.place gtt.modify gtt.cancel portfolio.convert "
     "kill.engage",
     "admin": "system.reload system.shutdown account.login account.otp account.logout order.resolve instrument.refresh "
-    "kill.release journal.export",
+    "kill.release journal.export alert.test",
 }
 PARAMETERS = {
     "order.place": "account accounts key symbol side quantity type product price trigger_price validity validity_minutes "
