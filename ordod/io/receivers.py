@@ -8,7 +8,9 @@ import json
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from socket import getaddrinfo
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -17,9 +19,10 @@ import msgspec
 import structlog
 
 from ordod.adapter import Secret
-from ordod.core.ports import Undelivered
+from ordod.core.ports import DiskError, Undelivered
 from ordod.domain.alerts import PLACEHOLDER, Alert
 from ordod.io.connections import tls_context
+from ordod.io.worker import Worker
 
 __all__ = ["HttpReceiver"]
 
@@ -60,6 +63,7 @@ class HttpReceiver:
         self._hide = hide
         self._tls = tls
         self._client: httpx.AsyncClient | None = None
+        self._names: Worker | None = None
 
     async def prepare(self) -> None:
         with suppress(OSError):
@@ -69,6 +73,7 @@ class HttpReceiver:
         try:
             with anyio.fail_after(CALL_S):
                 client = await self._ready()
+                await self._look_up()
                 request = await self._request(client, alert)
                 await self._exchange(client, request)
         except TimeoutError:
@@ -78,6 +83,9 @@ class HttpReceiver:
             raise Undelivered(f"{type(error).__name__}: {why}"[:SHOWN_MAX]) from None
 
     async def aclose(self) -> None:
+        names, self._names = self._names, None
+        if names is not None:
+            names.stop(0.0)
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()  # no connection is kept: there is nothing to wait for
@@ -95,6 +103,15 @@ class HttpReceiver:
                 limits=httpx.Limits(max_keepalive_connections=0),
             )
         return self._client
+
+    async def _look_up(self) -> None:
+        """In a thread of its own first: a name server that hangs would hang the few threads that look up brokers, too."""
+        host = urlsplit(self._url).hostname or ""
+        self._names = self._names or Worker("ordod-alerts-names")
+        try:
+            await self._names.do(lambda: getaddrinfo(host, None))
+        except DiskError as error:  # what a worker makes of an OSError
+            raise Undelivered(f"{host} cannot be found: {error}") from None
 
     async def _request(self, client: httpx.AsyncClient, alert: Alert) -> httpx.Request:
         values = {

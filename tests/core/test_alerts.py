@@ -469,6 +469,9 @@ async def test_a_secret_in_a_brokers_words_is_in_no_alert() -> None:
 
         assert "s3cret" not in receiver.told[0].message
         assert "\n" not in receiver.told[0].message
+        assert "s3cret" not in str(parts.alerts.status().firing)
+        await until(lambda: "alerts.json" in world.disk.files)
+        assert b"s3cret" not in world.disk.read("alerts.json")
 
 
 # alert.test

@@ -2,12 +2,14 @@
 
 import gc
 import ssl
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import anyio
 import pytest
 import trustme
 
@@ -225,3 +227,28 @@ async def test_endless_bodies_cost_no_memory() -> None:
         tracemalloc.stop()
 
     assert peak < 4 << 20
+
+
+async def test_a_host_that_nobody_knows_is_said() -> None:
+    with pytest.raises(Undelivered, match=r"no-such-host\.invalid cannot be found"):
+        await receiver("https://no-such-host.invalid/x").send(ALERT)
+
+
+async def test_a_name_server_that_hangs_hangs_nobody_elses_look_ups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(receivers, "CALL_S", 0.2)
+    monkeypatch.setattr(receivers, "getaddrinfo", lambda *_: over.wait(30))
+    ones = [receiver("https://slow.example/x") for _ in range(8)]
+
+    for one in ones:
+        with pytest.raises(Undelivered, match="no answer"):
+            await one.send(ALERT)
+    with anyio.fail_after(5):
+        found = await anyio.getaddrinfo("localhost", 80)
+    over.set()
+    for one in ones:
+        await one.aclose()
+
+    assert found

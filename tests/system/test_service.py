@@ -144,6 +144,38 @@ def test_a_reload_takes_what_the_file_says_and_goes_on(machine: Machine) -> None
     assert main_pid(machine) == before
 
 
+NOTIFY = """#!/bin/sh
+state=/var/lib/ordod
+cat > $state/told
+id -un > $state/who
+python3 -c 'print("python runs")' >> $state/who
+touch /etc/ordod/x /usr/local/bin/x /home/x 2>> $state/refused
+ls /home /root >> $state/seen 2>> $state/refused
+exit 0
+"""
+
+
+def test_a_receivers_command_runs_within_the_units_bounds(machine: Machine) -> None:
+    machine.write("/usr/local/bin/notify", NOTIFY, 0o755)
+    pager = '[alerts.pager]\ncommand = ["/usr/local/bin/notify"]\n'
+    machine.write("/etc/ordod/ordod.conf", CONFIG + pager, 0o640)
+    machine.run("systemctl", "reload", "ordod")
+
+    tried = ordoctl(machine, "alert", "test")
+    machine.run("systemctl", "kill", "--signal=USR1", "--kill-whom=main", "ordod")
+    state = machine.root / "var/lib/ordod"
+    machine.comes(lambda: '"kill"' in (state / "told").read_text())
+    ordoctl(machine, "release", "--reason", "a test")
+    machine.write("/etc/ordod/ordod.conf", CONFIG, 0o640)
+    machine.run("systemctl", "reload", "ordod")
+
+    assert tried["results"] == [{"receiver": "pager", "delivered": True, "problem": ""}]
+    assert (state / "who").read_text() == "ordod\npython runs\n"
+    refused = (state / "refused").read_text()
+    assert all(place in refused for place in ("/etc/ordod/x", "/usr/local/bin/x", "/home/x"))
+    assert (state / "seen").read_text().split() in ([], ["/home:"])
+
+
 def test_hung_it_is_restarted_by_the_watchdog(machine: Machine) -> None:
     drop_in = "/etc/systemd/system/ordod.service.d/watchdog.conf"
     machine.write(drop_in, "[Service]\nWatchdogSec=4\n")

@@ -148,12 +148,12 @@ class Alerting:
 
     def look(self, *conditions: Condition) -> None:
         """One look; what is to be told is queued."""
-        found = conditions or self._look(self._free_bytes)
+        found = [self._fit(one) for one in conditions or self._look(self._free_bytes)]
         held = self._tracker.held
         alerts = self._tracker.look(found, now=self._clock.now(), boot=self._clock.boot())
         if self._tracker.held and not held:
             log.warning("alerts_held", waiting=self._tracker.held, per_hour=self._tracker.per_hour)
-        for alert in (self._fit(one) for one in alerts):
+        for alert in alerts:
             log.warning("alert", id=alert.id, state=alert.state, message=alert.message)
             for outlet in self._outlets.values():
                 outlet.put(alert)
@@ -218,10 +218,10 @@ class Alerting:
             message="this receiver works; nothing is wrong",
         )
 
-    def _fit(self, alert: Alert) -> Alert:
-        """To be shown to anybody: no secret, no page of HTML."""
-        text = "".join(c if c.isprintable() else " " for c in self._hide(alert.message))
-        return replace(alert, message=text[:MESSAGE_MAX])
+    def _fit(self, condition: Condition) -> Condition:
+        """To be shown to anybody, and stored: no secret, no page of HTML."""
+        text = "".join(c if c.isprintable() else " " for c in self._hide(condition.message))
+        return replace(condition, message=text[:MESSAGE_MAX])
 
     # Tasks
 
