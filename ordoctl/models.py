@@ -775,6 +775,7 @@ class Event(Struct, frozen=True, kw_only=True):
     `topic` says which member is set. `snapshot` comes first where no `since` was given, and again (`reset`) where the daemon no
     longer has what happened meanwhile: what was known before is then to be forgotten. `seq` is None for ticks and depth, of which an event
     holds all that came at once; `skipped` is how many were passed over because they were read too slowly: newer ones came.
+    `ended`: why this subscription brings no more prices.
     """
 
     topic: str
@@ -790,5 +791,6 @@ class Event(Struct, frozen=True, kw_only=True):
     ticks: tuple[Tick, ...] | None = None
     depth: tuple[DepthTick, ...] | None = None
     skipped: int | None = None
+    ended: str | None = None
     snapshot: Snapshot | None = None
     reset: bool = False

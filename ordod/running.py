@@ -4,7 +4,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,12 @@ from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
 
 from ordod import __version__
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
-from ordod.app import running
+from ordod.app import Running, running
 from ordod.config import SECRETS, AccountSettings, ConfigError, Settings, find, load
 from ordod.config import Grant as GrantSettings
 from ordod.config.calendar import load_calendar
+from ordod.config.lines import KeyPath, key_lines
+from ordod.config.tables import Mistakes
 from ordod.core.orders.opening import Mark, TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
@@ -52,7 +54,7 @@ from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers
 from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
-from ordod.reloading import Reloader
+from ordod.reloading import Reloader, Wanted
 from ordod.secrets import Redactor, SecretError, Secrets
 from ordod.service.methods import Caller, Role
 from ordod.service.table import table
@@ -144,17 +146,19 @@ def _settings(asked: Path | None) -> tuple[Settings, Mapping[str, Adapter]]:
         raise CannotStart("\n".join(error.mistakes)) from error
     except RegistryError as error:
         raise CannotStart(str(error)) from error
-    for account in settings.accounts.values():
-        _login_is_known(account, adapters[account.broker].spec)
+    _raise_failures(settings, _unknown_logins(settings, adapters))
     return settings, adapters
 
 
-def _login_is_known(account: AccountSettings, spec: BrokerSpec) -> None:
-    if account.login and account.login not in spec.logins:
-        known = ", ".join(repr(mode) for mode in spec.logins) or "none"
-        raise CannotStart(
-            f"accounts.{account.name}: {spec.name} has no login {account.login!r}; it has {known}"
-        )
+def _unknown_logins(
+    settings: Settings, adapters: Mapping[str, Adapter]
+) -> Iterator[tuple[KeyPath, str]]:
+    for name, account in settings.accounts.items():
+        spec = adapters[account.broker].spec
+        if account.login and account.login not in spec.logins:
+            known = ", ".join(repr(mode) for mode in spec.logins) or "none"
+            why = f"accounts.{name}: {spec.name} has no login {account.login!r}; it has {known}"
+            yield ("accounts", name, "login"), why
 
 
 def _store(settings: Settings, redactor: Redactor) -> Store:
@@ -169,14 +173,34 @@ def _store(settings: Settings, redactor: Redactor) -> Store:
 
 
 def _credentials_can_be_read(settings: Settings, secrets: Secrets) -> None:
-    failures = []
-    for account in settings.accounts.values():
-        try:
-            secrets.read_all(account.secrets)
-        except SecretError as error:
-            failures.append(f"accounts.{account.name}: {error}")
-    if failures:
-        raise CannotStart("\n".join(failures))
+    _raise_failures(settings, _unreadable(settings, settings.accounts, secrets))
+
+
+def _unreadable(
+    settings: Settings, names: Iterable[str], secrets: Secrets
+) -> Iterator[tuple[KeyPath, str]]:
+    """Where in the file what cannot be read is named, and why it cannot."""
+    for name in names:
+        for key, reference in settings.accounts[name].secrets.items():
+            try:
+                secrets.read(reference)
+            except SecretError as error:
+                yield ("accounts", name, key), f"accounts.{name}: {key}: {error}"
+
+
+def _raise_failures(settings: Settings, failures: Iterable[tuple[KeyPath, str]]) -> None:
+    """All of them with their lines, as far as the file still is what it was. Raises CannotStart."""
+    if found := list(failures):
+        mistakes = Mistakes(str(settings.file), _lines_of(settings.file))
+        for path, why in found:
+            mistakes.add(path, why)
+        raise CannotStart("\n".join(mistakes))
+
+
+def _lines_of(file: Path) -> Mapping[KeyPath, int]:
+    with suppress(OSError, UnicodeDecodeError):
+        return key_lines(file.read_text())
+    return {}
 
 
 def _forbid_core_dumps() -> None:
@@ -208,7 +232,10 @@ async def _serve(
             log.error("calendar refused", problem=calendar.problem, serves=calendar.source)
         tables = SqliteTables(settings.daemon.state_dir)
         stack.callback(tables.close)
-        brokers = await _brokers(settings, disk, clock, calendar.calendar)
+        paper = _Paper(disk, clock, calendar.calendar)
+        brokers = _Brokers(paper, HttpBrokers(clock))
+        if papers := _papers(settings):
+            await paper.expect(papers)
         ports = Ports(
             clock=clock,
             random=SystemRandom(),
@@ -217,7 +244,7 @@ async def _serve(
             signals=signals,
             tables=tables,
             vault=StoreVault(store),
-            feeds=_Feeds(PaperFeeds(brokers.paper.broker, clock), WebsocketFeeds()),
+            feeds=_Feeds(paper, WebsocketFeeds()),
         )
         try:
             async with running(
@@ -230,18 +257,20 @@ async def _serve(
                 mark=_kept_mark(settings),
                 sealed=partial(_keep_mark, settings),
             ) as parts:
-                await _answer(parts, settings, sockets, signals, redactor)
+                ask = partial(_can_begin, disk, secrets, paper)
+                await _answer(parts, settings, sockets, signals, redactor, ask)
         except (Damage, TooNew, DiskError) as error:
             raise CannotStart(_about_journal(error, settings.daemon.state_dir)) from error
         log.info("stopped")
 
 
 async def _answer(
-    parts: Parts,
+    parts: Running,
     settings: Settings,
     sockets: list[socket],
     signals: Signals,
     redactor: Redactor,
+    can_begin: Callable[[Settings, Collection[str]], Awaitable[None]],
 ) -> None:
     """Serve clients until the daemon is to stop."""
     methods = table(parts)
@@ -258,8 +287,10 @@ async def _answer(
     )
     reloader = Reloader(
         parts,
+        parts.roster,
         settings,
         read=partial(_read_again, settings.file),
+        check=can_begin,
         take=partial(_take, server, redactor),
     )
     parts.reload = reloader.reload
@@ -279,17 +310,39 @@ async def _answer(
         server.stop()
 
 
-async def _read_again(file: Path) -> Settings:
+async def _read_again(file: Path) -> Wanted:
     """In a thread: orders do not wait for the file. Raises OrdoError: INVALID_PARAMS."""
     try:
-        settings, _ = await anyio.to_thread.run_sync(_settings, file)
+        settings, adapters = await anyio.to_thread.run_sync(_settings, file)
     except CannotStart as error:
-        raise OrdoError(
-            Kind.INVALID_PARAMS,
-            f"the configuration cannot be used, nothing was changed: {error}",
-            field="file",
-        ) from error
-    return settings
+        raise _unusable(error) from error
+    return Wanted(settings, adapters)
+
+
+async def _can_begin(
+    disk: Disk, secrets: Secrets, paper: "_Paper", settings: Settings, names: Collection[str]
+) -> None:
+    """Whether these accounts can, as a start would see it. Raises OrdoError: INVALID_PARAMS."""
+
+    def look() -> None:
+        _refuse_forgetful(settings, disk)
+        _raise_failures(settings, _unreadable(settings, names, secrets))
+
+    try:
+        await anyio.to_thread.run_sync(look)
+        papers = {name: each for name, each in _papers(settings).items() if name in names}
+        if papers:
+            await paper.expect(papers)
+    except CannotStart as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: CannotStart) -> OrdoError:
+    return OrdoError(
+        Kind.INVALID_PARAMS,
+        f"the configuration cannot be used, nothing was changed: {error}",
+        field="file",
+    )
 
 
 def _take(server: Server, redactor: Redactor, settings: Settings) -> None:
@@ -370,49 +423,82 @@ def _refuse_forgetful(settings: Settings, disk: Disk) -> None:
         )
 
 
+class _Paper:
+    """The paper broker, made when its first account comes: its book is read then."""
+
+    def __init__(self, disk: Files, clock: Clock, calendar: Calendar) -> None:
+        self._disk = disk
+        self._clock = clock
+        self._calendar = calendar
+        self._made: tuple[PaperBrokers, PaperFeeds] | None = None
+
+    async def expect(self, accounts: Mapping[str, Mapping[str, str]]) -> None:
+        """These may come, with their options. Raises CannotStart."""
+        try:
+            if self._made is None:
+                self._made = await self._make(accounts)
+            else:
+                self._made[0].expect(accounts)
+        except ValueError as error:
+            raise CannotStart(f"paper: {error}") from error
+
+    async def _make(
+        self, accounts: Mapping[str, Mapping[str, str]]
+    ) -> tuple[PaperBrokers, PaperFeeds]:
+        try:
+            saved = self._disk.read(PAPER_BOOK)
+            save = self._disk.reopen(PAPER_BOOK).write
+        except FileNotFoundError:
+            saved, save = b"", (await self._disk.create(PAPER_BOOK)).write
+        # A long book takes a while: beside the loop, which may have orders of others to carry.
+        brokers = await anyio.to_thread.run_sync(
+            lambda: paper_brokers(
+                accounts, self._clock, calendar=self._calendar, saved=saved, save=save
+            )
+        )
+        return brokers, PaperFeeds(brokers.broker, self._clock)
+
+    @property
+    def brokers(self) -> PaperBrokers:
+        assert self._made is not None, "a paper account is expected before it comes"
+        return self._made[0]
+
+    @property
+    def feeds(self) -> PaperFeeds:
+        assert self._made is not None, "a paper account is expected before it comes"
+        return self._made[1]
+
+
 class _Brokers:
     """Paper within, everyone else over HTTP."""
 
-    def __init__(self, paper: PaperBrokers, http: HttpBrokers) -> None:
-        self.paper = paper
+    def __init__(self, paper: _Paper, http: HttpBrokers) -> None:
+        self._paper = paper
         self._http = http
 
     def line(self, spec: BrokerSpec, settings: LineSettings) -> Line:
-        brokers: Brokers = self.paper if spec.id == "paper" else self._http
+        brokers: Brokers = self._paper.brokers if spec.id == "paper" else self._http
         return brokers.line(spec, settings)
 
 
 class _Feeds:
     """Paper within, everyone else over websockets."""
 
-    def __init__(self, paper: PaperFeeds, websockets: WebsocketFeeds) -> None:
+    def __init__(self, paper: _Paper, websockets: WebsocketFeeds) -> None:
         self._paper = paper
         self._websockets = websockets
 
     async def open(self, spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> Feed:
-        feeds: Feeds = self._paper if spec.id == "paper" else self._websockets
+        feeds: Feeds = self._paper.feeds if spec.id == "paper" else self._websockets
         return await feeds.open(spec, settings, request)
 
 
-async def _brokers(settings: Settings, disk: Files, clock: Clock, calendar: Calendar) -> _Brokers:
-    papers = {
+def _papers(settings: Settings) -> dict[str, Mapping[str, str]]:
+    return {
         account.name: account.options
         for account in settings.accounts.values()
         if account.broker == "paper"
     }
-    saved = b""
-    save: Callable[[bytes], None] | None = None
-    if papers:
-        try:
-            saved = disk.read(PAPER_BOOK)
-            save = disk.reopen(PAPER_BOOK).write
-        except FileNotFoundError:
-            save = (await disk.create(PAPER_BOOK)).write
-    try:
-        paper = paper_brokers(papers, clock, calendar=calendar, saved=saved, save=save)
-    except ValueError as error:
-        raise CannotStart(f"paper: {error}") from error
-    return _Brokers(paper, HttpBrokers(clock))
 
 
 def _credentials(secrets: Secrets, account: AccountSettings) -> Credentials:
