@@ -95,6 +95,7 @@ class Reloader:
         """
         async with self._lock:
             wanted = await self._read()
+            self._check_emptied(wanted.settings)
             step = planned(self._settings, wanted.settings)
             await self._check(wanted.settings, _to_check(self._settings, step.settings))
             held = dict.fromkeys(step.removed, Going.FOR_GOOD)
@@ -128,6 +129,15 @@ class Reloader:
             waits=done.waits,
         )
         return done
+
+    def _check_emptied(self, wanted: Settings) -> None:
+        """A file that was cut off in the saving looks so; all accounts at once are not given up by a reload."""
+        if self._settings.accounts and not wanted.accounts:
+            raise OrdoError(
+                Kind.INVALID_PARAMS,
+                f"{wanted.file} names no account any more, nothing was changed: leave one in it, or restart ordod",
+                field="file",
+            )
 
     def _open_at(self, step: Step) -> dict[str, str]:
         """Accounts that cannot go, or cannot come because another cannot go, and why."""

@@ -51,7 +51,7 @@ from ordod.io.tables import SqliteTables
 from ordod.logs import configure
 from ordod.notifying import keep_told
 from ordod.paper.feed import PaperFeeds
-from ordod.paper.line import PaperBrokers, paper_brokers
+from ordod.paper.line import PaperBrokers, paper_brokers, paper_options
 from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
 from ordod.reloading import Reloader, Wanted
@@ -68,12 +68,14 @@ from ordod.wire.peers import Access, Grant, Peers
 from ordod.wire.server import Server
 from ordod.wire.sockets import ListenError, inherited, listening
 
-__all__ = ["check_config", "run"]
+__all__ = ["check_config", "read_again", "run"]
 
 DRAIN_S = 5.0
 GC_ALLOCATIONS = (
     20_000  # a request makes some fifty objects; the default of 700 collects at every fourteenth
 )
+SAVE_S = 0.05  # a file that was the same so long is whole: an editor empties it and writes at once
+SAVE_LOOKS = 40
 PAPER_BOOK = "paper/exchange.ndjson"
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 FORGETFUL = ("tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p")
@@ -234,8 +236,7 @@ async def _serve(
         stack.callback(tables.close)
         paper = _Paper(disk, clock, calendar.calendar)
         brokers = _Brokers(paper, HttpBrokers(clock))
-        if papers := _papers(settings):
-            await paper.expect(papers)
+        await paper.expect(_papers(settings), settings.accounts)
         ports = Ports(
             clock=clock,
             random=SystemRandom(),
@@ -289,7 +290,7 @@ async def _answer(
         parts,
         parts.roster,
         settings,
-        read=partial(_read_again, settings.file),
+        read=partial(read_again, settings.file),
         check=can_begin,
         take=partial(_take, server, redactor),
     )
@@ -310,13 +311,35 @@ async def _answer(
         server.stop()
 
 
-async def _read_again(file: Path) -> Wanted:
-    """In a thread: orders do not wait for the file. Raises OrdoError: INVALID_PARAMS."""
-    try:
-        settings, adapters = await anyio.to_thread.run_sync(_settings, file)
-    except CannotStart as error:
-        raise _unusable(error) from error
-    return Wanted(settings, adapters)
+async def _save_passes() -> None:
+    await anyio.sleep(SAVE_S)
+
+
+async def read_again(file: Path, pause: Callable[[], Awaitable[None]] = _save_passes) -> Wanted:
+    """In a thread: orders do not wait for the file. Raises OrdoError: INVALID_PARAMS.
+
+    One that is being saved is waited for: half of it would be a good file too, in which accounts are missing.
+    """
+    for _ in range(SAVE_LOOKS):
+        before = await anyio.to_thread.run_sync(_look_of, file)
+        await pause()
+        try:
+            settings, adapters = await anyio.to_thread.run_sync(_settings, file)
+        except CannotStart as error:
+            if await anyio.to_thread.run_sync(_look_of, file) != before:
+                continue
+            raise _unusable(error) from error
+        if await anyio.to_thread.run_sync(_look_of, file) == before:
+            return Wanted(settings, adapters)
+    raise _unusable(CannotStart(f"{file} changes all the time; reload when it is saved"))
+
+
+def _look_of(file: Path) -> tuple[int, ...]:
+    """What changes whenever the file does. Nothing where there is none."""
+    with suppress(OSError):
+        status = file.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return ()
 
 
 async def _can_begin(
@@ -330,9 +353,7 @@ async def _can_begin(
 
     try:
         await anyio.to_thread.run_sync(look)
-        papers = {name: each for name, each in _papers(settings).items() if name in names}
-        if papers:
-            await paper.expect(papers)
+        await paper.expect(_papers(settings), names)
     except CannotStart as error:
         raise _unusable(error) from error
 
@@ -432,13 +453,17 @@ class _Paper:
         self._calendar = calendar
         self._made: tuple[PaperBrokers, PaperFeeds] | None = None
 
-    async def expect(self, accounts: Mapping[str, Mapping[str, str]]) -> None:
-        """These may come, with their options. Raises CannotStart."""
+    async def expect(
+        self, accounts: Mapping[str, Mapping[str, str]], names: Collection[str]
+    ) -> None:
+        """Of all paper accounts of a file, with their options, these may come. Raises CannotStart."""
         try:
-            if self._made is None:
-                self._made = await self._make(accounts)
-            else:
-                self._made[0].expect(accounts)
+            paper_options(accounts)
+            coming = {name: options for name, options in accounts.items() if name in names}
+            if self._made is not None:
+                self._made[0].expect(coming)
+            elif coming:
+                self._made = await self._make(coming)
         except ValueError as error:
             raise CannotStart(f"paper: {error}") from error
 

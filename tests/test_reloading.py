@@ -25,7 +25,11 @@ from ordod.domain.orders import NewOrder, Status
 from ordod.domain.references import SecretReference
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
+from ordod.metrics import scrape
+from ordod.notifying import keep_told
 from ordod.reloading import Reloader, Wanted, differences, merged, planned
+from ordod.running import read_again
+from ordod.service.methods import Caller, Role
 from tests.core.world import (
     VIRTUAL,
     World,
@@ -320,6 +324,46 @@ async def test_a_kill_covers_an_account_that_comes_later_and_sweeps_it() -> None
         assert [row.status for row in world.at_broker("second")] == [Status.CANCELLED]
 
 
+async def test_a_file_without_any_account_is_refused() -> None:
+    async with running_world() as world:
+        file = File(world)
+        file.settings = replace(OLD, accounts={})
+
+        error = await client(world).refused("system.reload")
+
+        assert error.kind is Kind.INVALID_PARAMS
+        assert "leave one in it" in error.message
+        await world.parts.desk.place(wanted("k1"))
+
+
+async def test_a_file_that_is_being_saved_is_waited_for(tmp_path: Path) -> None:
+    whole = '[accounts.paper]\nbroker = "paper"\n[accounts.second]\nbroker = "paper"\n'
+    file = tmp_path / "ordod.conf"
+    steps = ["", "[accounts.paper]\nbro", whole[:33], whole]
+    file.write_text(whole)
+
+    async def pause() -> None:
+        if steps:
+            file.write_text(steps.pop(0))
+
+    read = await read_again(file, pause)
+
+    assert steps == []
+    assert list(read.settings.accounts) == ["paper", "second"]
+
+
+async def test_a_file_that_changes_all_the_time_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "ordod.conf"
+    file.touch()
+
+    async def pause() -> None:
+        with file.open("a") as opened:
+            opened.write("#")
+
+    with pytest.raises(OrdoError, match="changes all the time"):
+        await read_again(file, pause)
+
+
 def running_sweep(world: World) -> bool:
     sweep = world.parts.kill.status().sweep
     return sweep is not None and sweep.running
@@ -381,6 +425,39 @@ async def test_prices_that_named_no_account_come_from_another_and_those_that_did
         assert [pushed["subscription"] for pushed in ends] == [named["subscription"]]
         assert ends[0]["ticks"] == []
         assert world.parts.hub.status("second").instruments == 1
+
+
+async def test_metrics_and_what_systemd_is_told_follow() -> None:
+    async with running_world() as world:
+        file = File(world)
+        caller = Caller("uid:0 (root)", Role.ADMIN)
+        told: list[str] = []
+
+        file.settings = replace(OLD, accounts=SECOND)
+        await file.reloader.reload("test")
+        await until(world.is_ready)
+        with anyio.move_on_after(1.5):
+            await keep_told(world.parts, Told(told), {})
+        during = scrape(world.parts, caller)
+        file.settings = OLD
+        await file.reloader.reload("test")
+        with anyio.move_on_after(1.5):
+            await keep_told(world.parts, Told(told), {})
+
+        assert b'ordod_doubts_open{account="second"} 0.0' in during
+        assert b'"second"' not in scrape(world.parts, caller)
+        assert told == [
+            "STATUS=2 of 2 accounts can trade",
+            "STATUS=1 of 1 accounts can trade",
+        ]
+
+
+class Told:
+    def __init__(self, told: list[str]) -> None:
+        self._told = told
+
+    def notify(self, state: str) -> None:
+        self._told.append(state)
 
 
 async def test_twenty_comings_and_goings_leave_nothing_running() -> None:

@@ -12,7 +12,7 @@ from ordod.core.ports import Admit, Clock, DiskError, Line, LineSettings, Lost, 
 from ordod.domain.calendar import WEEKDAYS, Calendar
 from ordod.paper.broker import CASH, PaperBroker
 
-__all__ = ["PaperBrokers", "PaperLine", "paper_brokers"]
+__all__ = ["PaperBrokers", "PaperLine", "paper_brokers", "paper_options"]
 
 ALWAYS = "always"
 HOURS = {ALWAYS: False, "market": True}
@@ -68,10 +68,10 @@ class PaperBrokers:
 
     def expect(self, accounts: Mapping[str, Mapping[str, str]]) -> None:
         """Accounts that may come, with their options. Raises ValueError as `paper_brokers` does, and where the hours are others."""
-        cash, hours = _options(accounts)
+        cash, hours = paper_options(accounts)
         if hours not in (None, self.hours):
             raise ValueError(
-                f"hours = {hours!r}: the paper exchange runs with {self.hours!r}, and is begun anew by a restart of ordod only"
+                f"hours {hours!r}: the paper exchange runs with {self.hours!r} until ordod is restarted"
             )
         self._cash |= cash
 
@@ -100,7 +100,7 @@ def paper_brokers(
     Raises:
         ValueError: an option has no such value, accounts disagree about the hours, or the book is damaged.
     """
-    cash, given = _options(accounts)
+    cash, given = paper_options(accounts)
     hours = given or ALWAYS
     broker = PaperBroker(
         clock.now(), calendar=calendar if HOURS[hours] else None, saved=saved, save=save
@@ -108,7 +108,7 @@ def paper_brokers(
     return PaperBrokers(broker, clock, cash, hours)
 
 
-def _options(
+def paper_options(
     accounts: Mapping[str, Mapping[str, str]],
 ) -> tuple[dict[str, Decimal], str | None]:
     """What each begins with, and the hours of all; None: there is no account. Raises ValueError."""

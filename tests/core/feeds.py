@@ -97,6 +97,9 @@ class Listener:
     def flush(self) -> None:
         self.flushes += 1
 
+    def left_alone(self, account: str) -> None:
+        """No test takes its account away."""
+
     @property
     def prices(self) -> list[tuple[str, int]]:
         return [(one.symbol, int(getattr(one, "last_price", 0))) for one in self.told]
