@@ -35,10 +35,13 @@ from tests.core.world import (
     World,
     account,
     late,
+    lost_after,
     lost_before,
     market,
+    request_is,
     resting,
     running_world,
+    unsent,
     until,
     wanted,
 )
@@ -255,6 +258,27 @@ async def test_an_order_in_doubt_keeps_its_account_until_it_is_settled() -> None
         await until(lambda: "second" not in world.parts.accounts, within_s=300)
 
         assert world.order("k1", "second").status is Status.NOT_PLACED
+
+
+async def test_a_doubt_of_an_account_that_left_by_a_restart_is_told_and_taken_up_when_it_comes() -> (
+    None
+):
+    world = World()
+    async with running_world(*SECOND.values(), world=world):
+        world.line("second").script(lost_after)
+        world.line("second").always(unsent, request_is("GET", "orders"))
+        await world.parts.desk.place(wanted("k1", account="second", timeout_s=1.0))
+    async with running_world(world=world):
+        file = File(world)
+        before = await client(world)("system.status")
+        file.settings = replace(OLD, accounts=SECOND)
+        await file.reloader.reload("test")
+        await until(lambda: not world.parts.book.doubts())
+        after = await client(world)("system.status")
+
+        assert "second are in doubt" in before["todo"]
+        assert after["todo"] == ""
+        assert world.order("k1", "second").status is Status.OPEN
 
 
 async def test_another_address_begins_an_account_anew_and_no_other() -> None:
