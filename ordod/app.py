@@ -50,6 +50,7 @@ from ordod.core.sessions import SessionKeeper
 from ordod.core.skew import MeasuringLine, Skew
 from ordod.core.tasks import Tasks
 from ordod.domain.calendar import WEEKDAYS, LoadedCalendar
+from ordod.usable import hosts_of
 
 __all__ = ["running"]
 
@@ -308,10 +309,7 @@ async def _wire(
 
 
 def _line_settings(settings: AccountSettings, adapter: Adapter) -> LineSettings:
-    urls = {
-        host: settings.urls.get(host) or settings.base_url or url
-        for host, url in adapter.spec.hosts.items()
-    }
+    urls = hosts_of(settings, adapter.spec)
     return LineSettings(account=settings.name, urls=urls, source_address=settings.source_address)
 
 

@@ -35,6 +35,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "ordod.secrets",
         "ordod.store",
     ),
+    "ordod.usable": (
+        "ordod.adapter",
+        "ordod.config",
+        "ordod.domain",
+        "ordod.registry",
+        "ordod.secrets",
+        "ordod.store",
+        "ordod.store_key",
+    ),
     "ordod.vault": ("ordod.store",),
     "ordod.logs": ("ordod.adapter", "ordod.errors", "ordod.secrets"),
     "ordod.metrics": ("ordod.core", "ordod.service.methods"),
@@ -61,6 +70,7 @@ OFFLINE = (
     "ordod.store",
     "ordod.store_key",
     "ordod.config",
+    "ordod.usable",
 )
 
 PURE = ("ordod.domain", "ordod.errors", "ordod.adapter", "ordod.core", "ordo_adapters")

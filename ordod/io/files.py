@@ -43,14 +43,15 @@ class Files:
 
     Args:
         state: the state directory; made, or closed to others (0700), where it is not.
-        exclusive: hold its lock. Offline commands that only read, or only close the gate, do without.
+        exclusive: hold its lock. Offline commands that only read, or only close the gate, do without: of them the folder is neither
+            made nor changed, and root may look into another user's.
     Raises:
         StateError: another daemon holds it, or it is not ours.
     """
 
     def __init__(self, state: Path, *, exclusive: bool = True) -> None:
         self._state = state.absolute()
-        self._root = _opened_state(self._state)
+        self._root = _opened_state(self._state) if exclusive else _looked_into(self._state)
         self._lock = _locked(self._root, self._state) if exclusive else None
         self._appends = Worker("ordod-appends")
         self._changes = Worker("ordod-changes")
@@ -275,6 +276,18 @@ def _opened_state(state: Path) -> int:
         raise StateError(
             f"{state} cannot be used ({error.strerror}): give this user a folder there, or set another state_dir"
         ) from error
+    return fd
+
+
+def _looked_into(state: Path) -> int:
+    try:
+        fd = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StateError(f"{state} cannot be read ({error.strerror})") from error
+    owner = os.fstat(fd).st_uid
+    if os.geteuid() not in (owner, 0):
+        os.close(fd)
+        raise StateError(f"{state} belongs to user {owner}: run this as that user, or as root")
     return fd
 
 
