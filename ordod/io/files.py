@@ -22,7 +22,7 @@ from typing import TypeVar, cast
 from ordod.core.ports import DiskError, Identity
 from ordod.io.worker import Worker
 
-__all__ = ["Files", "StateError"]
+__all__ = ["Files", "StateError", "filesystem_of"]
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Files:
         return Identity(
             machine=machine.read_text(encoding="ascii").strip() if machine.exists() else "",
             inode=os.fstat(self._root).st_ino,
-            filesystem=_filesystem(Path("/proc/self/mountinfo"), self._state.resolve()),
+            filesystem=filesystem_of(self._state),
         )
 
     # Reading
@@ -352,6 +352,11 @@ _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int6
 def _is_scrap(name: str) -> bool:
     """What a crash may leave of `replace`."""
     return name.startswith(".") and name.endswith(".new")
+
+
+def filesystem_of(folder: Path) -> str:
+    """The kind of file system a folder lies on, as `ext4` or `tmpfs`; "unknown" where the kernel does not say."""
+    return _filesystem(Path("/proc/self/mountinfo"), folder.resolve())
 
 
 def _filesystem(mounts: Path, folder: Path) -> str:

@@ -1,0 +1,414 @@
+"""setup: from nothing to a daemon that runs, an account that is logged in, and a first order at the paper broker."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ordoctl import requests
+from ordoctl.commands import tables
+from ordoctl.commands.accounts import log_in
+from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
+from ordoctl.errors import CallError
+from ordoctl.folding import folded, short
+from ordoctl.ist import IST
+from ordoctl.models import Account, Order
+from ordoctl.places import SERVICE, Place, find_place, usual_config
+from ordoctl.setup.asking import Asker, Stop
+from ordoctl.setup.interview import Wanted, interview
+from ordoctl.setup.starting import Starter
+from ordoctl.setup.writing import FILE_MODE, CannotWrite, extended, written
+from ordoctl.stored import Stored, StoredError
+
+if TYPE_CHECKING:
+    from ordod.config import Settings
+
+__all__ = ["setup"]
+
+SYMBOL, QUANTITY, PRODUCT = "NSE:INFY", 1, "CNC"  # the first order
+FILL_MS = 5_000
+SERVICE_MODE = 0o640  # of the service's file: root writes it, the daemon's group reads it
+INTERRUPTED = 130
+
+
+def setup(terminal: Terminal) -> int:
+    args = terminal.args
+    asks = not args.yes
+    if asks and not terminal.is_interactive:
+        raise Misuse("there is no terminal to ask at: answer by options, and say --yes")
+    try:
+        return _Setup(
+            terminal,
+            Asker(lambda words: terminal.say(folded(words)), asks=asks),
+            _place(args.config),
+        ).run()
+    except (Stop, StoredError, CannotWrite) as why:
+        terminal.say(folded(f"ordoctl: {why}"))
+        return NO
+
+
+def _place(asked: str | None) -> Place:
+    """Root works on the service where there is one; everybody else on a daemon of their own. Raises Misuse."""
+    if asked:
+        return find_place(Path(asked).expanduser())
+    own = usual_config(Path.home())
+    if os.getuid() == 0 and SERVICE.is_installed:
+        return find_place(SERVICE.config)
+    if os.getuid() != 0 and os.path.lexists(SERVICE.config.parent):
+        raise Misuse(
+            f"this machine has Ordo as a service ({SERVICE.config.parent}). For an account of the service: sudo ordoctl setup. For a "
+            f"daemon of your own besides: ordoctl setup --config {own}"
+        )
+    return find_place(own)
+
+
+class _Setup:
+    def __init__(self, terminal: Terminal, asker: Asker, place: Place) -> None:
+        self._terminal = terminal
+        self._said = terminal.say
+        self._asker = asker
+        self._place = place
+        self._before = _read(place.config)
+        self._done: dict[str, Any] = {"config": str(place.config)}
+
+    def run(self) -> int:
+        is_there = "extended" if self._before is not None else "new"
+        if self._asker.asks:
+            self._say(
+                f"Ordo setup. Nothing is written before you say yes at the end; Ctrl-C leaves at any question.\n"
+                f"Configuration: {short(self._place.config)} ({is_there})\n"
+            )
+        settings = self._settings(self._before or "")
+        daemon = self._daemon_keys(settings)
+        try:
+            wanted = self._asked(settings)
+            text = extended(self._before or "", wanted.accounts, daemon)
+            planned = self._settings(text)
+            starter = Starter(self._place, planned)
+            is_running = self._is_running(starter)
+            starts = self._plan(wanted, planned, starter, is_running=is_running, daemon=daemon)
+        except KeyboardInterrupt:
+            self._say("\nordoctl: left; nothing was changed")
+            return INTERRUPTED
+        if starts is None:
+            self._say("nothing was changed")
+            return NO
+        with _undisturbed():
+            self._write(wanted, planned, text)
+        self._done |= {"account": wanted.account, "broker": wanted.broker}
+        if not starts:
+            self._say(f"\nnot started. To start it: {starter.command}")
+            return self._ended(DONE)
+        return self._ended(self._started(wanted, planned, starter, is_running=is_running))
+
+    def _say(self, words: str, hanging: int = 0) -> None:
+        self._said(folded(words, hanging=hanging))
+
+    # Before anything is written
+
+    def _settings(self, text: str) -> "Settings":
+        """By the code of `ordod check`. Raises Stop."""
+        from ordod.usable import CannotStart, read_text
+
+        try:
+            mode = self._place.config.stat().st_mode & 0o7777
+        except FileNotFoundError:
+            mode = FILE_MODE
+        try:
+            settings, _ = read_text(text, self._place.config, mode, self._place.environment)
+        except CannotStart as why:
+            raise Stop(f"this cannot be used, nothing was changed:\n{why}") from None
+        return settings
+
+    def _daemon_keys(self, settings: "Settings") -> dict[str, str]:
+        """The service's user has no home for a key of the store: it is told where the key is."""
+        if not self._place.is_service or settings.daemon.store_key is not None:
+            return {}
+        return {"store_key": f"file:{self._place.service.store_key}"}
+
+    def _asked(self, settings: "Settings") -> Wanted:
+        names = {kept.name for kept in self._kept(settings)}
+        return interview(
+            self._terminal.args,
+            self._asker,
+            settings.accounts,
+            names.__contains__,
+            self._say,
+        )
+
+    def _kept(self, settings: "Settings") -> tuple[Any, ...]:
+        """What the store has; raises StoredError where it could not take a secret."""
+        stored = Stored.of(settings, self._place.environment)
+        if self._place.is_service and not os.path.lexists(self._place.service.store_key):
+            return ()
+        stored.check()
+        return stored.listed()
+
+    def _is_running(self, starter: Starter) -> bool:
+        """Whether the daemon of this configuration runs. Raises Stop where another one sits on its socket."""
+        try:
+            if starter.running() is None:
+                return False
+            file = starter.config_of_running()
+        except CallError as why:
+            raise Stop(f"a daemon runs, and cannot be asked: {why.message}") from None
+        if file and Path(file).resolve() != self._place.config.resolve():
+            raise Stop(
+                f"another daemon, of {file}, listens where this one would. Stop it (ordoctl call system.shutdown), or give this one a "
+                "socket of its own ([daemon] socket)"
+            )
+        return True
+
+    def _plan(
+        self,
+        wanted: Wanted,
+        settings: "Settings",
+        starter: Starter,
+        *,
+        is_running: bool,
+        daemon: Mapping[str, str],
+    ) -> bool | None:
+        """Say what will be done, and ask; whether to start the daemon, None: nothing is to be done at all."""
+        lines = []
+        if wanted.accounts or daemon:
+            what = ", ".join(
+                f"{name} ({values['broker']})" for name, values in wanted.accounts.items()
+            )
+            lines.append(f"write   {short(self._place.config)}: {what or 'store_key'}")
+        else:
+            lines.append(f"keep    {short(self._place.config)} as it is")
+        if wanted.typed:
+            lines.append(
+                f"store   {', '.join(wanted.typed)}; encrypted, in {short(settings.daemon.state_dir)}"
+            )
+        starts = not self._terminal.args.no_start and (starter.by_systemd or starter.by_us)
+        if starts:
+            changed = bool(wanted.accounts or daemon)
+            verb = "restart" if is_running and changed else "keep on" if is_running else "start"
+            lines.append(f"{verb:<7} {starter.how}")
+            if wanted.broker != "paper":
+                lines.append(
+                    f"log in  {wanted.account}, and show its funds; no order is placed there"
+                )
+            lines.append(
+                f"place   an order for {QUANTITY} {SYMBOL} at {wanted.order_at}: paper, no money"
+            )
+        if self._asker.asks:
+            self._say("\nThis will be done:")
+        for line in lines:
+            self._say(f"  {line}", hanging=10)
+        return starts if self._asker.agreed("Go on?") else None
+
+    # From here on things change
+
+    def _write(self, wanted: Wanted, settings: "Settings", text: str) -> None:
+        """Secrets first: a file never refers to one that is not there. Raises Stop, StoredError, CannotWrite."""
+        place = self._place
+        if place.is_service:
+            self._make_service_key(settings)
+        stored = Stored.of(settings, place.environment)
+        for name, value in wanted.typed.items():
+            stored.put(name, value, self._say)
+            self._say(f"stored  {name}")
+        self._done["secrets"] = list(wanted.typed)
+        self._check_secrets(settings)
+        if text == (self._before or "") and self._before is not None:
+            self._say(f"kept    {short(place.config)}: nothing was to be added")
+            return
+        mode, group = (SERVICE_MODE, _group(place)) if place.is_service else (FILE_MODE, None)
+        written(place.config, self._before, text, mode=mode, group=group)
+        self._say(f"wrote   {short(place.config)}")
+
+    def _make_service_key(self, settings: "Settings") -> None:
+        import pwd
+
+        from ordod.store import StoreError
+        from ordod.store_key import make_key
+
+        key = self._place.service.store_key
+        if str(settings.daemon.store_key) != f"file:{key}":
+            return
+        try:
+            user = pwd.getpwnam(self._place.service.user)
+            state = settings.daemon.state_dir
+            made = make_key(state, {}, at=key, owner=(user.pw_uid, user.pw_gid))
+        except KeyError:
+            raise Stop(
+                f"there is no user {self._place.service.user}: sudo sh systemd/install.sh"
+            ) from None
+        except StoreError as why:
+            raise Stop(str(why)) from None
+        if made:
+            self._say(f"made    {made}: the key of the store. Keep a copy elsewhere: without it the secrets are lost.")  # fmt: skip
+
+    def _check_secrets(self, settings: "Settings") -> None:
+        """As a start does, but for what only the daemon's own environment has. Raises Stop."""
+        from ordod.secrets import Redactor, SecretError, Secrets
+        from ordod.usable import CannotStart, store_of
+
+        try:
+            store = store_of(settings, self._place.environment, Redactor())
+        except CannotStart as why:
+            raise Stop(f"the configuration was not written: {why}") from None
+        secrets = Secrets(self._place.environment, Redactor(), store)
+        for account in settings.accounts.values():
+            for key, reference in account.secrets.items():
+                if reference.source == "credential" or (
+                    reference.source == "env" and self._place.is_service
+                ):
+                    continue
+                try:
+                    secrets.read(reference)
+                except SecretError as why:
+                    raise Stop(
+                        f"the configuration was not written: accounts.{account.name}: {key}: {why}"
+                    ) from None
+
+    def _started(
+        self, wanted: Wanted, settings: "Settings", starter: Starter, *, is_running: bool
+    ) -> int:
+        changed = bool(wanted.accounts) or self._settings_differ(starter, is_running)
+        if is_running and changed:
+            starter.restart()
+            self._say(f"restarted {starter.how}")
+        elif is_running:
+            self._say("runs already")
+        else:
+            starter.start()
+            self._say(f"started {starter.how}")
+        self._terminal.use(settings.daemon.socket)
+        status = starter.wait((wanted.account, wanted.order_at), self._say)
+        self._done["state"] = status.state
+        self._say(
+            f"ready   it answers at {short(settings.daemon.socket)}; its log: {starter.log}",
+            hanging=8,
+        )
+        is_placed = self._order(wanted.order_at)
+        is_in = wanted.broker == "paper" or self._account(wanted.account)
+        self._farewell(wanted, settings)
+        return DONE if is_placed and is_in else NO
+
+    def _settings_differ(self, starter: Starter, is_running: bool) -> bool:
+        """An account that is in the file and that the daemon has not seen yet: an earlier run ended in between."""
+        if not is_running:
+            return False
+        status = starter.running()
+        there = {account.account for account in status.accounts} if status else set()
+        return bool(set(self._settings(_read(self._place.config) or "").accounts) - there)
+
+    def _order(self, account: str) -> bool:
+        """One order a day, whoever runs this how often: the key is the day's."""
+        key = f"setup-{datetime.now(UTC).astimezone(IST):%Y-%m-%d}"
+        request = requests.place(account, SYMBOL, "BUY", QUANTITY, "MARKET", PRODUCT, key=key)
+        try:
+            order = self._terminal.ask_daemon(request)
+            if order.status in ("PENDING", "OPEN"):
+                order = self._terminal.ask_daemon(
+                    requests.order_get(account=account, key=key, wait_ms=FILL_MS)
+                )
+        except CallError as why:
+            self._say(f"\nthe first order was refused: {why.kind}: {why.message}")
+            return False
+        self._done["order"] = order
+        self._say(f"\nThe first order, key {key}{_replayed(order)}:")
+        if not self._terminal.is_json:
+            self._terminal.print(tables.order(order))
+        return True
+
+    def _account(self, name: str) -> bool:
+        """Logged in where it is not yet, its status and its funds shown."""
+        terminal = self._terminal
+        self._say(f"\nThe account {name}:")
+        try:
+            account = self._status_of(name)
+            if account.state != "ACTIVE" and not self._log_in(name, account):
+                return False
+            account = self._status_of(name)
+            self._done["session"] = account
+            self._say(_standing(account))
+            funds = terminal.ask_daemon(requests.funds(name))
+        except CallError as why:
+            self._say(f"{name}: {why.kind}: {why.message}\n  to go on: ordoctl login {name}")
+            return False
+        if not terminal.is_json:
+            terminal.print(tables.funds(funds))
+        return True
+
+    def _status_of(self, name: str) -> Account:
+        return self._terminal.ask_daemon(requests.account_status(name))[0]
+
+    def _log_in(self, name: str, account: Account) -> bool:
+        if not self._asker.asks and account.state == "WAITING_OTP":
+            self._say(f"{name} waits for a person: ordoctl login {name}")
+            return False
+        state = log_in(self._terminal, name)
+        if state.state != "ACTIVE":
+            self._say(f"{name}: {state.state}. {state.message or ''}".rstrip(". "))
+            self._say(
+                f"  mend it (ordoctl setup again asks for the secrets anew), then: ordoctl login {name}"
+            )
+        return state.state == "ACTIVE"
+
+    def _farewell(self, wanted: Wanted, settings: "Settings") -> None:
+        if self._terminal.is_json:
+            return
+        self._say(
+            "\nNext: ordoctl status · ordoctl doctor · docs/orders.md for bots\n"
+            "Everything stops, at once: ordoctl kill --reason WHY"
+        )
+        if not self._place.is_service:
+            self._say(
+                "This daemon runs until it is stopped (ordoctl call system.shutdown) or the machine is; then nothing starts it anew. As a "
+                "service, which does: docs/operations.md"
+            )
+
+    def _ended(self, status: int) -> int:
+        if self._terminal.is_json:
+            self._terminal.print_value(self._done)
+        return status
+
+
+def _standing(account: Account) -> str:
+    """`kite: ACTIVE, as AB1234, until ...`."""
+    facts = [account.state, f"as {account.user}" if account.user else ""]
+    if account.expires_at:
+        facts.append(f"until {account.expires_at.astimezone(IST):%d %b %H:%M} IST")
+    return f"{account.account}: {', '.join(filter(None, facts))}{f'. {account.why}' if account.why else ''}"
+
+
+def _replayed(order: Order) -> str:
+    return " (it was there already: the same key is the same order)" if order.replayed else ""
+
+
+def _read(file: Path) -> str | None:
+    """None: there is no file. Raises Stop."""
+    try:
+        return file.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except OSError as why:
+        raise Stop(f"{file}: {why.strerror}; to change the service's: sudo ordoctl setup") from None
+    except UnicodeDecodeError:
+        raise Stop(f"{file} is not UTF-8 text") from None
+
+
+def _group(place: Place) -> int:
+    import grp
+
+    try:
+        return grp.getgrnam(place.service.group).gr_gid
+    except KeyError:
+        raise Stop(f"there is no group {place.service.group}: sudo sh systemd/install.sh") from None
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits until the files are whole."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
