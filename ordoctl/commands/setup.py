@@ -287,7 +287,7 @@ class _Setup:
             hanging=8,
         )
         is_placed = self._order(wanted.order_at)
-        is_in = wanted.broker == "paper" or self._account(wanted.account)
+        is_in = wanted.broker == "paper" or self._account(wanted)
         self._farewell(wanted, settings)
         return DONE if is_placed and is_in else NO
 
@@ -318,12 +318,17 @@ class _Setup:
             self._terminal.print(tables.order(order))
         return True
 
-    def _account(self, name: str) -> bool:
+    def _account(self, wanted: Wanted) -> bool:
         """Logged in where it is not yet, its status and its funds shown."""
-        terminal = self._terminal
+        terminal, name = self._terminal, wanted.account
         self._say(f"\nThe account {name}:")
         try:
             account = self._status_of(name)
+            # The start has just tried a new account, and what was denied stays so: the same words again might lock it.
+            if account.state == "DENIED" and (wanted.is_new or not wanted.typed):
+                self._say(_standing(account))
+                self._say(_how_to_mend(name))
+                return False
             if account.state != "ACTIVE" and not self._log_in(name, account):
                 return False
             account = self._status_of(name)
@@ -347,9 +352,7 @@ class _Setup:
         state = log_in(self._terminal, name)
         if state.state != "ACTIVE":
             self._say(f"{name}: {state.state}. {state.message or ''}".rstrip(". "))
-            self._say(
-                f"  mend it (ordoctl setup again asks for the secrets anew), then: ordoctl login {name}"
-            )
+            self._say(_how_to_mend(name))
         return state.state == "ACTIVE"
 
     def _farewell(self, wanted: Wanted, settings: "Settings") -> None:
@@ -377,6 +380,10 @@ def _standing(account: Account) -> str:
     if account.expires_at:
         facts.append(f"until {account.expires_at.astimezone(IST):%d %b %H:%M} IST")
     return f"{account.account}: {', '.join(filter(None, facts))}{f'. {account.why}' if account.why else ''}"
+
+
+def _how_to_mend(name: str) -> str:
+    return f"  mend it (ordoctl setup again takes other secrets), then: ordoctl login {name}"
 
 
 def _replayed(order: Order) -> str:

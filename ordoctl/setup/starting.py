@@ -111,7 +111,7 @@ class Starter:
     def wait(self, accounts: tuple[str, ...], say: Callable[[str], None]) -> Status:
         """Its status, once it knows these accounts and is busy with no login of theirs. Raises Stop."""
         until = time.monotonic() + READY_S
-        last = ""
+        status, last = None, "nobody answers"
         while time.monotonic() < until:
             try:
                 status = self.running()
@@ -122,26 +122,19 @@ class Starter:
                     ) from None
                 status, last = None, why.message
             if status is not None:
-                found = {account.account: account for account in status.accounts}
-                busy = [
-                    name
-                    for name in accounts
-                    if name not in found
-                    or found[name].state in AT_WORK
-                    or (found[name].state == "ACTIVE" and not found[name].can_trade)
-                ]
+                busy = _busy(status, accounts)
                 if not busy:
                     return status
-                last = f"not ready yet: {', '.join(busy)}"
+                last = f"still busy with {', '.join(busy)}"
             if self._process is not None and self._process.poll() is not None:
                 raise Stop(f"the daemon ended at once; it said:\n{self._said()}")
             time.sleep(LOOK_S)
-        if status is not None:
-            say(f"  after {READY_S:g} s it is {last}")
-            return status
-        raise Stop(
-            f"no daemon answers at {self._socket} after {READY_S:g} s {last}; look: {self.log}"
-        )
+        if status is None:
+            raise Stop(
+                f"no daemon at {self._socket} after {READY_S:g} s ({last}); look: {self.log}"
+            )
+        say(f"after {READY_S:g} s it is {last}")
+        return status
 
     def _spawn(self) -> None:
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -179,3 +172,15 @@ class Starter:
             raise Stop(
                 f"systemctl {' '.join(words)} failed: {done.stderr.strip()}\nlook: systemctl status ordod; {self.log}"
             )
+
+
+def _busy(status: Status, accounts: tuple[str, ...]) -> list[str]:
+    """Which of them a start has not come to an end with."""
+    found = {account.account: account for account in status.accounts}
+    return [
+        name
+        for name in accounts
+        if name not in found
+        or found[name].state in AT_WORK
+        or (found[name].state == "ACTIVE" and not found[name].can_trade)
+    ]
