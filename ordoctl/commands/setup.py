@@ -352,7 +352,8 @@ class _Setup:
         state = log_in(self._terminal, name)
         if state.state != "ACTIVE":
             self._say(f"{name}: {state.state}. {state.message or ''}".rstrip(". "))
-            self._say(_how_to_mend(name))
+            denied = state.state == "DENIED"
+            self._say(_how_to_mend(name) if denied else f"  to go on: ordoctl login {name}")
         return state.state == "ACTIVE"
 
     def _farewell(self, wanted: Wanted, settings: "Settings") -> None:
