@@ -4,32 +4,24 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ordoctl import requests
-from ordoctl.commands import tables
-from ordoctl.commands.accounts import log_in
 from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
 from ordoctl.errors import CallError
 from ordoctl.folding import folded, short
-from ordoctl.ist import IST
-from ordoctl.models import Account, Order
 from ordoctl.places import SERVICE, Place, find_place, usual_config
 from ordoctl.setup.asking import Asker, Stop
+from ordoctl.setup.brokers import PAPER
+from ordoctl.setup.first import QUANTITY, SYMBOL, First
 from ordoctl.setup.interview import Wanted, interview
+from ordoctl.setup.keeping import keep
 from ordoctl.setup.starting import Starter
 from ordoctl.setup.writing import FILE_MODE, CannotWrite, extended, written
 from ordoctl.stored import Stored, StoredError
 
-if TYPE_CHECKING:
-    from ordod.config import Settings
-
 __all__ = ["setup"]
 
-SYMBOL, QUANTITY, PRODUCT = "NSE:INFY", 1, "CNC"  # the first order
-FILL_MS = 5_000
 SERVICE_MODE = 0o640  # of the service's file: root writes it, the daemon's group reads it
 INTERRUPTED = 130
 
@@ -109,7 +101,7 @@ class _Setup:
 
     # Before anything is written
 
-    def _settings(self, text: str) -> "Settings":
+    def _settings(self, text: str) -> Any:
         """By the code of `ordod check`. Raises Stop."""
         from ordod.usable import CannotStart, read_text
 
@@ -123,13 +115,13 @@ class _Setup:
             raise Stop(f"this cannot be used, nothing was changed:\n{why}") from None
         return settings
 
-    def _daemon_keys(self, settings: "Settings") -> dict[str, str]:
+    def _daemon_keys(self, settings: Any) -> dict[str, str]:
         """The service's user has no home for a key of the store: it is told where the key is."""
         if not self._place.is_service or settings.daemon.store_key is not None:
             return {}
         return {"store_key": f"file:{self._place.service.store_key}"}
 
-    def _asked(self, settings: "Settings") -> Wanted:
+    def _asked(self, settings: Any) -> Wanted:
         names = {kept.name for kept in self._kept(settings)}
         return interview(
             self._terminal.args,
@@ -139,7 +131,7 @@ class _Setup:
             self._say,
         )
 
-    def _kept(self, settings: "Settings") -> tuple[Any, ...]:
+    def _kept(self, settings: Any) -> tuple[Any, ...]:
         """What the store has; raises StoredError where it could not take a secret."""
         stored = Stored.of(settings, self._place.environment)
         if self._place.is_service and not os.path.lexists(self._place.service.store_key):
@@ -165,7 +157,7 @@ class _Setup:
     def _plan(
         self,
         wanted: Wanted,
-        settings: "Settings",
+        settings: Any,
         starter: Starter,
         *,
         is_running: bool,
@@ -189,7 +181,7 @@ class _Setup:
             changed = bool(wanted.accounts or daemon)
             verb = "restart" if is_running and changed else "keep on" if is_running else "start"
             lines.append(f"{verb:<7} {starter.how}")
-            if wanted.broker != "paper":
+            if wanted.broker != PAPER:
                 lines.append(
                     f"log in  {wanted.account}, and show its funds; no order is placed there"
                 )
@@ -204,17 +196,11 @@ class _Setup:
 
     # From here on things change
 
-    def _write(self, wanted: Wanted, settings: "Settings", text: str) -> None:
+    def _write(self, wanted: Wanted, settings: Any, text: str) -> None:
         """Secrets first: a file never refers to one that is not there. Raises Stop, StoredError, CannotWrite."""
         place = self._place
-        if place.is_service:
-            self._make_service_key(settings)
-        stored = Stored.of(settings, place.environment)
-        for name, value in wanted.typed.items():
-            stored.put(name, value, self._say)
-            self._say(f"stored  {name}")
+        keep(place, settings, wanted.typed, self._say)
         self._done["secrets"] = list(wanted.typed)
-        self._check_secrets(settings)
         if text == (self._before or "") and self._before is not None:
             self._say(f"kept    {short(place.config)}: nothing was to be added")
             return
@@ -222,54 +208,7 @@ class _Setup:
         written(place.config, self._before, text, mode=mode, group=group)
         self._say(f"wrote   {short(place.config)}")
 
-    def _make_service_key(self, settings: "Settings") -> None:
-        import pwd
-
-        from ordod.store import StoreError
-        from ordod.store_key import make_key
-
-        key = self._place.service.store_key
-        if str(settings.daemon.store_key) != f"file:{key}":
-            return
-        try:
-            user = pwd.getpwnam(self._place.service.user)
-            state = settings.daemon.state_dir
-            made = make_key(state, {}, at=key, owner=(user.pw_uid, user.pw_gid))
-        except KeyError:
-            raise Stop(
-                f"there is no user {self._place.service.user}: sudo sh systemd/install.sh"
-            ) from None
-        except StoreError as why:
-            raise Stop(str(why)) from None
-        if made:
-            self._say(f"made    {made}: the key of the store. Keep a copy elsewhere: without it the secrets are lost.")  # fmt: skip
-
-    def _check_secrets(self, settings: "Settings") -> None:
-        """As a start does, but for what only the daemon's own environment has. Raises Stop."""
-        from ordod.secrets import Redactor, SecretError, Secrets
-        from ordod.usable import CannotStart, store_of
-
-        try:
-            store = store_of(settings, self._place.environment, Redactor())
-        except CannotStart as why:
-            raise Stop(f"the configuration was not written: {why}") from None
-        secrets = Secrets(self._place.environment, Redactor(), store)
-        for account in settings.accounts.values():
-            for key, reference in account.secrets.items():
-                if reference.source == "credential" or (
-                    reference.source == "env" and self._place.is_service
-                ):
-                    continue
-                try:
-                    secrets.read(reference)
-                except SecretError as why:
-                    raise Stop(
-                        f"the configuration was not written: accounts.{account.name}: {key}: {why}"
-                    ) from None
-
-    def _started(
-        self, wanted: Wanted, settings: "Settings", starter: Starter, *, is_running: bool
-    ) -> int:
+    def _started(self, wanted: Wanted, settings: Any, starter: Starter, *, is_running: bool) -> int:
         changed = bool(wanted.accounts) or self._settings_differ(starter, is_running)
         if is_running and changed:
             starter.restart()
@@ -286,8 +225,10 @@ class _Setup:
             f"ready   it answers at {short(settings.daemon.socket)}; its log: {starter.log}",
             hanging=8,
         )
-        is_placed = self._order(wanted.order_at)
-        is_in = wanted.broker == "paper" or self._account(wanted)
+        first = First(self._terminal, self._say, asks=self._asker.asks)
+        is_placed = first.order(wanted.order_at)
+        is_in = wanted.broker == PAPER or first.account(wanted)
+        self._done |= first.done
         self._farewell(wanted, settings)
         return DONE if is_placed and is_in else NO
 
@@ -299,64 +240,7 @@ class _Setup:
         there = {account.account for account in status.accounts} if status else set()
         return bool(set(self._settings(_read(self._place.config) or "").accounts) - there)
 
-    def _order(self, account: str) -> bool:
-        """One order a day, whoever runs this how often: the key is the day's."""
-        key = f"setup-{datetime.now(UTC).astimezone(IST):%Y-%m-%d}"
-        request = requests.place(account, SYMBOL, "BUY", QUANTITY, "MARKET", PRODUCT, key=key)
-        try:
-            order = self._terminal.ask_daemon(request)
-            if order.status in ("PENDING", "OPEN"):
-                order = self._terminal.ask_daemon(
-                    requests.order_get(account=account, key=key, wait_ms=FILL_MS)
-                )
-        except CallError as why:
-            self._say(f"\nthe first order was refused: {why.kind}: {why.message}")
-            return False
-        self._done["order"] = order
-        self._say(f"\nThe first order, key {key}{_replayed(order)}:")
-        if not self._terminal.is_json:
-            self._terminal.print(tables.order(order))
-        return True
-
-    def _account(self, wanted: Wanted) -> bool:
-        """Logged in where it is not yet, its status and its funds shown."""
-        terminal, name = self._terminal, wanted.account
-        self._say(f"\nThe account {name}:")
-        try:
-            account = self._status_of(name)
-            # The start has just tried a new account, and what was denied stays so: the same words again might lock it.
-            if account.state == "DENIED" and (wanted.is_new or not wanted.typed):
-                self._say(_standing(account))
-                self._say(_how_to_mend(name))
-                return False
-            if account.state != "ACTIVE" and not self._log_in(name, account):
-                return False
-            account = self._status_of(name)
-            self._done["session"] = account
-            self._say(_standing(account))
-            funds = terminal.ask_daemon(requests.funds(name))
-        except CallError as why:
-            self._say(f"{name}: {why.kind}: {why.message}\n  to go on: ordoctl login {name}")
-            return False
-        if not terminal.is_json:
-            terminal.print(tables.funds(funds))
-        return True
-
-    def _status_of(self, name: str) -> Account:
-        return self._terminal.ask_daemon(requests.account_status(name))[0]
-
-    def _log_in(self, name: str, account: Account) -> bool:
-        if not self._asker.asks and account.state == "WAITING_OTP":
-            self._say(f"{name} waits for a person: ordoctl login {name}")
-            return False
-        state = log_in(self._terminal, name)
-        if state.state != "ACTIVE":
-            self._say(f"{name}: {state.state}. {state.message or ''}".rstrip(". "))
-            denied = state.state == "DENIED"
-            self._say(_how_to_mend(name) if denied else f"  to go on: ordoctl login {name}")
-        return state.state == "ACTIVE"
-
-    def _farewell(self, wanted: Wanted, settings: "Settings") -> None:
+    def _farewell(self, wanted: Wanted, settings: Any) -> None:
         if self._terminal.is_json:
             return
         self._say(
@@ -373,22 +257,6 @@ class _Setup:
         if self._terminal.is_json:
             self._terminal.print_value(self._done)
         return status
-
-
-def _standing(account: Account) -> str:
-    """`kite: ACTIVE, as AB1234, until ...`."""
-    facts = [account.state, f"as {account.user}" if account.user else ""]
-    if account.expires_at:
-        facts.append(f"until {account.expires_at.astimezone(IST):%d %b %H:%M} IST")
-    return f"{account.account}: {', '.join(filter(None, facts))}{f'. {account.why}' if account.why else ''}"
-
-
-def _how_to_mend(name: str) -> str:
-    return f"  mend it (ordoctl setup again takes other secrets), then: ordoctl login {name}"
-
-
-def _replayed(order: Order) -> str:
-    return " (it was there already: the same key is the same order)" if order.replayed else ""
 
 
 def _read(file: Path) -> str | None:

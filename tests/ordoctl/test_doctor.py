@@ -109,7 +109,7 @@ def test_without_a_configuration_it_says_to_set_up(tmp_path: Path) -> None:
 
 
 def logged_out(one: Newcomer) -> None:
-    one.run("logout", "kite")
+    one.run("logout", "paper")
 
 
 def killed(one: Newcomer) -> None:
@@ -125,13 +125,13 @@ def killed(one: Newcomer) -> None:
         (lambda one: (one.state / "secrets.store").chmod(0o640), "store_key", "problem", "chmod 600 {state}/secrets.store"),
         (lambda one: one.key.chmod(0o644), "store_key", "problem", "chmod 600 {key}"),
         (killed, "kill", "problem", "ordoctl release --reason WHY"),
-        (logged_out, "session", "problem", "ordoctl login kite"),
+        (logged_out, "session", "problem", "ordoctl login paper"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_found_and_the_command_it_says_mends_it(
     someone: Newcomer, breaks: Break, check: str, result: str, mend: str
 ) -> None:
-    about = "kite" if check == "session" else ""
+    about = "paper" if check == "session" else ""
     breaks(someone)
 
     broken = found(someone, check, "--offline", about=about)
@@ -407,6 +407,9 @@ def test_a_secret_file_of_another_user_is_told() -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="it takes root to become somebody else")
+@pytest.mark.filterwarnings(
+    "ignore:.*fork:DeprecationWarning"
+)  # from Python 3.12 on, where a thread lives
 def test_somebody_who_may_see_nothing_is_told_why_and_never_of_a_problem(
     someone: Newcomer,
 ) -> None:

@@ -39,8 +39,9 @@ def someone(tmp_path: Path) -> Iterator[Newcomer]:
         yield one
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def broker() -> Iterator[SimProcess]:
+    """One for each test: a TOTP code of one login would be refused to the next one's."""
     with simulated("--no-limits") as sim:
         yield sim
 
@@ -122,16 +123,34 @@ def test_a_real_broker_is_logged_in_by_what_was_typed_and_only_its_funds_are_sho
     assert mode(someone.key) == 0o600
 
 
+def test_the_brokers_page_is_shown_and_the_address_it_ends_on_is_taken(
+    someone: Newcomer, broker: SimProcess
+) -> None:
+    with someone.at_a_terminal("setup", "--base-url", broker.url, "--no-browser") as person:
+        person.answers("Which broker [paper]: ", "zerodha")
+        person.answers("yours to choose [zerodha]: ", "")
+        person.answers("How it logs in [official]: ", "")
+        person.answers("Your user id at Zerodha (Enter: as the login says): ", "")
+        person.answers("api_key: ", APP.api_key)
+        person.answers("api_secret: ", APP.api_secret)
+        person.answers("Go on? [Y/n]: ", "")
+        person.answers("paste the address it leads to:", broker.request_token())
+        status = person.ends()
+
+    assert status == 0, person.shown
+    assert "Open http" in person.shown
+    assert "zerodha: ACTIVE, as ZX0001" in person.shown
+
+
 def test_a_script_gives_secrets_by_standard_input_and_a_refused_login_is_mended_by_setup_again(
     someone: Newcomer, broker: SimProcess
 ) -> None:
-    before = logins(broker)
     given = ("setup", "--yes", "--base-url", broker.url, *KITE)
     wrong = [APP.api_key, APP.api_secret, "not-the-password", USER.totp_secret]
 
     refused = someone.run(*given, *FROM_STDIN, said="\n".join(wrong) + "\n")
     unmended = someone.run(*given)
-    tried = logins(broker) - before
+    tried = logins(broker)
     mended = someone.run(*given, "--secret", "password=-", said=f"{USER.password}\n")
 
     assert (refused.returncode, unmended.returncode) == (1, 1)
