@@ -136,7 +136,7 @@ def process(limits: Limits | None, *, is_service: bool) -> Iterator[Finding]:
 
 
 def open_files(count: int | None, *, is_service: bool) -> Finding:
-    mend = "ulimit -n 65536, in the shell that starts the daemon"
+    mend = "ulimit -n 65536   # in the shell that starts the daemon"
     if is_service:
         mend = "sudo systemctl edit ordod   # [Service] LimitNOFILE=65536; then restart it"
     if count is None or count >= OPEN_FILES_GOOD:
@@ -151,7 +151,7 @@ def memory(left: int | None, taken: int | None) -> Finding:
     if left is None:
         return skipped("memory", "the kernel does not say")
     told = f"{left // MIB:,} MiB left" + (f"; the daemon has {taken // MIB} MiB" if taken else "")
-    mend = "ps aux --sort=-rss | head: end what is not needed, or add memory"
+    mend = "ps aux --sort=-rss | head   # end what is not needed, or add memory"
     if left < MEMORY_LEAST:
         return problem("memory", f"{told}: the kernel may kill the daemon", mend)
     if left < MEMORY_GOOD:
@@ -183,7 +183,7 @@ def service(unit: dict[str, str]) -> Iterator[Finding]:
 def user_service(unit: dict[str, str] | None, lingers: bool | None, user: str) -> Iterator[Finding]:
     """A service of this user's own systemd, where somebody made one."""
     if unit is None or unit.get("LoadState") != "loaded":
-        yield skipped("service", "this daemon is no service: nothing restarts it, and it does not start with the machine", "docs/operations.md, Install")  # fmt: skip
+        yield skipped("service", "this daemon is no service: nothing restarts it, and it does not start with the machine", "sudo sh systemd/install.sh")  # fmt: skip
         return
     state = unit.get("ActiveState", "")
     if state == "active":

@@ -111,7 +111,7 @@ class _Examination:
             self._settings, self._adapters = read_settings(config, self._place.environment)
         except CannotStart as why:
             for line in str(why).splitlines():
-                yield problem("config", line, f"${{EDITOR:-nano}} {short(config)}; then: ordod check --config {short(config)}")  # fmt: skip
+                yield problem("config", line, f"${{EDITOR:-nano}} {short(config)} && ordod check --config {short(config)}")  # fmt: skip
         else:
             names = ", ".join(self._settings.accounts) or "no accounts"
             yield ok("config", f"{short(config)}: {names}")
@@ -189,7 +189,7 @@ class _Examination:
         yield files.state_dir(state, facts, users, daemon_uid=daemon_uid)
         folder = state if facts else next(one for one in state.parents if one.exists())
         kind = self._machine.filesystem(folder)
-        yield files.filesystem(kind, forgetful(self._settings, kind), is_forgetful=kind in FORGETFUL)  # fmt: skip
+        yield files.filesystem(kind, forgetful(self._settings, kind), self._settings.file, is_forgetful=kind in FORGETFUL)  # fmt: skip
         yield from files.space(folder, self._machine.space(folder))
         yield files.disk_sync(self._machine.sync_s(folder))
         yield keeping.journal(state, deep=self._asked.deep)
@@ -266,7 +266,7 @@ class _Examination:
         except NotAllowed as why:
             yield skipped("socket", f"{short(path)} answers, and this user may read nothing: {why.message}", "who runs the daemon gives a role in [access]")  # fmt: skip
         except CallError as why:
-            yield problem("socket", f"{short(path)} is open, and no answer comes: {why.message}", f"ordoctl kill --local, if orders must stop now; then {self._restart_command}")  # fmt: skip
+            yield problem("socket", f"{short(path)} is open, and no answer comes: {why.message}", f"ordoctl kill --local   # if orders must stop now; then: {self._restart_command}")  # fmt: skip
         else:
             yield ok("socket", f"{short(path)} answers: {self._status.state}")
 
@@ -275,7 +275,9 @@ class _Examination:
         yield skipped("version", f"{why}; installed is {_our_version()}, Python {platform.python_version()}")  # fmt: skip
         state = self._settings.daemon.state_dir if self._settings is not None else None
         try:
-            yield keeping.kill_on_disk(state) if state else skipped("kill", why)
+            yield (
+                keeping.kill_on_disk(state, self._start_command) if state else skipped("kill", why)
+            )
         except PermissionError:
             yield skipped("kill", f"{why}, and this user may not read the state directory")
         yield skipped("doubts", why)
@@ -292,7 +294,7 @@ class _Examination:
     def _restart_command(self) -> str:
         if self._place is not None and self._place.is_service:
             return "sudo systemctl restart ordod.service"
-        return f"ordoctl call system.shutdown; then: {self._start_command}"
+        return f"ordoctl call system.shutdown   # and when it has ended: {self._start_command}"
 
     # Accounts and the network
 

@@ -86,22 +86,23 @@ def state_dir(
     return ok("state_dir", f"{name}, mode {facts.mode:04o}, of {user}")
 
 
-def filesystem(kind: str, refusal: str, *, is_forgetful: bool) -> Finding:
+def filesystem(kind: str, refusal: str, config: Path, *, is_forgetful: bool) -> Finding:
     """`refusal`: why the daemon would not start on it (`ordod.usable.forgetful`)."""
+    mend = f"${{EDITOR:-nano}} {short(config)}   # [daemon] state_dir: a folder on a local disk"
     if refusal:
-        return problem("filesystem", refusal, 'edit the configuration: [daemon] state_dir = "/var/lib/ordod" or another local disk')  # fmt: skip
+        return problem("filesystem", refusal, mend)  # fmt: skip
     if is_forgetful:
         return warning(
             "filesystem",
             f"{kind} forgets or can be shared: good enough for paper, refused for a real account",
-            "set [daemon] state_dir to a folder on a local disk before you trade",
+            mend,
         )
     return ok("filesystem", f"{kind}, local")
 
 
 def space(path: Path, left: Space) -> list[Finding]:
     name = short(path)
-    mend = f"df -h {name}; then remove what is not needed, or move [daemon] state_dir"
+    mend = f"df -h {name}   # remove what is not needed, or move [daemon] state_dir"
     free = f"{left.bytes // MIB:,} MiB free"
     found = []
     if left.bytes < FREE_BYTES_LEAST:
@@ -112,7 +113,10 @@ def space(path: Path, left: Space) -> list[Finding]:
         found.append(ok("space", free))
     if left.inodes is None:
         return [*found, skipped("inodes", "this file system does not count them")]
-    files, mend = f"room for {left.inodes:,} files", f"df -i {name}; then remove files"
+    files, mend = (
+        f"room for {left.inodes:,} files",
+        f"df -i {name}   # remove files that are not needed",
+    )
     if left.inodes < INODES_LEAST:
         found.append(problem("inodes", files, mend))
     elif left.inodes < INODES_GOOD:

@@ -61,7 +61,7 @@ def _way_out(why: str, state: Path) -> str:
         return f"chmod 600 {why.rpartition('chmod 600 ')[2]}"
     if "written with another key" in why:
         return "put its key back; or mv the store away, and ordoctl secret set NAME for each"
-    return f"ls -l {short(state)}; put back a copy, or as the message says"
+    return f"ls -l {short(state)}   # put back a copy, or as the message says"
 
 
 def secret(
@@ -120,9 +120,9 @@ def judged(report: Report, state: Path, *, deep: bool) -> Finding:
     return ok("journal", head)
 
 
-def kill_on_disk(state: Path) -> Finding:
+def kill_on_disk(state: Path, start: str) -> Finding:
     """What a daemon that does not run now will find when it starts."""
-    mend = "start the daemon, then: ordoctl release --reason WHY"
+    mend = f"{start}   # and then: ordoctl release --reason WHY"
     try:
         closed = (state / GATE).read_bytes()[:1] not in (b"", b"\x00")
         scopes = [file.name for file in (state / SCOPES).iterdir() if file.suffix == ".json"]

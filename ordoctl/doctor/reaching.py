@@ -79,7 +79,7 @@ class Way:
         local = str(link.getsockname()[0])
         if not target.is_tls:
             return Reached(local=local)
-        context = self._context or ssl.create_default_context()
+        context = self._context or _as_the_daemon()
         with context.wrap_socket(link, server_hostname=target.host) as tls:
             return Reached(local=local, tls=tls.version() or "TLS")
 
@@ -92,6 +92,12 @@ class Way:
         except OSError:
             return False
         return True
+
+
+def _as_the_daemon() -> ssl.SSLContext:
+    from ordod.io.connections import tls_context
+
+    return tls_context()
 
 
 def reach(targets: set[Target], way: Way) -> dict[Target, Reached]:
@@ -139,7 +145,7 @@ def _dns(account: str, results: Mapping[Target, Reached]) -> Finding:
         return ok("dns", f"{counted(len({t.host for t in results}), 'name')} found", about=account)
     host, why = next(iter(sorted(bad.items())))
     more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-    return problem("dns", f"{host} is not found ({why}){more}", f"getent hosts {host}; look at /etc/resolv.conf, and at urls or base_url of {account}", about=account)  # fmt: skip
+    return problem("dns", f"{host} is not found ({why}){more}", f"getent hosts {host}   # look at /etc/resolv.conf, and at urls or base_url of {account}", about=account)  # fmt: skip
 
 
 def _reach(account: str, results: Mapping[Target, Reached]) -> Finding:
@@ -148,7 +154,7 @@ def _reach(account: str, results: Mapping[Target, Reached]) -> Finding:
     if bad:
         target, why = next(iter(sorted(bad.items(), key=lambda item: item[0].host)))
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return problem("reach", f"{target.host}:{target.port}: {why}{more}", f"nc -vz {target.host} {target.port}; look at firewall and network", about=account)  # fmt: skip
+        return problem("reach", f"{target.host}:{target.port}: {why}{more}", f"nc -vz {target.host} {target.port}   # look at firewall and network", about=account)  # fmt: skip
     if not good:
         return skipped("reach", "no name of its hosts was found", about=account)
     kinds = ", ".join(sorted({one.tls or "without TLS" for one in good}))
