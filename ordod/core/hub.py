@@ -42,6 +42,7 @@ from ordod.errors import Kind, OrdoError
 __all__ = ["Batch", "FeedStatus", "Hub", "PriceReader", "UpdateListener"]
 
 MODES = tuple(Mode)  # the lesser first
+AUDIENCES_KEPT = 1000
 
 _MakeUpstream: TypeAlias = Callable[..., Upstream[Any]]
 
@@ -75,6 +76,9 @@ class PriceReader(Protocol):
     def flush(self) -> None:
         """No more of this moment: hand on what was taken."""
         ...
+
+
+Audience: TypeAlias = tuple[PriceReader, ...]
 
 
 class UpdateListener(Protocol):
@@ -115,14 +119,25 @@ class FeedStatus(Struct, frozen=True, kw_only=True):
     message: str
 
 
+class _Audiences(dict[Audience, Audience]):
+    """One tuple for all instruments that have the same readers: which that is is then seen at a glance, by `is`."""
+
+    def __missing__(self, audience: Audience) -> Audience:
+        if len(self) >= AUDIENCES_KEPT:
+            self.clear()  # it only costs the glance
+        self[audience] = audience
+        return audience
+
+
 class _Wanted:
     """One instrument: who reads it, and what came last over the connection that lives."""
 
-    def __init__(self, connection: PriceConnection) -> None:
+    def __init__(self, connection: PriceConnection, audiences: _Audiences) -> None:
         self.connection = connection
+        self._audiences = audiences
         self.readers: dict[Mode, dict[PriceReader, int]] = {}
-        self.of_ticks: tuple[PriceReader, ...] = ()
-        self.of_depth: tuple[PriceReader, ...] = ()
+        self.of_ticks: Audience = ()
+        self.of_depth: Audience = ()
         self.tick: Tick | None = None
         self.depth: DepthTick | None = None
 
@@ -142,8 +157,9 @@ class _Wanted:
 
     def _sort(self) -> None:
         less = (self.readers.get(mode, {}) for mode in (Mode.LTP, Mode.QUOTE))
-        self.of_ticks = tuple(dict.fromkeys(reader for readers in less for reader in readers))
-        self.of_depth = tuple(self.readers.get(Mode.DEPTH, {}))
+        of_ticks = dict.fromkeys(reader for readers in less for reader in readers)
+        self.of_ticks = self._audiences[tuple(of_ticks)]
+        self.of_depth = self._audiences[tuple(self.readers.get(Mode.DEPTH, {}))]
 
     @property
     def mode(self) -> Mode | None:
@@ -269,6 +285,7 @@ class _AccountFeed:
         self._mornings = mornings
         self._prices = prices
         self._wanted: dict[str, _Wanted] = {}
+        self._audiences = _Audiences()
         self._connections: list[PriceConnection] = []
         self._more = anyio.Event()  # a connection was added
         self._last_at: datetime | None = None
@@ -318,7 +335,7 @@ class _AccountFeed:
         for symbol in symbols:
             wanted = self._wanted.get(symbol)
             if wanted is None:
-                wanted = self._wanted[symbol] = _Wanted(self._with_room())
+                wanted = self._wanted[symbol] = _Wanted(self._with_room(), self._audiences)
             wanted.add(mode, reader)
             wanted.connection.want(symbol, wanted.mode)
             newest = wanted.depth if mode is Mode.DEPTH else wanted.tick
@@ -370,9 +387,11 @@ class _AccountFeed:
     def _deliver(self, pushed: Iterable[Pushed]) -> None:
         """Hand what one frame brought to whoever reads it."""
         # By readers: most instruments have the same, and what they share is put together, and encoded, once for all of them.
-        batches: dict[tuple[bool, tuple[PriceReader, ...]], Batch] = {}
+        batches: dict[tuple[bool, Audience], Batch] = {}
         ticks: list[Tick] = []
         others: list[Pushed] = []
+        batch: Batch | None = None
+        audience: Audience = ()  # of `batch`, and so most often of the next value too
         for value in pushed:
             if isinstance(value, Tick):
                 wanted = self._wanted.get(value.symbol)
@@ -380,19 +399,21 @@ class _AccountFeed:
                     continue  # it crossed the end of its subscription
                 ticks.append(value)
                 wanted.tick = value
-                key = (False, wanted.of_ticks)
+                is_depth, its_audience = False, wanted.of_ticks
             elif isinstance(value, DepthTick):
                 wanted = self._wanted.get(value.symbol)
                 if wanted is None:
                     continue
                 wanted.depth = value
-                key = (True, wanted.of_depth)
+                is_depth, its_audience = True, wanted.of_depth
             else:
                 others.append(value)
                 continue
-            batch = batches.get(key)
-            if batch is None:
-                batch = batches[key] = Batch(is_depth=key[0])
+            if batch is None or audience is not its_audience or batch.is_depth is not is_depth:
+                audience = its_audience
+                batch = batches.get((is_depth, audience))
+                if batch is None:
+                    batch = batches[is_depth, audience] = Batch(is_depth=is_depth)
             batch.add(value)
         if ticks:
             self._last_at = self._clock.now()
