@@ -43,7 +43,11 @@ def socket_dead(path: Path, why: str, start: str) -> Finding:
 
 def version(daemon: str, ours: str, python: str, restart: str) -> Finding:
     if daemon != ours:
-        return warning("version", f"the daemon is {daemon or 'older'}, and what is installed is {ours}", restart)  # fmt: skip
+        return warning(
+            "version",
+            f"the daemon is {daemon or 'older'}, and what is installed is {ours}",
+            restart,
+        )
     return ok("version", f"{ours}, as the daemon; Python {python}")
 
 
@@ -63,9 +67,16 @@ def sessions(accounts: tuple[Account, ...]) -> Iterator[Finding]:
             else:
                 yield ok("session", told, about=name)
         elif account.state == "DENIED" or todo.startswith("ordoctl login"):
-            yield problem("session", f"{account.state}: {account.why}", f"ordoctl login {name}", about=name)  # fmt: skip
+            yield problem(
+                "session", f"{account.state}: {account.why}", f"ordoctl login {name}", about=name
+            )
         else:
-            yield warning("session", f"{account.state}: {account.why}", todo or f"ordoctl status; it may mend itself, else: ordoctl login {name}", about=name)  # fmt: skip
+            yield warning(
+                "session",
+                f"{account.state}: {account.why}",
+                todo or f"ordoctl status; it may mend itself, else: ordoctl login {name}",
+                about=name,
+            )
 
 
 def _command(todo: str, account: str) -> str:
@@ -79,7 +90,11 @@ def skews(accounts: tuple[Account, ...]) -> Iterator[Finding]:
             continue
         off = account.clock_skew_s
         if off is None:
-            yield skipped("skew", f"{account.broker}'s clock was not measured in the last minutes", about=account.account)  # fmt: skip
+            yield skipped(
+                "skew",
+                f"{account.broker}'s clock was not measured in the last minutes",
+                about=account.account,
+            )
         elif abs(float(off)) > SKEW_S:
             yield problem(
                 "skew",
@@ -88,7 +103,11 @@ def skews(accounts: tuple[Account, ...]) -> Iterator[Finding]:
                 about=account.account,
             )
         else:
-            yield ok("skew", f"within {max(1.0, abs(float(off))):.0f} s of {account.broker}'s clock", about=account.account)  # fmt: skip
+            yield ok(
+                "skew",
+                f"within {max(1.0, abs(float(off))):.0f} s of {account.broker}'s clock",
+                about=account.account,
+            )
 
 
 def kill(status: Status) -> Finding:
@@ -96,7 +115,11 @@ def kill(status: Status) -> Finding:
         return ok("kill", "released")
     reasons = "; ".join(filter(None, (scope.reason for scope in status.kill.scopes)))
     why = f" ({reasons})" if reasons else ""
-    return problem("kill", f"the kill switch is engaged{why}: no new order leaves", "ordoctl release --reason WHY")  # fmt: skip
+    return problem(
+        "kill",
+        f"the kill switch is engaged{why}: no new order leaves",
+        "ordoctl release --reason WHY",
+    )
 
 
 def doubts(status: Status) -> Finding:
@@ -107,7 +130,11 @@ def doubts(status: Status) -> Finding:
     stuck = (status.todo or "").startswith("look at the broker")
     if stuck:
         command = (status.todo or "").rpartition("tell: ")[2]
-        return problem("doubts", f"{counted(count, 'order')} in doubt, of which a person has to look for one: {status.todo}", command)  # fmt: skip
+        return problem(
+            "doubts",
+            f"{counted(count, 'order')} in doubt, of which a person has to look for one: {status.todo}",
+            command,
+        )
     return warning(
         "doubts", f"{counted(count, 'order')} in doubt, being settled: {keys}", "ordoctl status"
     )
@@ -118,7 +145,11 @@ def journal_head(status: Status) -> Finding | None:
     head = status.journal
     if head is None or not head.failed:
         return None
-    return problem("journal", f"the disk failed ({head.why}): nothing more is sent", "mend the disk, then restart the daemon")  # fmt: skip
+    return problem(
+        "journal",
+        f"the disk failed ({head.why}): nothing more is sent",
+        "mend the disk, then restart the daemon",
+    )
 
 
 def process(limits: Limits | None, *, is_service: bool) -> Iterator[Finding]:
@@ -130,7 +161,11 @@ def process(limits: Limits | None, *, is_service: bool) -> Iterator[Finding]:
     if limits.core_bytes == 0:
         yield ok("core_dumps", "off")
     else:
-        yield problem("core_dumps", "the daemon may leave a core, with every session in it", "restart the daemon: it turns them off when it starts")  # fmt: skip
+        yield problem(
+            "core_dumps",
+            "the daemon may leave a core, with every session in it",
+            "restart the daemon: it turns them off when it starts",
+        )
     count = limits.open_files
     yield open_files(count, is_service=is_service)
 
@@ -165,17 +200,33 @@ def service(unit: dict[str, str]) -> Iterator[Finding]:
     if state == "active":
         restarts = unit.get("NRestarts", "0")
         if restarts not in ("", "0"):
-            yield warning("service", f"active, and was restarted {restarts} times since it was started", "journalctl -u ordod -p warning")  # fmt: skip
+            yield warning(
+                "service",
+                f"active, and was restarted {restarts} times since it was started",
+                "journalctl -u ordod -p warning",
+            )
         else:
             yield ok("service", "active")
     else:
-        yield problem("service", f"{state or 'unknown'} ({unit.get('SubState', '')})", "sudo systemctl start ordod.socket ordod.service")  # fmt: skip
+        yield problem(
+            "service",
+            f"{state or 'unknown'} ({unit.get('SubState', '')})",
+            "sudo systemctl start ordod.socket ordod.service",
+        )
     if unit.get("UnitFileState") in ("enabled", "enabled-runtime", "static"):
         yield ok("boot", "starts with the machine")
     else:
-        yield warning("boot", f"does not start with the machine ({unit.get('UnitFileState')})", "sudo systemctl enable ordod.socket ordod.service")  # fmt: skip
+        yield warning(
+            "boot",
+            f"does not start with the machine ({unit.get('UnitFileState')})",
+            "sudo systemctl enable ordod.socket ordod.service",
+        )
     if unit.get("WatchdogUSec", "0") in ("0", "infinity", ""):
-        yield warning("watchdog", "off: a daemon that hangs is not restarted", "sudo systemctl edit ordod   # [Service] WatchdogSec=30; then restart it")  # fmt: skip
+        yield warning(
+            "watchdog",
+            "off: a daemon that hangs is not restarted",
+            "sudo systemctl edit ordod   # [Service] WatchdogSec=30; then restart it",
+        )
     else:
         yield ok("watchdog", unit["WatchdogUSec"])
 
@@ -183,16 +234,28 @@ def service(unit: dict[str, str]) -> Iterator[Finding]:
 def user_service(unit: dict[str, str] | None, lingers: bool | None, user: str) -> Iterator[Finding]:
     """A service of this user's own systemd, where somebody made one."""
     if unit is None or unit.get("LoadState") != "loaded":
-        yield skipped("service", "this daemon is no service: nothing restarts it, and it does not start with the machine", "sudo sh systemd/install.sh")  # fmt: skip
+        yield skipped(
+            "service",
+            "this daemon is no service: nothing restarts it, and it does not start with the machine",
+            "sudo sh systemd/install.sh",
+        )
         return
     state = unit.get("ActiveState", "")
     if state == "active":
         yield ok("service", "active, of the user's own systemd")
     else:
-        yield problem("service", f"{state} ({unit.get('SubState', '')})", "systemctl --user start ordod.service")  # fmt: skip
+        yield problem(
+            "service",
+            f"{state} ({unit.get('SubState', '')})",
+            "systemctl --user start ordod.service",
+        )
     if lingers:
         yield ok("boot", "starts with the machine (the user lingers)")
     elif lingers is None:
         yield skipped("boot", "loginctl does not say whether the user lingers")
     else:
-        yield warning("boot", f"ends when {user} logs out, and starts when they log in", f"sudo loginctl enable-linger {user}")  # fmt: skip
+        yield warning(
+            "boot",
+            f"ends when {user} logs out, and starts when they log in",
+            f"sudo loginctl enable-linger {user}",
+        )

@@ -57,12 +57,27 @@ def secret_file(
     """A file that the configuration refers to: only the daemon's user may read it."""
     about, name = f"{account}.{key}", short(path)
     if facts is None:
-        return problem("secret_file", f"{name} is not there", f"put the secret there, or: ordoctl secret set {account}_{key}", about=about)  # fmt: skip
+        return problem(
+            "secret_file",
+            f"{name} is not there",
+            f"install -m 600 /dev/stdin {name}   # then the secret, Enter, Ctrl-D",
+            about=about,
+        )
     if facts.mode & 0o077:
-        return problem("secret_file", f"others can read {name} (mode {facts.mode:04o})", f"chmod 600 {name}", about=about)  # fmt: skip
+        return problem(
+            "secret_file",
+            f"others can read {name} (mode {facts.mode:04o})",
+            f"chmod 600 {name}",
+            about=about,
+        )
     if facts.uid not in (daemon_uid, 0) or (facts.uid == 0 and daemon_uid != 0):
         user = users.get(daemon_uid, str(daemon_uid))
-        return problem("secret_file", f"{name} belongs to {users.get(facts.uid, facts.uid)}, and the daemon runs as {user}", f"sudo chown {user} {name}", about=about)  # fmt: skip
+        return problem(
+            "secret_file",
+            f"{name} belongs to {users.get(facts.uid, facts.uid)}, and the daemon runs as {user}",
+            f"sudo chown {user} {name}",
+            about=about,
+        )
     return ok("secret_file", f"{name}, mode {facts.mode:04o}", about=about)
 
 
@@ -82,7 +97,9 @@ def state_dir(
             f"sudo chown -R {user} {name}",
         )
     if facts.mode & 0o077:
-        return problem("state_dir", f"{name}: others get in (mode {facts.mode:04o})", f"chmod 700 {name}")  # fmt: skip
+        return problem(
+            "state_dir", f"{name}: others get in (mode {facts.mode:04o})", f"chmod 700 {name}"
+        )
     return ok("state_dir", f"{name}, mode {facts.mode:04o}, of {user}")
 
 
@@ -90,7 +107,7 @@ def filesystem(kind: str, refusal: str, config: Path, *, is_forgetful: bool) -> 
     """`refusal`: why the daemon would not start on it (`ordod.usable.forgetful`)."""
     mend = f"${{EDITOR:-nano}} {short(config)}   # [daemon] state_dir: a folder on a local disk"
     if refusal:
-        return problem("filesystem", refusal, mend)  # fmt: skip
+        return problem("filesystem", refusal, mend)
     if is_forgetful:
         return warning(
             "filesystem",
@@ -106,7 +123,13 @@ def space(path: Path, left: Space) -> list[Finding]:
     free = f"{left.bytes // MIB:,} MiB free"
     found = []
     if left.bytes < FREE_BYTES_LEAST:
-        found.append(problem("space", f"{free}: the journal will soon have no room, and then nothing is sent", mend))  # fmt: skip
+        found.append(
+            problem(
+                "space",
+                f"{free}: the journal will soon have no room, and then nothing is sent",
+                mend,
+            )
+        )
     elif left.bytes < FREE_BYTES_GOOD:
         found.append(warning("space", free, mend))
     else:
@@ -132,5 +155,9 @@ def disk_sync(took_s: float | None) -> Finding:
         return skipped("disk_sync", "no file without a name can be made on this file system")
     told = f"one sync took {took_s * 1000:.1f} ms; every order waits for one"
     if took_s > SLOW_SYNC_S:
-        return warning("disk_sync", f"{told}, which is slow", "look again when the machine is quiet; else a faster disk for [daemon] state_dir")  # fmt: skip
+        return warning(
+            "disk_sync",
+            f"{told}, which is slow",
+            "look again when the machine is quiet; else a faster disk for [daemon] state_dir",
+        )
     return ok("disk_sync", told)

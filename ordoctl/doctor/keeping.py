@@ -36,10 +36,14 @@ def store_key(settings: Any, environment: Mapping[str, str], config: Path) -> Fi
         place = store.key().place
     except NoKey as why:
         if is_there or is_wanted:
-            return problem("store_key", str(why), makes if not is_there else "put the key back where it was")  # fmt: skip
+            return problem(
+                "store_key", str(why), makes if not is_there else "put the key back where it was"
+            )
         if all(account.broker == "paper" for account in settings.accounts.values()):
             return ok("store_key", "none, and nothing here needs one")
-        return warning("store_key", "there is none: each start of the daemon is a login at the broker", makes)  # fmt: skip
+        return warning(
+            "store_key", "there is none: each start of the daemon is a login at the broker", makes
+        )
     except StoreError as why:
         return problem("store_key", str(why), _way_out(str(why), daemon.state_dir))
     opens = (
@@ -79,14 +83,24 @@ def secret(
     if reference.source == "literal":
         return ok("secret", "it stands in the file itself", about=about)
     if reference.source == "credential":
-        return skipped("secret", f"{reference}: only systemd shows it, and only to the service", about=about)  # fmt: skip
+        return skipped(
+            "secret", f"{reference}: only systemd shows it, and only to the service", about=about
+        )
     if reference.source == "env" and not is_ours:
-        return skipped("secret", f"{reference} is of the service's environment, which is not this one", about=about)  # fmt: skip
+        return skipped(
+            "secret",
+            f"{reference} is of the service's environment, which is not this one",
+            about=about,
+        )
     try:
         read(reference)
     except SecretError as why:
         if reference.source == "env":
-            return skipped("secret", f"{reference} is not set here; the daemon may have been started where it is", about=about)  # fmt: skip
+            return skipped(
+                "secret",
+                f"{reference} is not set here; the daemon may have been started where it is",
+                about=about,
+            )
         mend = f"ordoctl secret set {reference.name}"
         if reference.source == "file":
             mend = f"ls -l {short(reference.name)}"
@@ -112,11 +126,16 @@ def journal(state: Path, *, deep: bool) -> Finding:
 
 def judged(report: Report, state: Path, *, deep: bool) -> Finding:
     if report.damage is not None:
-        return problem("journal", f"damaged: {report.damage.message}", f"ordoctl journal repair {short(state)}")  # fmt: skip
+        return problem(
+            "journal", f"damaged: {report.damage.message}", f"ordoctl journal repair {short(state)}"
+        )
     extent = "whole" if deep else "its end is whole (--deep looks at all of it)"
     head = f"{counted(report.records, 'record')} in {counted(report.segments, 'file')}, {extent}"
     if report.torn:
-        return ok("journal", f"{head}; unfinished at its end, as a power cut or a running daemon leaves it")  # fmt: skip
+        return ok(
+            "journal",
+            f"{head}; unfinished at its end, as a power cut or a running daemon leaves it",
+        )
     return ok("journal", head)
 
 

@@ -124,7 +124,12 @@ def accounts_network(
         reached: None: nobody looked (`--offline`).
     """
     if source is not None and not way.is_here(source):
-        yield problem("source_address", f"{source} is no address of this machine: no connection can leave from it", "ip -brief address   # and put one of these into source_address", about=account)  # fmt: skip
+        yield problem(
+            "source_address",
+            f"{source} is no address of this machine: no connection can leave from it",
+            "ip -brief address   # and put one of these into source_address",
+            about=account,
+        )
         return
     targets = {target for url in urls.values() if (target := Target.of(url, source))}
     if not targets:
@@ -145,7 +150,12 @@ def _dns(account: str, results: Mapping[Target, Reached]) -> Finding:
         return ok("dns", f"{counted(len({t.host for t in results}), 'name')} found", about=account)
     host, why = next(iter(sorted(bad.items())))
     more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-    return problem("dns", f"{host} is not found ({why}){more}", f"getent hosts {host}   # look at /etc/resolv.conf, and at urls or base_url of {account}", about=account)  # fmt: skip
+    return problem(
+        "dns",
+        f"{host} is not found ({why}){more}",
+        f"getent hosts {host}   # look at /etc/resolv.conf, and at urls or base_url of {account}",
+        about=account,
+    )
 
 
 def _reach(account: str, results: Mapping[Target, Reached]) -> Finding:
@@ -154,11 +164,20 @@ def _reach(account: str, results: Mapping[Target, Reached]) -> Finding:
     if bad:
         target, why = next(iter(sorted(bad.items(), key=lambda item: item[0].host)))
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return problem("reach", f"{target.host}:{target.port}: {why}{more}", f"nc -vz {target.host} {target.port}   # look at firewall and network", about=account)  # fmt: skip
+        return problem(
+            "reach",
+            f"{target.host}:{target.port}: {why}{more}",
+            f"nc -vz {target.host} {target.port}   # look at firewall and network",
+            about=account,
+        )
     if not good:
         return skipped("reach", "no name of its hosts was found", about=account)
     kinds = ", ".join(sorted({one.tls or "without TLS" for one in good}))
-    return ok("reach", f"{counted(len(good), 'connection')} made and closed ({kinds}); nothing was sent", about=account)  # fmt: skip
+    return ok(
+        "reach",
+        f"{counted(len(good), 'connection')} made and closed ({kinds}); nothing was sent",
+        about=account,
+    )
 
 
 def _address(account: str, source: str | None, local: set[str]) -> Finding:
@@ -175,5 +194,7 @@ def _address(account: str, source: str | None, local: set[str]) -> Finding:
             f"leaves from {shown}. What the broker has registered only its own site shows; compare"
         )
     if source is None and len(local) > 1:
-        return warning("address", told, f"set source_address of {account} to the registered one", about=account)  # fmt: skip
+        return warning(
+            "address", told, f"set source_address of {account} to the registered one", about=account
+        )
     return ok("address", told, about=account)

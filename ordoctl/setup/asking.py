@@ -8,7 +8,7 @@ from typing import TypeVar
 from ordoctl.commands.terminal import Misuse
 from ordoctl.folding import folded
 
-__all__ = ["Asker", "Stop"]
+__all__ = ["SECRET_BYTES_MAX", "Asker", "Stop"]
 
 T = TypeVar("T")
 

@@ -1,7 +1,6 @@
 """What is to be done, from options and answers. Nothing here changes anything."""
 
 import re
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,14 +9,13 @@ from msgspec import Struct
 
 from ordoctl.commands.terminal import Misuse
 from ordoctl.setup import brokers
-from ordoctl.setup.asking import SECRET_BYTES_MAX, Asker
+from ordoctl.setup.asking import Asker
 from ordoctl.setup.brokers import PAPER, Broker, Mode
+from ordoctl.setup.given import STDIN, named, piped, totp_secret
 
 __all__ = ["Wanted", "interview"]
 
 ACCOUNT = re.compile(r"[a-z0-9_-]{1,32}")
-REFERENCES = ("file:", "env:", "credential:", "store:")
-STDIN = "-"
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -72,7 +70,7 @@ def interview(
         default=broker.id,
         check=_account_name,
     )
-    secrets = _given(args.secrets, "--secret", broker, is_secret=True)
+    secrets = named(args.secrets, "--secret", broker, is_secret=True)
     if name in known:
         values, typed = _of_known(args, asker, known[name], broker, secrets, kept, say)
     else:
@@ -142,7 +140,9 @@ def _of_new(
         if reference and reference != STDIN:
             values[key] = reference
             continue
-        value = _secret(asker, key, reference, needed=dict(asked).get(key, False), is_kept=kept(stored), say=say)  # fmt: skip
+        value = _secret(
+            asker, key, reference, needed=dict(asked).get(key, False), is_kept=kept(stored), say=say
+        )
         if value is not None:
             typed[stored] = value
         if value is not None or kept(stored):
@@ -227,10 +227,10 @@ def _user_id(args: Namespace, asker: Asker, broker: Broker, mode: Mode) -> str:
 
 
 def _options(args: Namespace, asker: Asker, broker: Broker, mode: Mode) -> dict[str, str]:
-    given = _given(args.options, "--option", broker, is_secret=False)
+    said = named(args.options, "--option", broker, is_secret=False)
     values = {}
     for name, about, needed in broker.options_of(mode):
-        if broker.id == PAPER and name not in given:
+        if broker.id == PAPER and name not in said:
             continue  # a first account is to be a short matter
 
         def check(answer: str, needed: bool = needed) -> str:
@@ -242,7 +242,7 @@ def _options(args: Namespace, asker: Asker, broker: Broker, mode: Mode) -> dict[
         value = asker.text(
             f"{name}: {about}{hint}",
             f"--option {name}=VALUE",
-            given.get(name),
+            said.get(name),
             default=None if needed else "",
             check=check,
         )
@@ -261,16 +261,18 @@ def _secret(
     say: Callable[[str], None],
 ) -> str | None:
     """The value for the store; None: as it is there, or not wanted."""
-    check = _totp if key == "totp_secret" else str
+    check = totp_secret if key == "totp_secret" else str
     if given == STDIN:
-        value = _piped(key)
+        value = piped(key)
         try:
             return check(value)
         except ValueError as why:
             raise Misuse(f"--secret {key}: {why}") from None
     if not asker.asks:
         if needed and not is_kept:
-            raise Misuse(f"say it with --secret {key}=- (a line of standard input), or {key}=file:PATH, env:NAME, credential:NAME")  # fmt: skip
+            raise Misuse(
+                f"say it with --secret {key}=- (a line of standard input), or {key}=file:PATH, env:NAME, credential:NAME"
+            )
         return None
     hint = " (in the store; Enter keeps it)" if is_kept else ""
     hint = hint or ("" if needed else " (Enter: none, each login then asks for a code)")
@@ -286,54 +288,6 @@ def _secret(
         if key == "totp_secret":
             say("  good: a code can be made of it")
         return value
-
-
-def _totp(value: str) -> str:
-    """A TOTP secret as it can be used, without the blanks some brokers show it with. Raises ValueError, without the value."""
-    import pyotp
-
-    plain = "".join(value.split())
-    try:
-        pyotp.TOTP(plain).now()
-    except ValueError:
-        raise ValueError(
-            "no code can be made of it: it is the base32 text beside the QR code (A-Z, 2-7), not a code of six digits"
-        ) from None
-    return plain
-
-
-def _piped(key: str) -> str:
-    line = sys.stdin.buffer.readline(SECRET_BYTES_MAX + 2)
-    try:
-        value = line.decode().strip()
-    except UnicodeDecodeError:
-        raise Misuse(f"--secret {key}=-: standard input is not UTF-8 text") from None
-    if not value:
-        raise Misuse(f"--secret {key}=-: standard input has no line for it")
-    if len(line) > SECRET_BYTES_MAX:
-        raise Misuse(f"--secret {key}=-: longer than {SECRET_BYTES_MAX} bytes")
-    return value
-
-
-def _given(
-    pairs: list[str] | None, option: str, broker: Broker, *, is_secret: bool
-) -> dict[str, str]:
-    """`name=value` by name. Never repeats a value: somebody may have typed the secret itself."""
-    given = {}
-    known = (*brokers.SECRETS, *broker.secrets) if is_secret else tuple(broker.options)
-    for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if name not in known:
-            raise Misuse(f"{option}: {broker.name} knows no such name; it has {', '.join(known) or 'none'}")  # fmt: skip
-        if not equals or not value:
-            raise Misuse(f"{option} {name}=...: there is no value")
-        if is_secret and value != STDIN and not value.startswith(REFERENCES):
-            raise Misuse(
-                f"{option} {name}=...: every user of a machine sees arguments, so it takes - (a line of standard input), file:PATH, env:NAME, "
-                "credential:NAME or store:NAME. If that was the secret, change it at the broker"
-            )
-        given[name] = value
-    return given
 
 
 def _account_name(answer: str) -> str:

@@ -43,7 +43,9 @@ def _make_service_key(place: Place, settings: Any, say: Callable[[str], None]) -
     except StoreError as why:
         raise Stop(str(why)) from None
     if made:
-        say(f"made    {made}: the key of the store. Keep a copy elsewhere: without it the secrets are lost.")  # fmt: skip
+        say(
+            f"made    {made}: the key of the store. Keep a copy elsewhere: without it the secrets are lost."
+        )
 
 
 def _check(place: Place, settings: Any) -> None:
