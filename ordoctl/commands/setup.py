@@ -79,6 +79,7 @@ class _Setup:
             wanted = self._asked(settings)
             text = extended(self._before or "", wanted.accounts, daemon)
             planned = self._settings(text)
+            self._refuse_forgetful(planned)
             starter = Starter(self._place, planned)
             is_running = self._is_running(starter)
             starts = self._plan(wanted, planned, starter, is_running=is_running, daemon=daemon)
@@ -114,6 +115,16 @@ class _Setup:
         except CannotStart as why:
             raise Stop(f"this cannot be used, nothing was changed:\n{why}") from None
         return settings
+
+    def _refuse_forgetful(self, settings: Any) -> None:
+        """As a start would. Raises Stop."""
+        from ordod.io.files import filesystem_of
+        from ordod.usable import forgetful
+
+        state: Path = settings.daemon.state_dir
+        folder = next(one for one in (state, *state.parents) if one.exists())
+        if why := forgetful(settings, filesystem_of(folder)):
+            raise Stop(f"{why}. Nothing was changed")
 
     def _daemon_keys(self, settings: Any) -> dict[str, str]:
         """The service's user has no home for a key of the store: it is told where the key is."""

@@ -128,19 +128,19 @@ class _Examination:
         )
 
     def _daemon_uid(self) -> int:
-        """The service's user, or whose the state is, or ourselves."""
+        """Who runs it: the service's user; else whose the configuration is; of root's, whose the state is; else who asks."""
         assert self._place is not None
         if self._place.is_service:
             found = self._machine.uid_of(self._place.service.user)
             return self._machine.uid if found is None else found
+        config = self._machine.look(self._place.config)
+        if config is not None and config.uid != 0:
+            return config.uid
         try:
             state = self._settings and self._machine.look(self._settings.daemon.state_dir)
         except PermissionError:
             state = None
-        config = self._machine.look(self._place.config)
-        if state and state.uid != 0:
-            return int(state.uid)
-        return config.uid if config is not None and config.uid != 0 else self._machine.uid
+        return int(state.uid) if state else self._machine.uid
 
     # What the daemon keeps
 
@@ -154,10 +154,11 @@ class _Examination:
         daemon_uid = self._daemon_uid()
         if self._machine.uid not in (0, daemon_uid):
             user = self._machine.user(daemon_uid)
+            who = "root" if user == "root" else f"root and {user}, the daemon's user,"
             for check in KEPT:
                 yield skipped(
                     check,
-                    f"only root and {user}, the daemon's user, may look",
+                    f"only {who} may look",
                     "sudo ordoctl doctor",
                 )
             return

@@ -80,7 +80,7 @@ def test_where_all_is_good_it_says_so_of_every_check_and_ends_with_0(someone: Ne
     assert all(set(one) == {"check", "about", "result", "message", "mend"} for one in told["checks"])  # fmt: skip
     good = {one["check"] for one in told["checks"] if one["result"] == "ok"}
     assert good >= {
-        "config", "config_file", "secret", "store_key", "state_dir", "space", "inodes", "disk_sync", "journal",
+        "config", "config_file", "secret", "store_key", "state_dir", "space", "journal",
         "socket", "version", "kill", "doubts", "core_dumps", "open_files", "session", "skew", "dns", "reach", "address", "memory",
     }  # fmt: skip
 
@@ -439,6 +439,34 @@ def test_somebody_who_may_see_nothing_is_told_why_and_never_of_a_problem(
     assert by_name["store_key"].result is Result.SKIPPED
     assert by_name["socket"].result is Result.SKIPPED
     assert "usermod -aG ordo" in by_name["socket"].mend
+
+
+class Stranger(Machine):
+    """Who may read the configuration, and does not run the daemon."""
+
+    @property
+    def uid(self) -> int:
+        return 65533
+
+
+def test_what_the_daemon_keeps_is_for_its_user_and_root_alone(someone: Newcomer) -> None:
+    found = examined(someone, Stranger())
+
+    kept = ("secret", "store_key", "state_dir", "filesystem", "space", "inodes", "disk_sync", "journal")  # fmt: skip
+    assert {found[check].result for check in kept} == {Result.SKIPPED}
+    assert {found[check].mend for check in kept} == {"sudo ordoctl doctor"}
+    assert found["config"].result is Result.OK
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="it takes root to give a folder away")
+def test_a_state_directory_that_became_roots_is_given_back(someone: Newcomer) -> None:
+    os.chown(someone.config, 65533, 65533)
+
+    found = examined(someone, Machine())
+    os.chown(someone.config, 0, 0)
+
+    assert found["state_dir"].result is Result.PROBLEM
+    assert found["state_dir"].mend == "sudo chown -R 65533 ~/.local/state/ordod".replace("~", str(someone.home))  # fmt: skip
 
 
 def test_what_was_skipped_for_one_reason_stands_together() -> None:

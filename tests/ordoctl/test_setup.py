@@ -1,11 +1,13 @@
 """`ordoctl setup`, as somebody with an empty home meets it: a real terminal, a real daemon, a simulated broker."""
 
+import fcntl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ordod.io.files import filesystem_of
 from ordod.sim.process import SimProcess
 from ordod.sim.process import running as simulated
 from ordod.sim.zerodha import App
@@ -170,13 +172,14 @@ def test_references_are_written_as_they_are_given(someone: Newcomer, tmp_path: P
     someone.environment["DHAN_TOTP"] = USER.totp_secret
 
     done = someone.run(
-        "setup", "--yes", "--no-start", "--broker", "dhan", "--user-id", "1000000001",
+        "setup", "--yes", "--no-start", "--broker", "dhan", "--user-id", "1000000001", "--base-url", "http://127.0.0.1:9",
         "--secret", f"pin=file:{pin}", "--secret", "totp_secret=env:DHAN_TOTP",
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
     assert someone.config.read_text() == (
         '[accounts.paper]\nbroker = "paper"\n\n[accounts.dhan]\nbroker = "dhan"\nuser_id = "1000000001"\n'
+        'base_url = "http://127.0.0.1:9"\n'
         f'pin = "file:{pin}"\ntotp_secret = "env:DHAN_TOTP"\n'
     )
     assert "To start it: ordod --config ~/.config/ordod/ordod.conf".lower() in done.stderr.lower()
@@ -269,6 +272,35 @@ def test_another_user_at_an_account_that_is_there_is_refused(someone: Newcomer) 
     assert done.returncode == 2
     assert "an account kite with another user_id (AB1234)" in done.stderr
     assert someone.files() == [".config", ".config/ordod", ".config/ordod/ordod.conf"]
+
+
+@pytest.mark.skipif(filesystem_of(Path("/dev/shm")) != "tmpfs", reason="no tmpfs at /dev/shm")
+def test_a_real_account_on_a_disk_that_forgets_is_refused_before_anything_is_written(
+    someone: Newcomer,
+) -> None:
+    someone.config.parent.mkdir(parents=True)
+    there = '[daemon]\nstate_dir = "/dev/shm/ordod-of-a-test"\n'
+    someone.config.write_text(there)
+
+    done = someone.run("setup", "--yes", *KITE, *FROM_STDIN, said="\n".join(TYPED))
+
+    assert done.returncode == 1
+    assert "is on tmpfs, which may forget or be shared" in done.stderr
+    assert someone.config.read_text() == there
+    assert not Path("/dev/shm/ordod-of-a-test").exists()
+
+
+def test_a_daemon_that_does_not_start_is_shown_with_its_own_words(someone: Newcomer) -> None:
+    someone.run("setup", "--yes", "--no-start", "--broker", "paper")
+    someone.state.mkdir(mode=0o700, parents=True)
+    with (someone.state / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = someone.run("setup", "--yes", "--broker", "paper")
+
+    assert done.returncode == 1
+    assert "the daemon ended at once; it said:\nordod: state directory: " in done.stderr
+    assert "is in use by another ordod" in done.stderr
+    (someone.state / "lock").unlink()
 
 
 # Without a person
