@@ -648,7 +648,10 @@ class Holidays(Struct, frozen=True, kw_only=True):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """An account and its session. `why` it cannot trade and what to do (`todo`) are for people. `is_real`: orders cost money."""
+    """An account and its session. `why` it cannot trade and what to do (`todo`) are for people. `is_real`: orders cost money.
+
+    `clock_skew_s`: the broker's clock less the daemon's; None: not measured of late.
+    """
 
     account: str
     broker: str = ""
@@ -658,6 +661,7 @@ class Account(Struct, frozen=True, kw_only=True):
     can_trade: bool | None = None
     why: str | None = None
     todo: str | None = None
+    clock_skew_s: Decimal | int | None = None
     is_real: bool | None = None
 
 

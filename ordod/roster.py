@@ -36,6 +36,7 @@ from ordod.core.ports import Line, LineSettings, Ports
 from ordod.core.sessions import SessionKeeper
 from ordod.core.skew import MeasuringLine, Skew
 from ordod.core.tasks import Tasks, Together
+from ordod.usable import hosts_of
 
 __all__ = ["Member", "Roster"]
 
@@ -398,8 +399,8 @@ def _logs_in_with(settings: AccountSettings) -> tuple[object, ...]:
 
 
 def _line_settings(settings: AccountSettings, adapter: Adapter) -> LineSettings:
-    urls = {
-        host: settings.urls.get(host) or settings.base_url or url
-        for host, url in adapter.spec.hosts.items()
-    }
-    return LineSettings(account=settings.name, urls=urls, source_address=settings.source_address)
+    return LineSettings(
+        account=settings.name,
+        urls=hosts_of(settings, adapter.spec),
+        source_address=settings.source_address,
+    )

@@ -4,7 +4,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,11 +21,8 @@ from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
 from ordod import __version__
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
 from ordod.app import Running, running
-from ordod.config import SECRETS, AccountSettings, ConfigError, Settings, find, load
+from ordod.config import SECRETS, AccountSettings, Settings
 from ordod.config import Grant as GrantSettings
-from ordod.config.calendar import load_calendar
-from ordod.config.lines import KeyPath, key_lines
-from ordod.config.tables import Mistakes
 from ordod.core.orders.opening import Mark, TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
@@ -40,7 +37,7 @@ from ordod.core.ports import (
     LineSettings,
     Ports,
 )
-from ordod.domain.calendar import Calendar, LoadedCalendar
+from ordod.domain.calendar import Calendar
 from ordod.errors import Kind, OrdoError
 from ordod.io.clock import SystemClock, SystemRandom
 from ordod.io.feeds import WebsocketFeeds
@@ -52,14 +49,18 @@ from ordod.logs import configure
 from ordod.notifying import keep_told
 from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers, paper_options
-from ordod.registry import RegistryError, installed, options_of
-from ordod.registry import load as load_adapters
 from ordod.reloading import Reloader, Wanted
-from ordod.secrets import Redactor, SecretError, Secrets
+from ordod.secrets import Redactor, Secrets
 from ordod.service.methods import Caller, Role
 from ordod.service.table import table
-from ordod.store import Store, StoreError
-from ordod.store_key import open_store
+from ordod.usable import (
+    CannotStart,
+    calendar_of,
+    credentials_can_be_read,
+    forgetful,
+    read_settings,
+    store_of,
+)
 from ordod.vault import StoreVault
 from ordod.wire.dispatch import Dispatcher
 from ordod.wire.http import Page
@@ -78,7 +79,6 @@ SAVE_S = 0.05  # a file that was the same so long is whole: an editor empties it
 SAVE_LOOKS = 40
 PAPER_BOOK = "paper/exchange.ndjson"
 PR_SET_DUMPABLE = 4  # linux/prctl.h
-FORGETFUL = ("tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p")
 
 log = structlog.get_logger("ordod")
 
@@ -90,22 +90,17 @@ def _as_they_are(ports: Ports) -> Ports:
     return ports
 
 
-class CannotStart(Exception):  # noqa: N818 - said to a person, as it is
-    """Why the daemon does not start and what to do, in one line or a few."""
-
-
 def check_config(asked: Path | None) -> int:
     """Say whether the configuration can be used; 0 or 1."""
     try:
-        settings, adapters = _settings(asked)
+        settings, adapters = read_settings(asked, os.environ)
         redactor = Redactor()
-        _credentials_can_be_read(
-            settings, Secrets(os.environ, redactor, _store(settings, redactor))
-        )
+        store = store_of(settings, os.environ, redactor)
+        credentials_can_be_read(settings, Secrets(os.environ, redactor, store))
     except CannotStart as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
-    if problem := _calendar(settings).problem:
+    if problem := calendar_of(settings).problem:
         print(f"{problem}. Until it is mended the built-in calendar serves", file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
     names = ", ".join(
@@ -124,7 +119,7 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
     _forbid_core_dumps()
     gc.disable()  # until the start is over: it makes much and drops little
     try:
-        settings, adapters = _settings(asked)
+        settings, adapters = read_settings(asked, os.environ)
         redactor = Redactor()
         configure(settings.daemon.log_level, redactor)
         # Retries are logged; by itself stamina counts them too, and imports prometheus-client for it.
@@ -137,72 +132,6 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         print(f"ordod: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
     return 0
-
-
-def _settings(asked: Path | None) -> tuple[Settings, Mapping[str, Adapter]]:
-    try:
-        file = find(asked, Path.home())
-        settings = load(file, environment=os.environ, options_of=options_of, brokers=installed())
-        adapters = load_adapters(account.broker for account in settings.accounts.values())
-    except ConfigError as error:
-        raise CannotStart("\n".join(error.mistakes)) from error
-    except RegistryError as error:
-        raise CannotStart(str(error)) from error
-    _raise_failures(settings, _unknown_logins(settings, adapters))
-    return settings, adapters
-
-
-def _unknown_logins(
-    settings: Settings, adapters: Mapping[str, Adapter]
-) -> Iterator[tuple[KeyPath, str]]:
-    for name, account in settings.accounts.items():
-        spec = adapters[account.broker].spec
-        if account.login and account.login not in spec.logins:
-            known = ", ".join(repr(mode) for mode in spec.logins) or "none"
-            why = f"accounts.{name}: {spec.name} has no login {account.login!r}; it has {known}"
-            yield ("accounts", name, "login"), why
-
-
-def _store(settings: Settings, redactor: Redactor) -> Store:
-    """Raises CannotStart where the configuration names a key that cannot be used."""
-    store = open_store(settings.daemon.state_dir, settings.daemon.store_key, os.environ, redactor)
-    if settings.daemon.store_key is not None:
-        try:
-            store.key()
-        except StoreError as error:
-            raise CannotStart(str(error)) from error
-    return store
-
-
-def _credentials_can_be_read(settings: Settings, secrets: Secrets) -> None:
-    _raise_failures(settings, _unreadable(settings, settings.accounts, secrets))
-
-
-def _unreadable(
-    settings: Settings, names: Iterable[str], secrets: Secrets
-) -> Iterator[tuple[KeyPath, str]]:
-    """Where in the file what cannot be read is named, and why it cannot."""
-    for name in names:
-        for key, reference in settings.accounts[name].secrets.items():
-            try:
-                secrets.read(reference)
-            except SecretError as error:
-                yield ("accounts", name, key), f"accounts.{name}: {key}: {error}"
-
-
-def _raise_failures(settings: Settings, failures: Iterable[tuple[KeyPath, str]]) -> None:
-    """All of them with their lines, as far as the file still is what it was. Raises CannotStart."""
-    if found := list(failures):
-        mistakes = Mistakes(str(settings.file), _lines_of(settings.file))
-        for path, why in found:
-            mistakes.add(path, why)
-        raise CannotStart("\n".join(mistakes))
-
-
-def _lines_of(file: Path) -> Mapping[KeyPath, int]:
-    with suppress(OSError, UnicodeDecodeError):
-        return key_lines(file.read_text())
-    return {}
 
 
 def _forbid_core_dumps() -> None:
@@ -220,16 +149,16 @@ async def _serve(
     redactor: Redactor,
     through: Through,
 ) -> None:
-    store = _store(settings, redactor)
+    store = store_of(settings, os.environ, redactor)
     secrets = Secrets(os.environ, redactor, store)
-    _credentials_can_be_read(settings, secrets)
+    credentials_can_be_read(settings, secrets)
     with ExitStack() as stack:
         disk = stack.enter_context(_state(settings.daemon.state_dir))
         _refuse_forgetful(settings, disk)
         signals.arm(disk.gate())
         sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
         clock = SystemClock()
-        calendar = _calendar(settings)
+        calendar = calendar_of(settings)
         if calendar.problem:
             log.error("calendar refused", problem=calendar.problem, serves=calendar.source)
         tables = SqliteTables(settings.daemon.state_dir)
@@ -324,7 +253,7 @@ async def read_again(file: Path, pause: Callable[[], Awaitable[None]] = _save_pa
         before = await anyio.to_thread.run_sync(_look_of, file)
         await pause()
         try:
-            settings, adapters = await anyio.to_thread.run_sync(_settings, file)
+            settings, adapters = await anyio.to_thread.run_sync(read_settings, file, os.environ)
         except CannotStart as error:
             if await anyio.to_thread.run_sync(_look_of, file) != before:
                 continue
@@ -349,7 +278,7 @@ async def _can_begin(
 
     def look() -> None:
         _refuse_forgetful(settings, disk)
-        _raise_failures(settings, _unreadable(settings, names, secrets))
+        credentials_can_be_read(settings, secrets, names)
 
     try:
         await anyio.to_thread.run_sync(look)
@@ -429,19 +358,9 @@ def _listening(settings: Settings) -> Iterator[socket]:
         manager.__exit__(None, None, None)
 
 
-def _calendar(settings: Settings) -> LoadedCalendar:
-    return load_calendar((settings.daemon.state_dir, settings.file.parent))
-
-
 def _refuse_forgetful(settings: Settings, disk: Disk) -> None:
-    """A file system that forgets, or that two machines share, cannot keep P1 and P2 for real money."""
-    filesystem = disk.identity().filesystem
-    real = [account.name for account in settings.accounts.values() if account.is_real]
-    if filesystem in FORGETFUL and real:
-        raise CannotStart(
-            f"state directory {settings.daemon.state_dir} is on {filesystem}, which may forget or be shared; "
-            f"the real account {real[0]} needs a local disk: set [daemon] state_dir to a folder on one"
-        )
+    if why := forgetful(settings, disk.identity().filesystem):
+        raise CannotStart(why)
 
 
 class _Paper:

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "ordod.errors",
         "ordod.roster",
     ),
-    "ordod.roster": ("ordod.adapter", "ordod.config", "ordod.core"),
+    "ordod.roster": ("ordod.adapter", "ordod.config", "ordod.core", "ordod.usable"),
     "ordod.registry": ("ordod.adapter",),
     "ordod.config": ("ordod.domain", "ordod.errors"),
     "ordod.store": (),
@@ -41,6 +41,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "ordod.domain.references",
         "ordod.secrets",
         "ordod.store",
+    ),
+    "ordod.usable": (
+        "ordod.adapter",
+        "ordod.config",
+        "ordod.domain",
+        "ordod.registry",
+        "ordod.secrets",
+        "ordod.store",
+        "ordod.store_key",
     ),
     "ordod.vault": ("ordod.store",),
     "ordod.logs": ("ordod.adapter", "ordod.errors", "ordod.secrets"),
@@ -68,6 +77,7 @@ OFFLINE = (
     "ordod.store",
     "ordod.store_key",
     "ordod.config",
+    "ordod.usable",
 )
 
 PURE = ("ordod.domain", "ordod.errors", "ordod.adapter", "ordod.core", "ordo_adapters")

@@ -266,7 +266,7 @@ async def test_a_doubt_of_an_account_that_left_by_a_restart_is_told_and_taken_up
     world = World()
     async with running_world(*SECOND.values(), world=world):
         world.line("second").script(lost_after)
-        world.line("second").always(unsent, request_is("GET", "orders"))
+        world.line("second").always(unsent, request_is("GET", "/orders"))
         await world.parts.desk.place(wanted("k1", account="second", timeout_s=1.0))
     async with running_world(world=world):
         file = File(world)
