@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.running": ("ordod",),  # the real ports around app
     "ordod.demo": ("ordod.app", "ordod.config", "ordoctl"),
     "ordod.app": ("ordod",),
+    "ordod.mark_file": ("ordod.core.orders.opening",),
     "ordod.notifying": ("ordod.core", "ordod.service"),
     "ordod.reloading": (
         "ordod.adapter",
