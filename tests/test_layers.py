@@ -23,8 +23,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.running": ("ordod",),  # the real ports around app
     "ordod.demo": ("ordod.app", "ordod.config", "ordoctl"),
     "ordod.app": ("ordod",),
+    "ordod.mark_file": ("ordod.core.orders.opening",),
     "ordod.notifying": ("ordod.core", "ordod.service"),
-    "ordod.reloading": ("ordod.config", "ordod.core", "ordod.errors"),
     "ordod.receivers": (
         "ordod.adapter",
         "ordod.config",
@@ -33,6 +33,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "ordod.io",
         "ordod.secrets",
     ),
+    "ordod.reloading": (
+        "ordod.adapter",
+        "ordod.config",
+        "ordod.core",
+        "ordod.errors",
+        "ordod.roster",
+    ),
+    "ordod.roster": ("ordod.adapter", "ordod.config", "ordod.core", "ordod.usable"),
     "ordod.registry": ("ordod.adapter",),
     "ordod.config": ("ordod.domain", "ordod.errors"),
     "ordod.store": (),
@@ -42,6 +50,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "ordod.domain.references",
         "ordod.secrets",
         "ordod.store",
+    ),
+    "ordod.usable": (
+        "ordod.adapter",
+        "ordod.config",
+        "ordod.domain",
+        "ordod.registry",
+        "ordod.secrets",
+        "ordod.store",
+        "ordod.store_key",
     ),
     "ordod.vault": ("ordod.store",),
     "ordod.logs": ("ordod.adapter", "ordod.errors", "ordod.secrets"),
@@ -69,6 +86,7 @@ OFFLINE = (
     "ordod.store",
     "ordod.store_key",
     "ordod.config",
+    "ordod.usable",
 )
 
 PURE = ("ordod.domain", "ordod.errors", "ordod.adapter", "ordod.core", "ordo_adapters")

@@ -192,7 +192,27 @@ class _System:
                 if (taken := parts.desk.latencies.of(account.name)) is not None
             ],
             alerts=alerts,
-            todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged),
+            todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged)
+            or self._about_unwatched(call)
+            or self._about_mute(),
+        )
+
+    def _about_mute(self) -> str:
+        """A receiver that gets nothing: nobody would hear of the rest."""
+        mute = next((one for one in self._parts.alerts.status().receivers if one.problem), None)
+        if mute is None:
+            return ""
+        return f"{mute.receiver} gets no alerts ({mute.problem}): mend it, then run: ordoctl alert test"
+
+    def _about_unwatched(self, call: Call) -> str:
+        """Orders in doubt whose account the configuration does not name: nobody reads its book."""
+        names = {order.account for order in self._parts.book.doubts()} - {*self._parts.accounts}
+        seen = sorted(name for name in names if call.caller.role_for(name) >= Role.READ)
+        if not seen:
+            return ""
+        return (
+            f"orders of {', '.join(seen)} are in doubt, and the configuration names no such account: "
+            "name it there, then run: ordoctl call system.reload"
         )
 
     def _state(self, accounts: list[AccountStatus], *, is_killed: bool) -> str:
@@ -232,13 +252,7 @@ class _System:
             return (
                 "the kill switch is engaged; when its reason is gone: ordoctl release --reason WHY"
             )
-        mute = next((one for one in self._parts.alerts.status().receivers if one.problem), None)
-        deaf = (
-            f"{mute.receiver} gets no alerts ({mute.problem}): mend it, then run: ordoctl alert test"
-            if mute
-            else ""
-        )
-        return next((account.todo for account in accounts if account.todo), deaf)
+        return next((account.todo for account in accounts if account.todo), "")
 
     async def reload(self, call: Call, _: Nothing) -> Reloaded:
         if self._parts.reload is None:

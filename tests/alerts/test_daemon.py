@@ -67,19 +67,17 @@ def test_a_kill_by_signal_and_its_release_reach_a_command_and_an_address_with_tl
         told = hears(place, "kill")
         daemon.call("kill.release", reason="drill is over")
         hears(place, "kill", "resolved")
-        until(lambda: len(kept(folder)) == 2)
+        status = daemon.wait_status(
+            lambda found: {one["delivered"] for one in found["alerts"]["receivers"]} == {2}
+        )["alerts"]
         metrics = http_get(daemon, "/metrics")
-        status = daemon.call("system.status")["alerts"]
         shown = daemon.call("system.config")
 
     assert told["severity"] == "critical"
     assert "SIGUSR1" in told["message"]
     assert [alert["state"] for alert in kept(folder)] == ["firing", "resolved"]
     assert place.requests[0]["target"] == f"/alerts/{TOKEN}"
-    assert {one["receiver"]: one["delivered"] for one in status["receivers"]} == {
-        "pager": 2,
-        "web": 2,
-    }
+    assert [one["receiver"] for one in status["receivers"]] == ["pager", "web"]
     assert 'ordod_alerts_delivered_total{receiver="web"} 2.0' in metrics
     assert shown["config"]["alerts"]["receivers"]["web"]["url"].endswith("/***")
     everywhere = daemon.log_text() + json.dumps([status, shown])
@@ -202,8 +200,8 @@ def test_a_reload_brings_a_receiver_and_takes_it_away(make: Make, place: HttpPla
     went = daemon.call("system.reload")
     after = daemon.call("alert.test")["results"]
 
-    assert came == {"changed": ["alerts.web"], "needs_restart": []}
-    assert went == {"changed": ["alerts.web"], "needs_restart": []}
+    assert (came["changed"], came["needs_restart"]) == (["alerts.web"], [])
+    assert (went["changed"], went["needs_restart"]) == (["alerts.web"], [])
     assert [(one["receiver"], one["delivered"]) for one in tried] == [("web", True)]
     assert [alert["kind"] for alert in place.alerts] == ["test"]
     assert after == []
