@@ -102,7 +102,7 @@ async def alerting(
 async def test_nothing_is_told_of_a_daemon_that_is_well() -> None:
     async with alerting() as (world, receiver):
         await world.parts.desk.place(wanted("k1"))
-        await anyio.sleep(3600)
+        await anyio.sleep(1200)
 
         assert receiver.is_prepared
         assert receiver.told == []
@@ -293,7 +293,7 @@ async def test_an_order_that_had_ended_and_is_at_the_broker_is_told_once() -> No
         )
         shown.show = lambda rows: rows.__class__(good=(*rows.good, late), bad=rows.bad)
         await until(lambda: receiver.of("contradiction"), 60)
-        await anyio.sleep(2 * 3600)
+        await anyio.sleep(1900)  # past the time of a reminder
 
         [alert] = receiver.of("contradiction")
         assert "was told as NOT_PLACED" in alert.message
