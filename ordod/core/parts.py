@@ -29,7 +29,12 @@ __all__ = ["Parts", "Reloaded"]
 
 
 class Reloaded(Struct, frozen=True):
-    """Names of settings: those that hold from now on, and those that differ and wait for a restart of the daemon."""
+    """Names of settings, never their values.
+
+    Args:
+        changed: hold from now on.
+        needs_restart: differ in the file, and wait for a restart of the daemon.
+    """
 
     changed: list[str]
     needs_restart: list[str]

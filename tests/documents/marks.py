@@ -1,6 +1,7 @@
 """What the word behind a block's language says, and who runs a block that this folder does not run.
 
 ```sh runnable    is run as it stands, in the document's order, beside the daemon of `ordod.conf.example`
+```json           is an exchange with that daemon, `json journal` lines of a journal
 ```sh WHY         is not, for one of the reasons below; its commands are parsed all the same
 """
 
@@ -8,9 +9,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-__all__ = ["LANGUAGES", "RUNNABLE", "WHY_NOT", "WhyNot"]
+__all__ = ["LANGUAGES", "LAST", "RUNNABLE", "WHY_NOT", "WhyNot"]
 
 RUNNABLE = "runnable"
+LAST = "last"  # of an exchange that ends the daemon: it comes after all others
 
 
 class WhyNot(Struct, frozen=True):

@@ -17,7 +17,7 @@ import ordod.__main__
 from ordod.core.orders.format import body, entry, stated_hash
 from tests.documents.conftest import Machine
 from tests.documents.exchange import Connection, values
-from tests.documents.marks import LANGUAGES, RUNNABLE, WHY_NOT
+from tests.documents.marks import LANGUAGES, LAST, RUNNABLE, WHY_NOT
 from tests.documents.reading import DOCUMENTS, ROOT, Block, blocks
 
 ALL = [block for document in DOCUMENTS for block in blocks(document)]
@@ -30,7 +30,7 @@ A_SECRET = "JBSWY3DPEHPK3PXP"  # any text, and a TOTP secret too
 
 def _is_run(block: Block) -> bool:
     if block.language == "json":
-        return block.mark == ""
+        return block.mark in ("", LAST)
     return block.language in ("sh", "python") and block.mark == RUNNABLE
 
 
@@ -55,7 +55,7 @@ def test_every_block_is_run_or_says_why_not(document: str) -> None:
         if block.language not in LANGUAGES
         or (block.language == "sh" and block.mark not in (RUNNABLE, *WHY_NOT))
         or (block.language == "python" and block.mark not in (RUNNABLE, "before", "adapter"))
-        or (block.language == "json" and block.mark not in ("", "journal"))
+        or (block.language == "json" and block.mark not in ("", "journal", LAST))
         or (block.language == "toml" and block.mark != "")
     ]
 
@@ -80,7 +80,7 @@ def test_what_a_document_tells_to_type_works(
     here = machine(with_daemon=not _sets_up(document))
     connection: Connection | None = None
 
-    for block in filter(_is_run, blocks(document)):
+    for block in sorted(filter(_is_run, blocks(document)), key=lambda block: block.mark == LAST):
         if block.language == "json":
             connection = connection or Connection(here.socket)
             _exchange(block, connection)
