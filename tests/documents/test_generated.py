@@ -14,8 +14,9 @@ import pytest
 from ordod.core.orders.records import Record
 from ordod.manual import errors, methods, records
 from tests.acceptance.daemon import Daemon, running
-from tests.documents.reading import ROOT, blocks
+from tests.documents.reading import DOCUMENTS, ROOT, blocks, codes
 
+FILES = (".md", ".py", ".conf", ".service", ".socket")
 ACCOUNTS = '[accounts.paper]\nbroker = "paper"\n'
 
 
@@ -52,6 +53,22 @@ def test_every_parameter_and_every_field_is_explained(document: Any) -> None:
     ]
 
     assert unsaid == [], "say it below Args: in the type's docstring (ordod/service/described.py)"
+
+
+METHOD = re.compile(r"(\w+)\.(\w+)")
+
+
+@pytest.mark.parametrize("page", DOCUMENTS)
+def test_every_method_that_a_sentence_names_is_there(page: str, document: Any) -> None:
+    names = {method["name"] for method in document["methods"]}
+    groups = {name.split(".")[0] for name in names}
+    unknown = [
+        f"{code.place}: {code.text}"
+        for code in codes(page)
+        if (found := METHOD.fullmatch(code.text)) and found[1] in groups and code.text not in names
+    ]
+
+    assert [each for each in unknown if not each.endswith(FILES)] == []
 
 
 def test_the_errors_page_is_made_of_the_table_of_kinds() -> None:
