@@ -16,6 +16,7 @@ from ordod.manual import errors, methods, records
 from tests.acceptance.daemon import Daemon, running
 from tests.documents.reading import DOCUMENTS, ROOT, blocks, codes
 
+NO_METHODS = {"kill.gate", "kill.d", "order.palce"}  # files, and a mistake that is shown
 FILES = (".md", ".py", ".conf", ".service", ".socket")
 ACCOUNTS = '[accounts.paper]\nbroker = "paper"\n'
 
@@ -65,7 +66,9 @@ def test_every_method_that_a_sentence_names_is_there(page: str, document: Any) -
     unknown = [
         f"{code.place}: {code.text}"
         for code in codes(page)
-        if (found := METHOD.fullmatch(code.text)) and found[1] in groups and code.text not in names
+        if (found := METHOD.fullmatch(code.text))
+        and found[1] in groups
+        and code.text not in names | NO_METHODS
     ]
 
     assert [each for each in unknown if not each.endswith(FILES)] == []
