@@ -32,12 +32,14 @@ class Reloaded(Struct, frozen=True):
     """Names of settings, never their values.
 
     Args:
-        changed: hold from now on.
+        changed: hold from now on; accounts among them as `accounts.NAME (added)` and `(removed)`.
         needs_restart: differ in the file, and wait for a restart of the daemon.
+        waits: what cannot be now because of what is open at an account, each with what for.
     """
 
     changed: list[str]
     needs_restart: list[str]
+    waits: list[str] = []
 
 
 class Parts(Struct, kw_only=True):
@@ -57,7 +59,7 @@ class Parts(Struct, kw_only=True):
     gate: Gate
     accounts: Mapping[str, Account]
     readers: Mapping[str, Reader]
-    masters: Mapping[str, MasterKeeper]
+    masters: Mapping[str, MasterKeeper]  # by broker
     desk: Desk
     changes: Changes
     keyed: KeyedChanges

@@ -64,7 +64,11 @@ class Machine:
 
     @contextmanager
     def daemon(self) -> Iterator[None]:
-        """The example's daemon, ready to trade."""
+        """The example's daemon, ready to trade, and the example where a person's own configuration is looked for."""
+        config = self.home / ".config/ordod/ordod.conf"
+        config.parent.mkdir(parents=True)
+        config.write_bytes((ROOT / "ordod.conf.example").read_bytes())
+        config.chmod(0o600)
         with (self.home / "log").open("wb") as log:
             process = subprocess.Popen(
                 ["ordod", "--config", "ordod.conf.example"],

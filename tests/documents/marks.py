@@ -46,7 +46,12 @@ WHY_NOT: Mapping[str, WhyNot] = {
         "wants a machine with systemd, and root: run there, in order, by the slow tests",
         {"tests/system/test_documents.py": "blocks("},
     ),
-    "asks": WhyNot("asks a person at a terminal", {"tests/ordoctl/test_secret.py": "terminal"}),
+    "asks": WhyNot(
+        "asks a person at a terminal",
+        {
+            "tests/ordoctl/test_setup.py": "test_a_newcomer_who_only_presses_enter_comes_to_a_filled_paper_order"
+        },
+    ),
     "broker": WhyNot(
         "wants an account at a real broker: simulated ones stand in for it",
         {

@@ -19,6 +19,7 @@ from tests.documents.conftest import Machine
 from tests.documents.exchange import Connection, values
 from tests.documents.marks import LANGUAGES, LAST, RUNNABLE, WHY_NOT
 from tests.documents.reading import DOCUMENTS, ROOT, Block, blocks
+from tests.ordoctl.newcomer import not_here
 
 ALL = [block for document in DOCUMENTS for block in blocks(document)]
 TYPED = re.compile(
@@ -77,6 +78,8 @@ def test_what_is_not_run_here_is_done_by_other_tests(word: str) -> None:
 def test_what_a_document_tells_to_type_works(
     document: str, machine: Callable[..., Machine]
 ) -> None:
+    if _sets_up(document) and (why := not_here()):
+        pytest.skip(why)
     here = machine(with_daemon=not _sets_up(document))
     connection: Connection | None = None
 
@@ -85,7 +88,7 @@ def test_what_a_document_tells_to_type_works(
             connection = connection or Connection(here.socket)
             _exchange(block, connection)
             continue
-        if "curl " in block.text and shutil.which("curl") is None:
+        if any(f"{tool} " in block.text and shutil.which(tool) is None for tool in ("curl", "jq")):
             continue
         ended = here.run(block.language, block.text)
         assert ended.returncode == 0, f"{block.place}\n{block.text}\n{ended.stdout}{ended.stderr}"

@@ -298,10 +298,11 @@ class Release(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="releas
 
 
 class AccountNote(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="account"):
-    """A session's life.
+    """An account's life.
 
     Args:
-        event: active, expired, refused, denied (also: a person logged out), released (a person asked for a login), totp (`message`: the step that is used up).
+        event: active, expired, refused, denied (also: a person logged out), released (a person asked for a login) and totp
+            (`message`: the step that is used up), of its session; added, removed, by a reload.
         user: the broker's name of the user.
     """
 
