@@ -7,6 +7,7 @@ what it does not say itself. A name that means the same wherever it stands is to
 import inspect
 import re
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 __all__ = ["COMMON", "about"]
@@ -78,6 +79,7 @@ def about(described: type) -> tuple[str, Mapping[str, str]]:
     return text, {**COMMON, **fields, **own}
 
 
+@cache
 def _read(described: type) -> tuple[str, dict[str, str]]:
     doc = described.__dict__.get("__doc__")
     if not doc or described is object:

@@ -26,6 +26,7 @@ TYPED = re.compile(
     r"^\s*(\$ |sudo |ordoctl |ordod |curl |python3? |pip |systemctl |docker |apt )", re.MULTILINE
 )
 REFERENCE = re.compile(r'"(?:store|credential|env|file):[^"]+"')
+STORE_KEY = re.compile(r"^store_key = .*$", re.MULTILINE)
 A_SECRET = "JBSWY3DPEHPK3PXP"  # any text, and a TOTP secret too
 
 
@@ -132,9 +133,11 @@ def test_a_configuration_that_is_shown_is_one(
         bare = ["paper"]
     whole = block.text + "".join(f'\n[accounts.{name}]\nbroker = "paper"\n' for name in bare)
     config = tmp_path / "ordod.conf"
-    config.write_text(REFERENCE.sub('"env:A_SECRET"', whole))
+    whole = REFERENCE.sub('"env:A_SECRET"', whole)
+    config.write_text(STORE_KEY.sub('store_key = "env:A_KEY"', whole))
     config.chmod(0o600)
     monkeypatch.setenv("A_SECRET", A_SECRET)
+    monkeypatch.setenv("A_KEY", "5f" * 32)
 
     status = ordod.__main__.main(["check", "--config", str(config)])
 
