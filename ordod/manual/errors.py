@@ -98,7 +98,7 @@ def _parts(examples: Mapping[Kind, str]) -> Iterable[str]:
     yield "\n## What brokers say\n\n"
     yield (
         "An adapter names what a broker's refusal means, a fault. Of an order the fault counts only where a source says that the refusal is sure; everything else is doubt, "
-        "also the faults that stand below as *in doubt*. `data.broker_code` and `data.broker_message` have the broker's own words.\n\n"
+        "also the faults that stand below as *in doubt*. Before the first byte has left there is no doubt: what would be is BROKER_UNAVAILABLE, and UNSUPPORTED stays UNSUPPORTED, both `same_key`. `data.broker_code` and `data.broker_message` have the broker's own words.\n\n"
     )
     yield table(
         ("fault", "of an order, a change", "of a read"),

@@ -152,10 +152,9 @@ class _Page:
             self._shown.setdefault(name)
             return f"[{name.rsplit('.', 1)[-1]}](#{anchor(_heading(name))})"
         if "anyOf" in schema:
-            if str(schema.get("description", "")).startswith("rupees"):
-                return "rupees"
-            if str(schema.get("description", "")).startswith("percent"):
-                return "percent"
+            if {"number", "string"} <= {each.get("type") for each in schema["anyOf"]}:  # Rupees
+                is_percent = str(schema.get("description", "")).startswith("percent")
+                return "percent" if is_percent else "rupees"
             some = [each for each in schema["anyOf"] if each != {"type": "null"}]
             return " or ".join(self._kind(each) for each in some)
         if "enum" in schema:

@@ -67,10 +67,7 @@ class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An order's terms as parameters.
 
     Args:
-        type: MARKET, LIMIT, SL (price and trigger_price) or SL-M (trigger_price).
-        validity: DAY, IOC, or TTL with validity_minutes.
         validity_minutes: with TTL.
-        variety: REGULAR, AMO (after market), ICEBERG or CO (cover).
         iceberg_legs: with ICEBERG: in how many parts.
         disclosed_quantity: units that the market sees.
         market_protection: of MARKET and SL-M, percent; without: the configuration's, else the broker's automatic.
