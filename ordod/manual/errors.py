@@ -55,7 +55,7 @@ EXAMPLES: Mapping[Kind, str] = MappingProxyType(
         Kind.INVALID_REQUEST: '`jsonrpc` must be "2.0"',
         Kind.METHOD_NOT_FOUND: "there is no method `order.palce`; did you mean `order.place`?",
         Kind.INVALID_PARAMS: '`quantity` must be a whole number, not "ten"',
-        Kind.OVERLOADED: "this connection has 64 subscriptions already",
+        Kind.OVERLOADED: "this connection has 64 subscriptions already: end one, or name several topics and symbols in one",
         Kind.UNKNOWN_ACCOUNT: "no account 'papr' is configured; there are: away paper poor",
         Kind.SESSION_REQUIRED: "the order book of kite was not read yet since the start; ask again in a moment",
         Kind.AUTH_DENIED: "away was refused by its broker and is stopped: logged out by a person. "
