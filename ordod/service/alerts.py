@@ -17,13 +17,21 @@ __all__ = ["methods"]
 
 
 class Test(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`receiver`: without, all."""
+    """Which receivers are to be tried.
+
+    Args:
+        receiver: its name in `[alerts]`; without, all.
+    """
 
     receiver: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
 
 
 class Tests(Struct, frozen=True):
-    """In the order of the configuration; none where it has no receivers."""
+    """What became of it.
+
+    Args:
+        results: each receiver, in the order of the configuration; none where it has none.
+    """
 
     results: list[Tried]
 

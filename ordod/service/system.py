@@ -139,6 +139,7 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
         feeds: prices, of accounts whose broker pushes them.
         updates: order updates, of accounts whose broker pushes them.
         latency: how long orders take, of accounts that placed any since the start.
+        alerts: what was told to receivers and lasts, and how these stand.
         todo: the next thing a person should do; "" where there is none.
     """
 

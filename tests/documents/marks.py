@@ -71,6 +71,10 @@ WHY_NOT: Mapping[str, WhyNot] = {
         "a part of an adapter, and its tests: the whole is a plugin that is installed and run",
         {"tests/adapters/test_registry.py": "plugin", "tests/adapters/plugin/pyproject.toml": ""},
     ),
+    "program": WhyNot(
+        "a program of the user's that the daemon calls on, elsewhere in the file system",
+        {"tests/test_alert_settings.py": "test_the_documents_mail_script_sends_what_was_told"},
+    ),
     "before": WhyNot(
         "what a bot did without Ordo: wants a broker's SDK, which has an environment of its own",
         {"tests/vendor/environments.py": "kiteconnect"},

@@ -34,7 +34,13 @@ Look = Callable[[int | None], Iterable[Condition]]
 
 
 class AlertsStatus(Struct, frozen=True, kw_only=True):
-    """`firing`: what was told and is not over. `held`: alerts that wait because the hour's bound is reached."""
+    """What the daemon told people by itself, and how its receivers stand.
+
+    Args:
+        firing: what was told and is not over.
+        held: alerts that wait because the hour's bound is reached.
+        receivers: those of `[alerts]`.
+    """
 
     firing: tuple[Firing, ...]
     held: int
@@ -42,7 +48,13 @@ class AlertsStatus(Struct, frozen=True, kw_only=True):
 
 
 class Tried(Struct, frozen=True):
-    """`problem`: why it was not delivered; "" where it was."""
+    """A receiver that was tried.
+
+    Args:
+        receiver: its name in `[alerts]`.
+        delivered: true: it took the alert.
+        problem: why it did not; "" where it did.
+    """
 
     receiver: str
     delivered: bool

@@ -31,7 +31,12 @@ class ReceiverStatus(Struct, frozen=True, kw_only=True):
     """How a receiver of `[alerts]` stands, since the start.
 
     Args:
-        failed: alerts that were given up; `dropped`: because too many waited.
+        receiver: its name.
+        delivered: alerts it took.
+        failed: alerts that were given up.
+        dropped: alerts that went because too many waited.
+        waiting: alerts that are still to be delivered.
+        delivered_at: when it took the last.
         problem: why the last try failed; "" where it did not.
     """
 

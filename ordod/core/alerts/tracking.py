@@ -50,7 +50,17 @@ class Condition(Struct, frozen=True, kw_only=True):
 
 
 class Firing(Struct, frozen=True, kw_only=True):
-    """A condition that was told and is not over."""
+    """A condition that was told and is not over.
+
+    Args:
+        id: the same in all that is told of it.
+        kind: what is wrong, as `kinds` in `[alerts.NAME]` has it.
+        severity: critical or warning.
+        account: whose; null: the daemon's.
+        since: when it began.
+        message: what it is and what to do.
+        ended: what is said when it is over.
+    """
 
     id: str
     kind: AlertKind
