@@ -24,8 +24,9 @@ from ordod.app import running
 from ordod.config import SECRETS, AccountSettings, ConfigError, Settings, find, load
 from ordod.config import Grant as GrantSettings
 from ordod.config.calendar import load_calendar
-from ordod.core.orders.opening import Mark, TooNew
+from ordod.core.orders.opening import Mark
 from ordod.core.orders.segments import Damage
+from ordod.core.orders.too_new import TooNew
 from ordod.core.parts import Parts
 from ordod.core.ports import (
     Brokers,
@@ -411,7 +412,8 @@ async def _brokers(settings: Settings, disk: Files, clock: Clock, calendar: Cale
     try:
         paper = paper_brokers(papers, clock, calendar=calendar, saved=saved, save=save)
     except ValueError as error:
-        raise CannotStart(f"paper: {error}") from error
+        book = settings.daemon.state_dir / PAPER_BOOK
+        raise CannotStart(f"the paper broker's book {book}: {error}") from error
     return _Brokers(paper, HttpBrokers(clock))
 
 

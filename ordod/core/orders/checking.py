@@ -48,6 +48,8 @@ def verify(disk: Disk, *, key: bytes | None = None, head: tuple[int, str] | None
 
     Args:
         head: seq and hash as the system's log kept them: against these the journal shows tampering and truncation too.
+    Raises:
+        TooNew: a newer ordod wrote it.
     """
     found = survey(disk, Codec(key), wanted=frozenset({head[0]} if head else ()))
     report = _report(found)
@@ -72,6 +74,7 @@ async def repair(
 
     Raises:
         DiskError: some step was refused; nothing is lost, for each copy is durable before its original goes.
+        TooNew: a newer ordod wrote it; nothing was changed.
     """
     codec = Codec(key)
     lost: list[str] = []
