@@ -96,7 +96,7 @@ async def test_an_older_file_of_a_long_journal_says_it_though_it_is_not_walked()
 
 
 async def test_a_writer_that_did_not_say_its_version_is_still_told_apart() -> None:
-    with pytest.raises(TooNew, match="an ordod of unknown version.*start that one, or a newer"):
+    with pytest.raises(TooNew, match=r"an ordod of unknown version.*start that one, or a newer"):
         await start(newer(version="").disk)
 
 

@@ -73,7 +73,7 @@ async def _finish(state: Path) -> None:
     )
     await StoreVault(store).keep("kite", written(session))
     disk = Files(state)
-    head = int(next(reversed(sorted((state / "journal").glob("*.ndjson")))).stem)
+    head = int(max((state / "journal").glob("*.ndjson")).stem)
     for segment, after in closed_before(disk, SECOND_DAY.date(), head):
         await pack(disk, Codec(None), segment, after, _no_pause)
     disk.close()

@@ -15,7 +15,6 @@ from ordod.adapter import IST
 from ordod.core.kept import read_session
 from ordod.core.orders.format import Codec
 from ordod.vault import StoreVault
-from tests.promises.conftest import folder, make  # noqa: F401 - fixtures
 from tests.promises.daemon import PAPER, Daemon, Refused
 from tests.upgrade.made import SECOND_DAY, at, store_of
 
@@ -61,7 +60,7 @@ def refused(daemon: Daemon) -> str:
 
 
 @pytest.mark.parametrize("state", FORMATS, ids=lambda path: path.name)
-def test_a_state_directory_of_an_earlier_version_is_gone_on_with(make: Make, state: Path) -> None:  # noqa: F811
+def test_a_state_directory_of_an_earlier_version_is_gone_on_with(make: Make, state: Path) -> None:
     daemon = kept(make(PAPER, faulty=True), state)
     seals = [line for line in daemon.journal() if line["type"] == "seal"]
     before = daemon.verified()
@@ -103,7 +102,7 @@ def test_secrets_and_sessions_of_an_earlier_version_are_read(state: Path, tmp_pa
 
 
 def test_a_newer_journal_is_refused_by_the_daemon_and_by_every_tool_and_left_as_it_is(
-    make: Make,  # noqa: F811
+    make: Make,
     tmp_path: Path,
 ) -> None:
     daemon = kept(make(PAPER), FORMATS[-1])
@@ -140,7 +139,7 @@ def test_a_newer_journal_is_refused_by_the_daemon_and_by_every_tool_and_left_as_
     assert not list(tmp_path.glob("*.csv"))
 
 
-def test_a_newer_book_of_the_paper_broker_is_refused_by_its_name(make: Make) -> None:  # noqa: F811
+def test_a_newer_book_of_the_paper_broker_is_refused_by_its_name(make: Make) -> None:
     daemon = kept(make(PAPER), FORMATS[-1])
     book = daemon.state / "paper/exchange.ndjson"
     book.write_bytes(book.read_bytes().replace(b'"format":1', b'"format":2'))
