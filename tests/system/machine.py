@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Machine", "missing", "running"]
+__all__ = ["Machine", "made", "missing", "running"]
 
 MIRROR = "http://deb.debian.org/debian"
 SUITE = "bookworm"
@@ -22,11 +22,11 @@ BOOT_S = 60.0
 COMMAND_S = 300.0
 
 
-def missing() -> str:
-    """Why no machine can be made here; "" where one can."""
+def missing(*tools: str) -> str:
+    """Why no machine can be made here, or what needs these tools; "" where it can."""
     if os.getuid() != 0:
         return "it takes root"
-    for tool in ("debootstrap", "systemd-nspawn", "nsenter"):
+    for tool in ("debootstrap", *(tools or ("systemd-nspawn", "nsenter"))):
         if shutil.which(tool) is None:
             return f"there is no {tool}"
     return ""
@@ -141,7 +141,7 @@ def _nspawn(root: Path) -> "subprocess.Popen[bytes]":
 def running(folder: Path) -> Iterator[Machine]:
     """A machine that has booted, from a copy of the root folder."""
     root = folder / "root"
-    subprocess.run(["cp", "-a", "--reflink=auto", str(_made()), str(root)], check=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(made()), str(root)], check=True)
     machine = Machine(root)
     try:
         machine.booted()
@@ -151,7 +151,8 @@ def running(folder: Path) -> Iterator[Machine]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _made() -> Path:
+def made() -> Path:
+    """The root folder, made where it is not kept yet. Not to be changed."""
     kept = Path(os.environ.get("ORDO_SYSTEM_CACHE") or tempfile.gettempdir()) / f"ordo-{SUITE}"
     if not kept.exists():
         begun = kept.with_suffix(".begun")
