@@ -33,7 +33,7 @@ VOLUME ["/var/lib/ordod", "/run/ordod"]
 # The drain: requests under way are answered first. What stops a container must leave it 20 s (compose.yaml: stop_grace_period).
 STOPSIGNAL SIGTERM
 # 200 where the daemon works; 503 where its disk has failed.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 CMD ["/opt/ordod/bin/python", "-I", "-c", "import socket; c = socket.socket(socket.AF_UNIX); c.settimeout(4); c.connect('/run/ordod/ordod.sock'); c.sendall(b'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(not c.recv(64).startswith(b'HTTP/1.1 200'))"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD ["/opt/ordod/bin/python", "-I", "-c", "import socket; c = socket.socket(socket.AF_UNIX); c.settimeout(4); c.connect('/run/ordod/ordod.sock'); c.sendall(b'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(not c.recv(64).startswith(b'HTTP/1.1 200'))"]
 # No shell and no init between: the daemon is process 1, takes every signal itself and starts no other process.
 ENTRYPOINT ["/opt/ordod/bin/ordod"]
 CMD ["--config", "/etc/ordod/ordod.conf"]

@@ -76,7 +76,7 @@ class Engine:
                 volume = f"{self.folder / 'etc'}:{volume['target']}:ro"
             if not volume.startswith("/etc/machine-id"):
                 words += ["--volume", volume]
-        words += [f"--tmpfs={one.replace('mode=1777,', '')}" for one in service.get("tmpfs", ())]
+        words += [f"--tmpfs={one}" for one in service.get("tmpfs", ())]
         for limit, option in (("mem_limit", "--memory"), ("pids_limit", "--pids-limit")):
             words += [f"{option}={service[limit]}"] if limit in service else []
         if "entrypoint" in service:
@@ -252,7 +252,7 @@ def test_a_real_broker_is_refused_where_the_state_is_on_no_volume(running: Engin
     (running.folder / "etc/ordod.conf").write_text(CONFIG + kite)
     service = daemon_service()
     service["volumes"] = [v for v in service["volumes"] if v != "state:/var/lib/ordod"]
-    service["tmpfs"] = [*service["tmpfs"], "/var/lib/ordod:size=16m"]
+    service["tmpfs"] = [*service["tmpfs"], "/var/lib/ordod:size=16m,mode=1777"]
 
     done = running.run(service, "--rm", check=False)
 
