@@ -80,9 +80,13 @@ class _Found(Protocol):
     def is_good(self) -> bool: ...
 
 
-def verify(state: Path, *, head: tuple[int, str] | None, key: bytes | None) -> Report:
+def verify(
+    state: Path, *, head: tuple[int, str] | None, key: bytes | None, bytes_max: int | None = None
+) -> Report:
     """What the journal in this state directory is worth; nothing is changed. A daemon may be running.
 
+    Args:
+        bytes_max: only the newest files of together so many bytes (two at least); None: everything.
     Raises:
         OfflineError: the directory cannot be read, or a newer ordod wrote the journal.
     """
@@ -95,7 +99,7 @@ def verify(state: Path, *, head: tuple[int, str] | None, key: bytes | None) -> R
     except StateError as why:
         raise OfflineError(str(why)) from None
     try:
-        return _ours(checking.verify(files, key=key, head=head))
+        return _ours(checking.verify(files, key=key, head=head, bytes_max=bytes_max))
     except TooNew as why:
         raise OfflineError(str(why)) from None
     finally:

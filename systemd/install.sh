@@ -88,6 +88,7 @@ set_up() {
     fi
     trap - EXIT
     tidy
+    say "an account, its secrets and a first order: sudo ordoctl setup; is all well: sudo ordoctl doctor"
     say "the configuration is /etc/ordod/ordod.conf; who may place orders is in the group ordo and in its [access]"
 }
 

@@ -24,7 +24,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.demo": ("ordod.app", "ordod.config", "ordoctl"),
     "ordod.app": ("ordod",),
     "ordod.notifying": ("ordod.core", "ordod.service"),
-    "ordod.reloading": ("ordod.config", "ordod.core", "ordod.errors"),
+    "ordod.reloading": (
+        "ordod.adapter",
+        "ordod.config",
+        "ordod.core",
+        "ordod.errors",
+        "ordod.roster",
+    ),
+    "ordod.roster": ("ordod.adapter", "ordod.config", "ordod.core", "ordod.usable"),
     "ordod.registry": ("ordod.adapter",),
     "ordod.config": ("ordod.domain", "ordod.errors"),
     "ordod.store": (),
@@ -34,6 +41,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "ordod.domain.references",
         "ordod.secrets",
         "ordod.store",
+    ),
+    "ordod.usable": (
+        "ordod.adapter",
+        "ordod.config",
+        "ordod.domain",
+        "ordod.registry",
+        "ordod.secrets",
+        "ordod.store",
+        "ordod.store_key",
     ),
     "ordod.vault": ("ordod.store",),
     "ordod.logs": ("ordod.adapter", "ordod.errors", "ordod.secrets"),
@@ -61,6 +77,7 @@ OFFLINE = (
     "ordod.store",
     "ordod.store_key",
     "ordod.config",
+    "ordod.usable",
 )
 
 PURE = ("ordod.domain", "ordod.errors", "ordod.adapter", "ordod.core", "ordo_adapters")

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from tests.promises.daemon import until
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"ordod": ROOT, "ordoctl": ROOT, "ordo_adapters": ROOT / "adapters"}
 SHARED = ("ordod.conf.example", *(f"systemd/{file.name}" for file in (ROOT / "systemd").iterdir()))
@@ -84,7 +86,7 @@ def fresh(wheel_file: Path) -> Iterator[Path]:
         (site,) = venv.glob("lib/python*/site-packages")
         # What Ordo needs is on the path from where it is; a .pth found there is not followed, an editable Ordo's neither.
         (site / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        pip = [sys.executable, "-m", "pip", "--python", venv / "bin/python", "install", "--quiet"]
+        pip = [sys.executable, "-m", "pip", "--python", f"{venv}/bin/python", "install", "--quiet"]
         options = ["--no-deps", "--no-index", "--ignore-installed", "--disable-pip-version-check"]
         subprocess.run([*pip, *options, wheel_file], cwd=name, check=True, capture_output=True)
         yield venv
@@ -191,6 +193,7 @@ def test_the_installed_wheel_trades_without_the_tree(fresh: Path) -> None:
     try:
         assert daemon.stderr is not None
         assert '"ready"' in daemon.stderr.readline()
+        until(lambda: "READY" in run_in(fresh, "ordoctl", "status"))
         words = ("place", "buy", "1", "NSE:INFY", "--product", "CNC", "--key", "k", "--yes")
         order = json.loads(run_in(fresh, "ordoctl", "--json", *words))["order"]
         hours = run_in(fresh, "ordoctl", "call", "market.status")

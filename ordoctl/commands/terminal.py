@@ -3,7 +3,8 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -66,6 +67,14 @@ class Terminal:
         self.client = Client(args.socket, timeout=args.timeout, patient=False)
         self.calling: Request[Any] | None = None
         self._accounts: tuple[Account, ...] | None = None
+
+    def close(self) -> None:
+        self.client.close()
+
+    def use(self, socket: Path) -> None:
+        """Talk to the daemon at this socket from now on."""
+        self.client.close()
+        self.client = Client(socket, timeout=self.args.timeout, patient=False)
 
     @property
     def is_json(self) -> bool:
@@ -176,7 +185,7 @@ class Terminal:
 def run(command: Callable[[Terminal], int], args: argparse.Namespace) -> int:
     """The command's exit status, whatever happens in it."""
     terminal = Terminal(args)
-    with terminal.client:
+    with closing(terminal):
         try:
             return command(terminal)
         except Misuse as why:

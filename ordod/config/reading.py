@@ -77,7 +77,9 @@ def find(asked: Path | None, home: Path) -> Path:
         if place.exists():
             return place
     looked = " and ".join(str(place) for place in places)
-    raise ConfigError(f"no configuration: looked for {looked}; name another with --config FILE")
+    raise ConfigError(
+        f"no configuration: looked for {looked}; make one with `ordoctl setup`, or name another with --config FILE"
+    )
 
 
 def load(

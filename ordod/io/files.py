@@ -22,7 +22,7 @@ from typing import TypeVar, cast
 from ordod.core.ports import DiskError, Identity
 from ordod.io.worker import Worker
 
-__all__ = ["Files", "StateError"]
+__all__ = ["Files", "StateError", "filesystem_of"]
 
 T = TypeVar("T")
 
@@ -43,14 +43,15 @@ class Files:
 
     Args:
         state: the state directory; made, or closed to others (0700), where it is not.
-        exclusive: hold its lock. Offline commands that only read, or only close the gate, do without.
+        exclusive: hold its lock. Offline commands that only read, or only close the gate, do without: of them the folder is neither
+            made nor changed, and root may look into another user's.
     Raises:
         StateError: another daemon holds it, or it is not ours.
     """
 
     def __init__(self, state: Path, *, exclusive: bool = True) -> None:
         self._state = state.absolute()
-        self._root = _opened_state(self._state)
+        self._root = _opened_state(self._state) if exclusive else _looked_into(self._state)
         self._lock = _locked(self._root, self._state) if exclusive else None
         self._appends = Worker("ordod-appends")
         self._changes = Worker("ordod-changes")
@@ -73,7 +74,7 @@ class Files:
         return Identity(
             machine=machine.read_text(encoding="ascii").strip() if machine.exists() else "",
             inode=os.fstat(self._root).st_ino,
-            filesystem=_filesystem(Path("/proc/self/mountinfo"), self._state.resolve()),
+            filesystem=filesystem_of(self._state),
         )
 
     # Reading
@@ -278,6 +279,18 @@ def _opened_state(state: Path) -> int:
     return fd
 
 
+def _looked_into(state: Path) -> int:
+    try:
+        fd = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StateError(f"{state} cannot be read ({error.strerror})") from error
+    owner = os.fstat(fd).st_uid
+    if os.geteuid() not in (owner, 0):
+        os.close(fd)
+        raise StateError(f"{state} belongs to user {owner}: run this as that user, or as root")
+    return fd
+
+
 def _locked(root: int, state: Path) -> int:
     """The lock's file, held until it is closed or the process dies. It holds the number of the process, for people."""
     fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600, dir_fd=root)
@@ -339,6 +352,11 @@ _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int6
 def _is_scrap(name: str) -> bool:
     """What a crash may leave of `replace`."""
     return name.startswith(".") and name.endswith(".new")
+
+
+def filesystem_of(folder: Path) -> str:
+    """The kind of file system a folder lies on, as `ext4` or `tmpfs`; "unknown" where the kernel does not say."""
+    return _filesystem(Path("/proc/self/mountinfo"), folder.resolve())
 
 
 def _filesystem(mounts: Path, folder: Path) -> str:

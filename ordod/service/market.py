@@ -218,9 +218,9 @@ class _Market:
         except JournalFailed as error:
             raise OrdoError(Kind.JOURNAL_FAILED, f"nothing was done: {error}") from error
         answers: dict[str, int | str] = {}
-        for one in wanted:
+        for one, master in [(one, self._parts.masters[one.spec.id]) for one in wanted]:
             try:
-                answers[one.spec.id] = await self._parts.masters[one.spec.id].refresh(one)
+                answers[one.spec.id] = await master.refresh(one)
             except OrdoError as error:
                 answers[one.spec.id] = str(error)
         return Refreshed(answers)

@@ -179,17 +179,23 @@ class _Streams:
         epoch = self._parts.journal.epoch
         begin = params.since if missed is not None and params.since is not None else seq
         subscription = _Subscription(f"s{self._count}", params, epoch, begin, outbox)
-        pusher = PricePusher(subscription.name, epoch, outbox, self._parts.clock)
+        key = (id(outbox), subscription.name)
+        pusher = PricePusher(
+            subscription.name,
+            epoch,
+            outbox,
+            self._parts.clock,
+            left=lambda account: self._follow(key, params, pusher, account),
+        )
+        has_missed = missed is not None or is_of_prices_alone
+        snapshot = None if has_missed else self._snapshot(params, positions)
         end_prices = self._begin_prices(params, source, pusher)
         for event in missed or ():
             subscription.take(event)
         end_events = self._parts.events.listen(subscription.take)
-        key = (id(outbox), subscription.name)
         self._ends[key] = (end_events, *end_prices)
         self._of[id(outbox)] = self._of.get(id(outbox), 0) + 1
         outbox.on_close(lambda: self._gone(*key))
-        has_missed = missed is not None or is_of_prices_alone
-        snapshot = None if has_missed else self._snapshot(params, positions)
         call.on_answered(subscription.open)
         call.on_answered(pusher.open)
         return Subscribed(
@@ -213,8 +219,13 @@ class _Streams:
         instruments = [self._parts.desk.instrument(account, symbol) for symbol in params.symbols]
         return _Source(account.name, instruments)
 
+    def _every(self, names: list[str] | None) -> list[Account]:
+        """Those of these names, or all. Raises OrdoError: UNKNOWN_ACCOUNT, also of one that went meanwhile."""
+        desk = self._parts.desk
+        return [desk.account(name) for name in names] if names else desk.accounts(None)
+
     def _price_account(self, names: list[str] | None) -> Account:
-        every = [self._parts.accounts[name] for name in names or self._parts.accounts]
+        every = self._every(names)
         able = [account for account in every if self._parts.hub.can(account.name)]
         if not able:
             brokers = ", ".join(dict.fromkeys(account.spec.name for account in every))
@@ -229,6 +240,7 @@ class _Streams:
         """What ends them."""
         if source is None:
             return ()
+        self._parts.desk.account(source.account)  # it may have gone while positions were read
         modes = {Topic.TICKS: Mode(params.mode or Mode.QUOTE), Topic.DEPTH: Mode.DEPTH}
         ends = [
             self._parts.hub.subscribe(source.account, source.instruments, modes[topic], pusher)
@@ -236,6 +248,29 @@ class _Streams:
             if topic in PRICES
         ]
         return (*ends, pusher.end)
+
+    def _follow(
+        self, key: tuple[int, str], params: Subscribe, pusher: PricePusher, gone: str
+    ) -> None:
+        """The account that prices came from went, or began anew: they come from another, or the subscriber hears that they end."""
+        ends = self._ends.get(key)
+        if ends is None:
+            return
+        names = params.accounts and [
+            name for name in params.accounts if name in self._parts.accounts
+        ]
+        more: tuple[Callable[[], None], ...] = ()
+        try:
+            if names == []:
+                self._parts.desk.account(gone)
+            account = self._price_account(names)
+            symbols = params.symbols or ()
+            instruments = [self._parts.desk.instrument(account, symbol) for symbol in symbols]
+            more = self._begin_prices(params, _Source(account.name, instruments), pusher)
+        except OrdoError as error:
+            topics = [topic for topic in PRICES if topic in params.topics]
+            pusher.tell_end(topics, f"the prices of {gone} end: {error.message}")
+        self._ends[key] = (ends[0], *more)
 
     def _missed(self, params: Subscribe) -> list[Event] | None:
         """The events after `since`; None: not asked for, or no longer kept."""
@@ -267,8 +302,7 @@ class _Streams:
         """As the brokers show them now; an account that cannot be read in time is left out."""
         found: dict[str, list[Position]] = {}
 
-        async def read(name: str) -> None:
-            account = self._parts.accounts[name]
+        async def read(account: Account) -> None:
             try:
                 rows = await account.read(
                     lambda session: account.adapter.positions(session, account.master),
@@ -276,17 +310,18 @@ class _Streams:
                 )
             except OrdoError:
                 return
-            found[name] = list(rows.good)
+            found[account.name] = list(rows.good)
 
         with anyio.move_on_after(POSITIONS_S):
             async with anyio.create_task_group() as group:
-                for name in params.accounts or self._parts.accounts:
-                    group.start_soon(read, name)
+                for account in self._every(params.accounts):
+                    group.start_soon(read, account)
         return found
 
     def _snapshot(self, params: Subscribe, positions: dict[str, list[Position]]) -> Snapshot:
         parts = self._parts
-        names = params.accounts or list(parts.accounts)
+        accounts = self._every(params.accounts)
+        names = {account.name for account in accounts}
         orders = [
             parts.book.view(order)
             for order in parts.book.unended()
@@ -297,7 +332,7 @@ class _Streams:
         return Snapshot(
             orders=orders,
             positions=positions,
-            accounts=[account_status(parts.accounts[name]) for name in names],
+            accounts=[account_status(account) for account in accounts],
             kill={"engaged": parts.gate.is_closed},
         )
 

@@ -44,7 +44,7 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._storage = ["--root", folder / "storage", "--runroot", folder / "run"]
+        self._storage = ["--root", f"{folder}/storage", "--runroot", f"{folder}/run"]
         self._storage += ["--storage-driver", "vfs"]
 
     def buildah(self, *asked: str | Path) -> str:
@@ -52,9 +52,8 @@ class Engine:
 
     def podman(self, *asked: str | Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
         runtime = ["--runtime", "runc", "--cgroup-manager", "cgroupfs"]
-        command = ["podman", *self._storage, *runtime]
-        command += ["--volumepath", self.folder / "volumes", *asked]
-        return _run(command, COMMAND_S, check=check)
+        command = ["podman", *self._storage, *runtime, "--volumepath", f"{self.folder}/volumes"]
+        return _run([*command, *asked], COMMAND_S, check=check)
 
     def run(
         self, service: dict[str, Any], *more: str | Path, check: bool = True
@@ -115,7 +114,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     for path in ROOT.iterdir():
         if passes(path.name) or path.name in ("Dockerfile", ".dockerignore"):
             _run(["cp", "-r", path, context], COMMAND_S)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", context / "wheels"]
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", f"{context}/wheels"]
     subprocess.run([*pip, ROOT, "hatchling"], check=True)
     for wheel in (context / "wheels").glob("ordod-*"):
         wheel.unlink()
@@ -152,6 +151,7 @@ def running(engine: Engine) -> Engine:
 def _start(engine: Engine) -> None:
     engine.run(daemon_service(), "--detach", "--replace", "--name=ordod")
     until(lambda: _health(engine) == 0)
+    until(lambda: all(one["can_trade"] for one in _ordoctl(engine, "status")["accounts"]))
 
 
 def _health(engine: Engine) -> int:

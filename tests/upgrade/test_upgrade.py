@@ -122,6 +122,8 @@ def test_a_newer_journal_is_refused_by_the_daemon_and_by_every_tool_and_left_as_
 
     told = refused(daemon)
     before = contents(daemon.state)
+    doctor = ordoctl("doctor", "--offline", "--json", "--config", str(daemon.config))
+    checks = {one["check"]: one for one in json.loads(doctor.stdout)["checks"]}
     tools = [
         ordoctl("journal", "verify", str(daemon.state)),
         ordoctl("journal", "repair", str(daemon.state)),
@@ -135,6 +137,8 @@ def test_a_newer_journal_is_refused_by_the_daemon_and_by_every_tool_and_left_as_
     assert "start ordod 0.9.0, or a newer one" in told
     assert [tool.returncode for tool in tools] == [1, 1, 1]
     assert all(said in tool.stderr for tool in tools)
+    assert checks["journal"]["result"] == "problem"
+    assert said in checks["journal"]["message"]
     assert contents(daemon.state) == before
     assert not list(tmp_path.glob("*.csv"))
 
@@ -146,5 +150,5 @@ def test_a_newer_book_of_the_paper_broker_is_refused_by_its_name(make: Make) -> 
 
     told = refused(daemon)
 
-    assert f"{book}: it is of format 2, and this ordod reads up to format 1" in told
+    assert "paper/exchange.ndjson in the state directory: it is of format 2, and this" in told
     assert "or move the file away" in told
