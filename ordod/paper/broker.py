@@ -43,7 +43,7 @@ class _Head(Struct, frozen=True):
     seed: int
     market_hours: bool
     calendar: Calendar | None = None
-    format: int = FORMAT
+    format: int = 1
 
     @property
     def hours(self) -> Hours | None:
@@ -72,7 +72,7 @@ class PaperBroker:
         save: Callable[[bytes], None] | None = None,
     ) -> None:
         self._write = save
-        self._head = _Head(_book_day(now), seed, calendar is not None, calendar)
+        self._head = _Head(_book_day(now), seed, calendar is not None, calendar, FORMAT)
         self._before = b""  # goes before the next line that is saved
         self._logged_out: set[str] = set()
         self._listeners: dict[str, list[Callable[[], None]]] = {}
@@ -322,7 +322,7 @@ _JSON = (("content-type", "application/json"),)
 def _read_head(line: bytes) -> _Head:
     try:
         given = msgspec.json.decode(line)[1]
-        is_newer = given.get("format", FORMAT) > FORMAT
+        is_newer = given.get("format", 1) > FORMAT
         head = None if is_newer else msgspec.convert(given, _Head)
     except (msgspec.MsgspecError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"not a paper broker's book: {error}") from None

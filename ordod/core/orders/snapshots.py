@@ -2,7 +2,8 @@
 
 `snapshots/<seq>.json`: a first line with the record's seq and hash and a check sum of it all, then the content. A snapshot is
 a convenience, never a source: the journal has everything, so one that is damaged, or whose record the journal lacks, is not
-used, and neither is one of another format than this version's. But one *newer* than the journal proves that records which were on disk are gone, and that is told.
+used, and neither is one of another format than this version's. But one *newer* than the journal proves that records which
+were on disk are gone, and that is told.
 """
 
 import msgspec
@@ -30,7 +31,7 @@ class _Header(Struct):
     seq: int
     hash: str
     checksum: str
-    format: int = FORMAT
+    format: int = 1
 
 
 class Snapshot(Struct, frozen=True):
@@ -69,7 +70,7 @@ async def write_snapshot(disk: Disk, codec: Codec, content: bytes, head: tuple[i
 
 def snapshot_bytes(codec: Codec, content: bytes, head: tuple[int, str]) -> bytes:
     seq, digest = head
-    header = _Header(seq, digest, _checksum(codec, seq, digest, content))
+    header = _Header(seq, digest, _checksum(codec, seq, digest, content), FORMAT)
     return msgspec.json.encode(header) + b"\n" + content
 
 
