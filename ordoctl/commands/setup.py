@@ -189,8 +189,9 @@ class _Setup:
             )
         starts = not self._terminal.args.no_start and (starter.by_systemd or starter.by_us)
         if starts:
-            changed = bool(wanted.accounts or daemon)
-            verb = "restart" if is_running and changed else "keep on" if is_running else "start"
+            verb = "start"
+            if is_running:
+                verb = "restart" if daemon else "reload" if wanted.accounts else "keep on"
             lines.append(f"{verb:<7} {starter.how}")
             if wanted.broker != PAPER:
                 lines.append(
@@ -222,8 +223,11 @@ class _Setup:
     def _started(self, wanted: Wanted, settings: Any, starter: Starter, *, is_running: bool) -> int:
         changed = bool(wanted.accounts) or self._settings_differ(starter, is_running)
         if is_running and changed:
-            starter.restart()
-            self._say(f"restarted {starter.how}")
+            if starter.reload():
+                self._say(f"reloaded {starter.how}: the other accounts feel nothing")
+            else:
+                starter.restart()
+                self._say(f"restarted {starter.how}")
         elif is_running:
             self._say("runs already")
         else:

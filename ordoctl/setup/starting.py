@@ -90,6 +90,11 @@ class Starter:
         else:
             self._spawn()
 
+    def reload(self) -> bool:
+        """Have the one that runs take over what the file says now; False: something in it waits for a restart. Raises CallError."""
+        with Client(self._socket, timeout=READY_S, patient=False) as client:
+            return not client.send(requests.reload())["needs_restart"]
+
     def restart(self) -> None:
         """End the one that runs in good order, and begin anew. Raises Stop, CallError."""
         if self.by_systemd:

@@ -233,7 +233,7 @@ def test_a_no_at_the_end_leaves_nothing(someone: Newcomer) -> None:
 # A file that is there
 
 
-def test_an_account_is_added_behind_what_is_there_and_the_daemon_comes_back_with_it(
+def test_an_account_is_added_behind_what_is_there_and_the_daemon_takes_it_over(
     someone: Newcomer,
 ) -> None:
     someone.config.parent.mkdir(parents=True)
@@ -241,14 +241,17 @@ def test_an_account_is_added_behind_what_is_there_and_the_daemon_comes_back_with
     someone.config.write_bytes(there.encode())
     someone.config.chmod(0o640)
     someone.run("setup", "--yes", "--account", "one")
+    begun = someone.json("status")["started_at"]
 
     added = someone.run("setup", "--yes", "--broker", "paper", "--account", "two")
 
     assert added.returncode == 0, added.stderr
-    assert "restarted" in added.stderr
+    assert "reloaded" in added.stderr
     assert someone.config.read_bytes() == f'{there}\n\n[accounts.two]\nbroker = "paper"\n'.encode()
     assert mode(someone.config) == 0o640
-    assert [one["account"] for one in someone.json("status")["accounts"]] == ["one", "two"]
+    status = someone.json("status")
+    assert [one["account"] for one in status["accounts"]] == ["one", "two"]
+    assert status["started_at"] == begun  # it is the same daemon
 
 
 def test_a_file_with_a_mistake_is_not_touched_and_every_mistake_is_told(someone: Newcomer) -> None:
