@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -247,14 +248,15 @@ def test_usr1_stops_everything_and_hup_reads_the_file_again(running: Engine) -> 
     assert _ordoctl(running, "status")["kill"]["engaged"]
 
 
-def test_a_real_broker_is_refused_where_the_state_is_on_no_volume(running: Engine) -> None:
+def test_a_real_broker_is_refused_where_the_state_is_in_memory(running: Engine) -> None:
     kite = '[accounts.kite]\nbroker = "zerodha"\napi_key = "k"\naccess_token = "t"\nuser_id = "AB1234"\n'
     (running.folder / "etc/ordod.conf").write_text(CONFIG + kite)
     service = daemon_service()
-    service["volumes"] = [v for v in service["volumes"] if v != "state:/var/lib/ordod"]
-    service["tmpfs"] = [*service["tmpfs"], "/var/lib/ordod:size=16m,mode=1777"]
-
-    done = running.run(service, "--rm", check=False)
+    with TemporaryDirectory(dir="/dev/shm") as memory:
+        shutil.chown(memory, 10001, 10001)
+        kept = [one for one in service["volumes"] if one != "state:/var/lib/ordod"]
+        service["volumes"] = [*kept, f"{memory}:/var/lib/ordod"]
+        done = running.run(service, "--rm", check=False)
 
     assert done.returncode == 1
     assert "state directory /var/lib/ordod is on tmpfs" in done.stderr
