@@ -1,6 +1,7 @@
 """A blocking connection to the daemon, one call at a time."""
 
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,15 @@ from ordoctl.wire import EVENT, Answer, Lines, Message, Notice, Unreadable, prog
 __all__ = ["Connection", "connect", "is_gone", "no_connection"]
 
 CHUNK_BYTES = 256 * 1024
-CONNECT_S = 5.0  # a Unix socket answers at once, or its backlog is full
+CONNECT_S = 5  # a Unix socket answers at once, or its backlog is full
 
 
 def connect(path: Path) -> "Connection":
     """A connection to this socket. Raises OSError."""
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        link.settimeout(CONNECT_S)
+        # The kernel's own patience: with Python's, which never blocks, a full backlog would be a refusal at once.
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", CONNECT_S, 0))
         link.connect(str(path))
     except BaseException:
         link.close()
@@ -149,7 +151,7 @@ def no_connection(path: Path, why: OSError, *, first: bool) -> Unconnected:
             words = "nobody listens there"
         case PermissionError():
             words = "this user may not open it"
-        case TimeoutError():
+        case TimeoutError() | BlockingIOError():
             words = "it does not take connections"
         case _:
             words = str(why.strerror or why)

@@ -4,7 +4,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, MutableSequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,6 @@ from socket import socket
 from typing import TypeAlias
 
 import anyio
-import msgspec
 import orjson
 import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
@@ -23,7 +22,6 @@ from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamReques
 from ordod.app import Running, running
 from ordod.config import SECRETS, AccountSettings, Settings
 from ordod.config import Grant as GrantSettings
-from ordod.core.orders.opening import Mark
 from ordod.core.orders.segments import Damage
 from ordod.core.orders.too_new import TooNew
 from ordod.core.parts import Parts
@@ -47,6 +45,7 @@ from ordod.io.http import HttpBrokers
 from ordod.io.signals import Signals
 from ordod.io.tables import SqliteTables
 from ordod.logs import configure
+from ordod.mark_file import keep_mark, kept_mark
 from ordod.notifying import keep_told
 from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers, paper_options
@@ -67,6 +66,7 @@ from ordod.wire.dispatch import Dispatcher
 from ordod.wire.http import Page
 from ordod.wire.openrpc import discover, openrpc_page
 from ordod.wire.peers import Access, Grant, Peers
+from ordod.wire.room import total_within
 from ordod.wire.server import Server
 from ordod.wire.sockets import ListenError, inherited, listening
 
@@ -79,6 +79,7 @@ GC_ALLOCATIONS = (
 SAVE_S = 0.05  # a file that was the same so long is whole: an editor empties it and writes at once
 SAVE_LOOKS = 40
 PAPER_BOOK = "paper/exchange.ndjson"
+FILES = 65_536  # as the service has them
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 log = structlog.get_logger("ordod")
@@ -118,6 +119,8 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         through: what the ports are seen through; `tests/simulation/faulty_daemon.py` has some fail.
     """
     _forbid_core_dumps()
+    _forbid_key_log()
+    _allow_files()
     gc.disable()  # until the start is over: it makes much and drops little
     try:
         settings, adapters = read_settings(asked, os.environ)
@@ -143,6 +146,24 @@ def _forbid_core_dumps() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def _forbid_key_log() -> None:
+    """Left over from a look at some traffic, it would have OpenSSL write down what opens the broker's, tokens and all (P6)."""
+    os.environ.pop("SSLKEYLOGFILE", None)
+
+
+def _files() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def _allow_files() -> None:
+    """A shell's 1024 are soon spent by clients, and then there are none for a broker's connection or the journal."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _serve(
     settings: Settings,
     adapters: Mapping[str, Adapter],
@@ -156,7 +177,8 @@ async def _serve(
     with ExitStack() as stack:
         disk = stack.enter_context(_state(settings.daemon.state_dir))
         _refuse_forgetful(settings, disk)
-        signals.arm(disk.gate())
+        signals.arm(_gate(disk))
+        mark_file = settings.daemon.socket.with_suffix(".head")
         sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
         clock = SystemClock()
         calendar = calendar_of(settings)
@@ -185,8 +207,8 @@ async def _serve(
                 credentials_of=partial(_credentials, secrets),
                 learned=redactor.add,
                 calendar=calendar,
-                mark=_kept_mark(settings),
-                sealed=partial(_keep_mark, settings),
+                mark=kept_mark(mark_file),
+                sealed=partial(keep_mark, mark_file),
             ) as parts:
                 ask = partial(_can_begin, disk, secrets, paper)
                 await _answer(parts, settings, sockets, signals, redactor, ask)
@@ -205,8 +227,9 @@ async def _answer(
 ) -> None:
     """Serve clients until the daemon is to stop."""
     methods = table(parts)
-    every = [*methods, discover(methods, __version__)]
-    page = openrpc_page(every, __version__)
+    itself, document = discover(methods, __version__)
+    every = [*methods, itself]
+    page = openrpc_page(document)
     server = Server(
         Dispatcher(every),
         Peers(_access(settings), os.getuid()).caller,
@@ -215,6 +238,7 @@ async def _answer(
             "/metrics": lambda caller: _metrics(parts, caller),
             "/openrpc.json": lambda _: page,
         },
+        connections=total_within(_files()),
     )
     reloader = Reloader(
         parts,
@@ -346,6 +370,13 @@ def _state(state_dir: Path) -> Iterator[Files]:
         disk.close()
 
 
+def _gate(disk: Files) -> MutableSequence[int]:
+    try:
+        return disk.gate()
+    except StateError as error:
+        raise CannotStart(f"state directory: {error}") from error
+
+
 @contextmanager
 def _listening(settings: Settings) -> Iterator[socket]:
     try:
@@ -384,7 +415,7 @@ class _Paper:
                 self._made[0].expect(coming)
             elif coming:
                 self._made = await self._make(coming)
-        except ValueError as error:
+        except (ValueError, DiskError) as error:
             raise CannotStart(f"paper: {error}") from error
 
     async def _make(
@@ -471,24 +502,6 @@ def _access(settings: Settings) -> Access:
         }
 
     return Access(users=grants(settings.access.users), groups=grants(settings.access.groups))
-
-
-def _mark_file(settings: Settings) -> Path:
-    """Beside the socket: that folder outlives the daemon, and no backup of the state directory holds it."""
-    return settings.daemon.socket.with_suffix(".head")
-
-
-def _kept_mark(settings: Settings) -> Mark | None:
-    try:
-        return msgspec.json.decode(_mark_file(settings).read_bytes(), type=Mark)
-    except (OSError, msgspec.MsgspecError):
-        return None  # after a reboot, or the first start
-
-
-def _keep_mark(settings: Settings, mark: Mark) -> None:
-    """Written, not synced: it serves as long as the machine runs."""
-    with suppress(OSError):
-        _mark_file(settings).write_bytes(msgspec.json.encode(mark))
 
 
 def _about_journal(error: Exception, state_dir: Path) -> str:

@@ -176,10 +176,11 @@ class Store:
             return None
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}") from None
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            raise StoreError(f"{self.path} is not a file")
         with os.fdopen(fd, "rb") as file:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise StoreError(f"{self.path} is not a file")
             if status.st_mode & 0o077:
                 mode = stat.S_IMODE(status.st_mode)
                 raise StoreError(
@@ -288,7 +289,7 @@ class Store:
 
     def _give(self, fd: int) -> None:
         """Root's files would keep the daemon's user out."""
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and os.fstat(fd).st_nlink == 1:  # never what has a name elsewhere too
             owner = self.path.parent.stat()
             with suppress(OSError):
                 os.fchown(fd, owner.st_uid, owner.st_gid)

@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.running": ("ordod",),  # the real ports around app
     "ordod.demo": ("ordod.app", "ordod.config", "ordoctl"),
     "ordod.app": ("ordod",),
+    "ordod.mark_file": ("ordod.core.orders.opening",),
     "ordod.notifying": ("ordod.core", "ordod.service"),
     "ordod.reloading": (
         "ordod.adapter",
@@ -61,6 +62,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.io": ("ordod.core.ports", "ordod.adapter", "ordod.domain", "ordod.errors"),
     "ordod.service": ("ordod.core", "ordod.domain", "ordod.errors"),
     "ordod.wire": ("ordod.service", "ordod.errors"),
+    "ordod.manual": (  # pages of docs, made of what the code says
+        "ordod.adapter",
+        "ordod.core",
+        "ordod.domain",
+        "ordod.errors",
+        "ordod.service.described",
+    ),
     "ordod.paper": ("ordod.core.ports", "ordod.adapter", "ordod.domain"),
     "ordod.sim": ("ordod.paper", "ordod.domain"),
     "ordoctl": (),

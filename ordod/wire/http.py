@@ -1,7 +1,9 @@
 """HTTP/1.1 on the same socket: `POST /rpc`, and a few pages to GET. One request at a time on a connection."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from time import perf_counter
 from typing import TypeAlias
 
 import h11
@@ -13,11 +15,14 @@ from ordod.wire.answers import encode, failure_from
 from ordod.wire.connection import Way
 from ordod.wire.dispatch import NO_ID, Dispatcher, Start
 from ordod.wire.framing import LINE_BYTES_MAX
+from ordod.wire.lines import TURN_S
+from ordod.wire.roles import is_stranger
 
 __all__ = ["HttpTalk", "Page", "Pages"]
 
 BODY_BYTES_MAX = LINE_BYTES_MAX
 JSON = "application/json"
+TWO_LENGTHS = {b"content-length", b"transfer-encoding"}  # read differently by different servers
 
 
 class Page(Struct, frozen=True):
@@ -47,11 +52,12 @@ class HttpTalk:
         self._body = bytearray()
         self._is_advancing = False
         self._is_answering = False
-        self._is_stopping = False
+        # Who is let in nowhere, or only to stop something, is answered once.
+        self._is_stopping = call.only_urgent or is_stranger(call.caller)
 
     @property
     def kept(self) -> int:
-        return len(self._body)
+        return len(self._body) + len(self._http.trailing_data[0])
 
     def feed(self, data: bytes) -> None:
         self._http.receive_data(data)
@@ -71,18 +77,34 @@ class HttpTalk:
             return
         self._is_advancing = True
         try:
-            self._take()
+            is_over = self._take(perf_counter() + TURN_S)
         except h11.RemoteProtocolError as error:
+            is_over = False
             self._refuse(HTTPStatus(error.error_status_hint), f"not HTTP/1.1: {error}")
-        finally:
-            self._is_advancing = False
+        self._is_advancing = is_over
+        self._way.read_on(not is_over and not self._is_answering)
+        if is_over:
+            asyncio.get_running_loop().call_soon(self._next_turn)
 
-    def _take(self) -> None:
+    def _next_turn(self) -> None:
+        self._is_advancing = False
+        self._advance()
+
+    def _take(self, ends_at: float) -> bool:
+        """Whether the turn was over before the requests were: pages sent for ahead must not hold the loop."""
         while not self._is_answering:
+            if perf_counter() > ends_at:
+                return True
             match self._http.next_event():
                 case h11.Request() as request:
                     self._request = request
                     self._body.clear()
+                    if {name for name, _ in request.headers} >= TWO_LENGTHS:
+                        self._refuse(
+                            HTTPStatus.BAD_REQUEST,
+                            "two lengths, Content-Length and Transfer-Encoding: send one",
+                        )
+                        return False
                     if self._http.they_are_waiting_for_100_continue:
                         self._send(h11.InformationalResponse(status_code=100, headers=[]))
                 case h11.Data(data=data):
@@ -91,7 +113,7 @@ class HttpTalk:
                             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                             f"the body is longer than {BODY_BYTES_MAX} bytes: send less at once",
                         )
-                        return
+                        return False
                     self._body += data
                 case h11.EndOfMessage():
                     self._is_answering = True
@@ -99,9 +121,10 @@ class HttpTalk:
                     self._answer()
                 case h11.ConnectionClosed():
                     self._way.close()
-                    return
+                    return False
                 case _:
-                    return
+                    return False
+        return False
 
     def _answer(self) -> None:
         assert self._request is not None
@@ -132,7 +155,7 @@ class HttpTalk:
         except OrdoError as error:
             self._answered(failure_from(NO_ID, error))
         else:
-            self._dispatcher.begin(message, self._call, self._start, self._answered)
+            self._dispatcher.begin(message, self._call, self._start, self._answered, self._way.hold)
 
     def _answered(self, answer: bytes | None) -> None:
         if answer is None:

@@ -2,26 +2,24 @@
 
 import asyncio
 import socket
-from collections import Counter
 from collections.abc import Callable
 
 import anyio
 import structlog
 from anyio.abc import TaskStatus
 
-from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Caller
 from ordod.wire.answers import failure_from
 from ordod.wire.connection import Connection, Kept, Talk
-from ordod.wire.dispatch import NO_ID, Checked, Dispatcher, Send
+from ordod.wire.dispatch import NO_ID, Checked, Dispatcher, Send, is_worth_a_line
 from ordod.wire.http import HttpTalk, Pages
 from ordod.wire.lines import LineTalk
 from ordod.wire.peers import HasSocketOptions
+from ordod.wire.roles import stranger
+from ordod.wire.room import TOTAL_MAX, Place, Room
+from ordod.wire.sockets import BACKLOG
 
 __all__ = ["Server"]
-
-CONNECTIONS_MAX = 256  # of one caller: who leaks them leaves the others theirs, within 1024 files
-TOO_MANY = f"{CONNECTIONS_MAX} connections of this user are open: close some"
 
 log = structlog.get_logger()
 
@@ -32,6 +30,7 @@ class Server:
     Args:
         identify: who is at the other end of a connection (`Peers.caller`); may be exchanged by `identify_by`.
         pages: what GET answers, by path (`/healthz`, `/openrpc.json`).
+        connections: how many there may be, but for what is kept for admins and for stopping (`room.total_within`).
     """
 
     def __init__(
@@ -39,13 +38,15 @@ class Server:
         dispatcher: Dispatcher,
         identify: Callable[[HasSocketOptions], Caller],
         pages: Pages | None = None,
+        connections: int = TOTAL_MAX,
     ) -> None:
         self._dispatcher = dispatcher
         self.tally = dispatcher.tally
         self._identify = identify
         self._pages = pages or {}
         self._connections: set[Connection] = set()
-        self._by_caller: Counter[str] = Counter()
+        self._room = Room(connections)
+        self._times_full = 0
         self._kept = Kept()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = anyio.Event()
@@ -72,7 +73,10 @@ class Server:
         # asyncio's group, not anyio's: a task costs 1.3 us instead of 11, and each request is one.
         async with asyncio.TaskGroup() as group:
             self._group = group
-            servers = [await loop.create_unix_server(self._connection, sock=s) for s in listeners]
+            servers = [
+                await loop.create_unix_server(self._connection, sock=s, backlog=BACKLOG)
+                for s in listeners
+            ]
             try:
                 task_status.started()
                 await self._stopping.wait()
@@ -105,18 +109,21 @@ class Server:
 
     def _admit(self, connection: Connection) -> Caller | None:
         caller = self._identify(connection.transport.get_extra_info("socket"))
-        if self._by_caller[caller.name] >= CONNECTIONS_MAX:
-            log.warning("wire.connections", caller=caller.name, limit=CONNECTIONS_MAX)
-            connection.push(failure_from(NO_ID, OrdoError(Kind.OVERLOADED, TOO_MANY)))
+        place = self._room.enter(connection, caller)
+        if place is not Place.ORDINARY:
+            self._times_full += 1
+            if is_worth_a_line(self._times_full):
+                log.warning("wire.full", caller=caller.name, times=self._times_full)
+        if place is Place.FULL:
+            connection.push(failure_from(NO_ID, stranger(caller)))
             return None
-        self._by_caller[caller.name] += 1
+        connection.is_urgent = place is Place.URGENT
         self._connections.add(connection)
         self.tally.connections = len(self._connections)
         return caller
 
     def _gone(self, connection: Connection) -> None:
-        assert connection.caller is not None
-        self._by_caller[connection.caller.name] -= 1
+        self._room.leave(connection)
         self._connections.discard(connection)
         self.tally.connections = len(self._connections)
         self._look_whether_drained()
@@ -127,8 +134,10 @@ class Server:
     def _speak(self, connection: Connection, caller: Caller, first: int) -> Talk:
         """Methods of HTTP are words in capitals; no JSON begins so."""
         if ord("A") <= first <= ord("Z"):
-            return HttpTalk(connection, Call(caller), self._dispatcher, self._start, self._pages)
-        return LineTalk(connection, Call(caller, connection), self._dispatcher, self._start)
+            call = Call(caller, only_urgent=connection.is_urgent)
+            return HttpTalk(connection, call, self._dispatcher, self._start, self._pages)
+        call = Call(caller, connection, only_urgent=connection.is_urgent)
+        return LineTalk(connection, call, self._dispatcher, self._start)
 
     def _start(self, checked: Checked, send: Send) -> None:
         task = self._group.create_task(self._carry_out(checked, send))
