@@ -18,6 +18,7 @@ from benchmarks import (
     order_path,
     paper,
     prices,
+    small,
     startup,
     sweep,
 )
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[..., Part]] = {
     "sweep": sweep.measure,
     "command": command.measure,
     "prices": prices.measure,
+    "small": small.measure,
 }
 
 

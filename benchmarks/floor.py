@@ -1,10 +1,14 @@
 """What no order can do without: two syncs of its records, and its bytes to the broker and back over a raw socket.
 
 The bytes are those that Zerodha's adapter makes, under the headers that Ordo sends; the records are those of the journal.
+As a process, for where only a process can be: `python -m benchmarks.floor URL API_KEY ACCESS_TOKEN PRICE FOLDER` reads a count a line
+and writes the seconds of each order, as a JSON list.
 """
 
+import json
 import os
 import socket
+import sys
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +24,7 @@ from ordod.adapter import (
     NewOrder,
     OrderType,
     Product,
+    Secret,
     Session,
     Side,
 )
@@ -148,3 +153,16 @@ def _lines(session: Session, terms: OrderTerms) -> tuple[bytes, bytes]:
     )
     outcome = Accepted(id=order_id, broker_id="261125000000001")
     return tuple(body(record) + b" " * LINE_REST for record in (intent, outcome))  # type: ignore[return-value]
+
+
+def main(url: str, api_key: str, token: str, price: str, folder: str) -> None:
+    session = Session(user_id="", access_token=Secret(token), api_key=api_key)
+    floor = Floor(url, session, Decimal(price), Path(folder))
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(floor.place(int(line)).total) + "\n")
+        sys.stdout.flush()
+    floor.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,11 +73,12 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, accounts: str) -> Iterator[Daemon]:
+def running(folder: Path, accounts: str, prefix: Sequence[str] = ()) -> Iterator[Daemon]:
     """`ordod` on a state directory below `folder` while the block lasts.
 
     Args:
         accounts: the TOML tables of its accounts.
+        prefix: a command that becomes it: `taskset` ...
     Raises:
         RuntimeError: it did not become ready; the end of its log is in the message.
     """
@@ -89,7 +90,7 @@ def running(folder: Path, accounts: str) -> Iterator[Daemon]:
         f'[daemon]\nstate_dir = "{folder / "state"}"\nsocket = "{path}"\n{accounts}',
         encoding="utf-8",
     )
-    command = [sys.executable, "-m", "ordod", "--config", str(config)]
+    command = [*prefix, sys.executable, "-m", "ordod", "--config", str(config)]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, log.open("wb") as errors:
         (folder / "n").unlink(missing_ok=True)
         told.bind(str(folder / "n"))

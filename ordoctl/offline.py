@@ -88,9 +88,10 @@ def verify(
     Args:
         bytes_max: only the newest files of together so many bytes (two at least); None: everything.
     Raises:
-        OfflineError: the directory cannot be read.
+        OfflineError: the directory cannot be read, or a newer ordod wrote the journal.
     """
     from ordod.core.orders import checking
+    from ordod.core.orders.too_new import TooNew
     from ordod.io.files import Files, StateError
 
     try:
@@ -99,6 +100,8 @@ def verify(
         raise OfflineError(str(why)) from None
     try:
         return _ours(checking.verify(files, key=key, head=head, bytes_max=bytes_max))
+    except TooNew as why:
+        raise OfflineError(str(why)) from None
     finally:
         files.close()
 
@@ -107,11 +110,12 @@ def repair(state: Path, *, key: bytes | None) -> Report:
     """Set damage aside, so that the daemon starts, killed. Not while one runs.
 
     Raises:
-        OfflineError: a daemon holds the directory, or the disk refused a step (nothing is lost).
+        OfflineError: a daemon holds the directory, a newer ordod wrote the journal, or the disk refused a step (nothing is lost).
     """
     import anyio
 
     from ordod.core.orders import checking
+    from ordod.core.orders.too_new import TooNew
     from ordod.io import files
     from ordod.io.clock import SystemClock, SystemRandom
 
@@ -125,6 +129,8 @@ def repair(state: Path, *, key: bytes | None) -> Report:
 
     try:
         return _ours(anyio.run(run))
+    except TooNew as why:
+        raise OfflineError(str(why)) from None
     except files.DiskError as why:  # type: ignore[attr-defined]  # the port's; io raises it
         raise OfflineError(str(why)) from None
     finally:
@@ -140,6 +146,7 @@ def day_tables(state: Path, day: date, *, key: bytes | None) -> tuple[Report, li
     import msgspec
 
     from ordod.core.orders import checking, export
+    from ordod.core.orders.too_new import TooNew
     from ordod.io.files import Files, StateError
 
     try:
@@ -151,6 +158,8 @@ def day_tables(state: Path, day: date, *, key: bytes | None) -> tuple[Report, li
         if report.damage is not None:
             raise OfflineError(report.damage.message)
         rows = export.day_tables(files, day, head=report.records)
+    except TooNew as why:
+        raise OfflineError(str(why)) from None
     except msgspec.ValidationError as why:
         raise OfflineError(f"a newer ordod wrote this journal: {why}") from None
     finally:

@@ -24,8 +24,8 @@ from ordod.config import SECRETS, AccountSettings, Settings
 from ordod.config import Grant as GrantSettings
 from ordod.core.alerts.alerting import Alerting
 from ordod.core.alerts.conditions import damaged
-from ordod.core.orders.opening import TooNew
 from ordod.core.orders.segments import Damage
+from ordod.core.orders.too_new import TooNew
 from ordod.core.parts import Parts
 from ordod.core.ports import (
     Brokers,
@@ -453,11 +453,14 @@ class _Paper:
         except FileNotFoundError:
             saved, save = b"", (await self._disk.create(PAPER_BOOK)).write
         # A long book takes a while: beside the loop, which may have orders of others to carry.
-        brokers = await anyio.to_thread.run_sync(
-            lambda: paper_brokers(
-                accounts, self._clock, calendar=self._calendar, saved=saved, save=save
+        try:
+            brokers = await anyio.to_thread.run_sync(
+                lambda: paper_brokers(
+                    accounts, self._clock, calendar=self._calendar, saved=saved, save=save
+                )
             )
-        )
+        except ValueError as error:
+            raise ValueError(f"its book, {PAPER_BOOK} in the state directory: {error}") from error
         return brokers, PaperFeeds(brokers.broker, self._clock)
 
     @property

@@ -12,7 +12,7 @@ from benchmarks.figures import Figure, Verdict
 from benchmarks.processes import environment
 
 ROOT = Path(__file__).parent.parent
-PARTS = ["order", "paper", "start", "memory", "instruments", "sweep", "command", "prices"]
+PARTS = ["order", "paper", "start", "memory", "instruments", "sweep", "command", "prices", "small"]
 LIGHT = [
     "order",
     "start",

@@ -2,7 +2,7 @@
 
 `unlimited-zerodha` has no rate windows: a real account waits for them, nine orders a second, and a measurement would be of that
 wait. (The simulator is told not to count either, `--no-limits`.) `crowded-zerodha` has more instruments than the exchanges
-list; the simulator has a few dozen.
+list; the simulator has a few dozen. `small-zerodha` is both.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ordo_adapters.zerodha import Zerodha
 from ordod.adapter import Instrument
 
-__all__ = ["CROWDED", "UNLIMITED"]
+__all__ = ["CROWDED", "SMALL", "UNLIMITED"]
 
 INSTRUMENTS = 150_000
 
@@ -28,6 +28,10 @@ class Crowded(Zerodha):
     def parse_master(self, content: bytes, on: date) -> Iterable[Instrument]:
         """The file's own rows, and its options again under other strikes until there are enough."""
         return super().parse_master(_crowded(content), on)
+
+
+class Small(Crowded):
+    spec = replace(Zerodha.spec, id="small-zerodha", windows=())
 
 
 def _crowded(content: bytes) -> bytes:
@@ -51,3 +55,4 @@ def _crowded(content: bytes) -> bytes:
 
 UNLIMITED = Unlimited()
 CROWDED = Crowded()
+SMALL = Small()

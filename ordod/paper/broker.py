@@ -31,6 +31,7 @@ BOOK_DAY = time(6, 0)  # IST; the book of a day is emptied at this time of the n
 CASH = Decimal(1_000_000)
 SEED = 7
 TAG_LENGTH = 20
+FORMAT = 1  # of the saved book; a newer one is refused
 _STATUS = {Fault.AUTH_EXPIRED: 401, Fault.NOT_FOUND: 404}
 _HEAD = b'["exchange",'
 
@@ -42,6 +43,7 @@ class _Head(Struct, frozen=True):
     seed: int
     market_hours: bool
     calendar: Calendar | None = None
+    format: int = 1
 
     @property
     def hours(self) -> Hours | None:
@@ -57,7 +59,7 @@ class PaperBroker:
         saved: what `save` was given in earlier lives, in order; a torn end is left out.
         save: takes what happened, before the answer is given.
     Raises:
-        ValueError: `saved` is damaged.
+        ValueError: `saved` is damaged, or of a newer format.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class PaperBroker:
         save: Callable[[bytes], None] | None = None,
     ) -> None:
         self._write = save
-        self._head = _Head(_book_day(now), seed, calendar is not None, calendar)
+        self._head = _Head(_book_day(now), seed, calendar is not None, calendar, FORMAT)
         self._before = b""  # goes before the next line that is saved
         self._logged_out: set[str] = set()
         self._listeners: dict[str, list[Callable[[], None]]] = {}
@@ -279,10 +281,7 @@ class PaperBroker:
         if not lines:
             self._before = mend + self._head_line()
             return
-        try:
-            head = msgspec.convert(msgspec.json.decode(lines[0])[1], _Head)
-        except (msgspec.MsgspecError, LookupError, TypeError) as error:
-            raise ValueError(f"not a paper broker's book: {error}") from None
+        head = _read_head(lines[0])
         wanted = replace(self._head, day=head.day)
         self.exchange = self._made(head)
         self.exchange.replay(lines[1:])
@@ -318,6 +317,21 @@ class PaperBroker:
 
 
 _JSON = (("content-type", "application/json"),)
+
+
+def _read_head(line: bytes) -> _Head:
+    try:
+        given = msgspec.json.decode(line)[1]
+        is_newer = given.get("format", 1) > FORMAT
+        head = None if is_newer else msgspec.convert(given, _Head)
+    except (msgspec.MsgspecError, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"not a paper broker's book: {error}") from None
+    if head is None:
+        raise ValueError(
+            f"it is of format {given['format']}, and this ordod reads up to format {FORMAT}: start the ordod that wrote it or a "
+            "newer one, or move the file away, and the paper account begins anew"
+        )
+    return head
 
 
 def _last_book(whole: bytes) -> tuple[list[bytes], bool]:

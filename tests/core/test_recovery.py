@@ -11,12 +11,13 @@ from ordod.core.orders import opening
 from ordod.core.orders.checking import repair, verify
 from ordod.core.orders.format import Codec
 from ordod.core.orders.journal import Journal
-from ordod.core.orders.opening import TooNew, open_journal
+from ordod.core.orders.opening import open_journal
 from ordod.core.orders.records import Entry, Kill, Note
 from ordod.core.orders.recovery import survey
 from ordod.core.orders.segments import Damage, lines_between, path_of
 from ordod.core.orders.snapshots import path_of as snapshot_path
 from ordod.core.orders.snapshots import snapshot_bytes
+from ordod.core.orders.too_new import TooNew
 from ordod.core.ports import DiskError
 from tests.simulation.disk import TearingDisk
 from tests.simulation.ports import SeededRandom, SetClock
@@ -386,7 +387,7 @@ async def test_a_newer_format_is_not_damage() -> None:
     written(disk).segment(form=2)
     before = {name: disk.read(f"journal/{name}") for name in disk.names("journal")}
 
-    with pytest.raises(TooNew, match=r"format 2.*up to format 1.*start that version"):
+    with pytest.raises(TooNew, match=r"00000000017.ndjson is of format 2.*up to format 1.*start"):
         await start(disk)
 
     assert {name: disk.read(f"journal/{name}") for name in disk.names("journal")} == before

@@ -46,6 +46,13 @@ WHY_NOT: Mapping[str, WhyNot] = {
         "wants a machine with systemd, and root: run there, in order, by the slow tests",
         {"tests/system/test_documents.py": "blocks("},
     ),
+    "container": WhyNot(
+        "wants a container engine: the image is built and run by the slow tests, compose.yaml is read by the others",
+        {
+            "tests/system/test_container.py": "daemon_service()",
+            "tests/test_container.py": "compose.yaml",
+        },
+    ),
     "asks": WhyNot(
         "asks a person at a terminal",
         {

@@ -44,7 +44,9 @@ class Scribe:
         self._at = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
         self._path = ""
 
-    def segment(self, *, behind: tuple[str, ...] = (), form: int = FORMAT) -> "Scribe":
+    def segment(
+        self, *, behind: tuple[str, ...] = (), form: int = FORMAT, version: str = ""
+    ) -> "Scribe":
         """A new file and its `open`."""
         self._path = path_of(self.head[0] + 1)
         self.disk.put(self._path, b"")
@@ -55,6 +57,7 @@ class Scribe:
                 machine=self.disk.machine,
                 inode=self.disk.inode,
                 installation="i1",
+                version=version,
                 previous=self.head[1],
                 behind=behind,
             )

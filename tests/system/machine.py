@@ -23,15 +23,15 @@ BOOT_S = 60.0
 COMMAND_S = 300.0
 
 
-def missing() -> str:
-    """Why no machine can be made here; "" where one can."""
+def missing(*tools: str) -> str:
+    """Why no machine can be made here, or what needs these tools; "" where it can."""
     if not os.environ.get("ORDO_SYSTEM_TESTS"):
         return (
             "it takes minutes and a download of Debian, so it is asked for by ORDO_SYSTEM_TESTS=1"
         )
     if os.getuid() != 0:
         return "it takes root"
-    for tool in ("debootstrap", "systemd-nspawn", "nsenter"):
+    for tool in ("debootstrap", *(tools or ("systemd-nspawn", "nsenter"))):
         if shutil.which(tool) is None:
             return f"there is no {tool}"
     return ""
@@ -157,7 +157,7 @@ def running(folder: Path) -> Iterator[Machine]:
 
 
 def made() -> Path:
-    """The root folder that machines are copies of. Waits for whoever is making it."""
+    """The root folder that machines are copies of; not to be changed. Waits for whoever is making it."""
     kept = Path(os.environ.get("ORDO_SYSTEM_CACHE") or tempfile.gettempdir()) / f"ordo-{SUITE}"
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,6 +1,7 @@
 """Ordo as a service on a real systemd: installed, started, killed, hung, restarted, rebooted."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         for name in ("systemd", "ordod.conf.example"):
             subprocess.run(["cp", "-r", str(ROOT / name), str(made.root / "root")], check=True)
         subprocess.run(["cp", "-r", str(wheels), str(made.root / "root/wheels")], check=True)
-        made.run("sh", "/root/systemd/install.sh", "--wheels", "/root/wheels")
+        install(made, "--wheels", "/root/wheels")
         made.write("/etc/ordod/ordod.conf", CONFIG, 0o640)
         made.run("chgrp", "ordod", "/etc/ordod/ordod.conf")
         for user in ("bot", "stranger"):
@@ -49,6 +50,32 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         made.run("usermod", "--append", "--groups", "ordo", "bot")
         made.run("systemctl", "restart", "ordod")
         yield made
+
+
+@pytest.fixture
+def broken(machine: Machine, tmp_path: Path) -> str:
+    """In the machine: all wheels, and Ordo 9.9.9, which says its version and no more."""
+    names = ["pyproject.toml", "README.md", "LICENSE", "ordod", "ordoctl", "adapters"]
+    names += ["systemd", "ordod.conf.example"]
+    for name in names:
+        subprocess.run(["cp", "-r", str(ROOT / name), str(tmp_path)], check=True)
+    for name in ("pyproject.toml", "ordod/__init__.py"):
+        file = tmp_path / name
+        told = re.sub(r'ersion(__)? = "[^"]+"', r'ersion\1 = "9.9.9"', file.read_text(), count=1)
+        file.write_text(told)
+    file = tmp_path / "ordod/running.py"
+    file.write_text(file.read_text() + "\nraise SystemExit('a bug of 9.9.9')\n")
+    folder = machine.root / "root/broken"
+    subprocess.run(["cp", "-r", str(machine.root / "root/wheels"), str(folder)], check=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
+    subprocess.run([*pip, str(tmp_path)], check=True)
+    return "/root/broken"
+
+
+def install(
+    machine: Machine, *asked: str, check: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    return machine.run("sh", "/root/systemd/install.sh", *asked, check=check)
 
 
 def ordoctl(machine: Machine, *asked: str, user: str = "root", check: bool = True) -> Any:
@@ -283,11 +310,72 @@ def test_the_doctor_shows_a_bot_the_daemon_and_skips_what_it_may_not_see(machine
 
 def test_it_is_upgraded_in_place_and_keeps_its_journal(machine: Machine) -> None:
     order = place(machine, "before-the-upgrade")
+    before = main_pid(machine)
 
-    said = machine.run("sh", "/root/systemd/install.sh", "--wheels", "/root/wheels").stdout
+    said = install(machine, "--wheels", "/root/wheels").stdout
 
     assert "upgraded and restarted" in said
+    assert main_pid(machine) != before
     assert place(machine, "before-the-upgrade")["order_id"] == order["order_id"]
+    (release,) = machine.run("ls", "/opt/ordod-releases").stdout.split()
+    assert machine.run("readlink", "/opt/ordod").stdout.strip().endswith(release)
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_does_not_start_is_taken_back(machine: Machine, broken: str) -> None:
+    order = place(machine, "before-the-bad-upgrade")
+    release = machine.run("readlink", "/opt/ordod").stdout
+    units = machine.run("cat", "/etc/systemd/system/ordod.service").stdout
+
+    done = install(machine, "--wheels", broken, check=False)
+
+    assert done.returncode == 1
+    assert "ordod 9.9.9 does not start; its last words:" in done.stderr
+    assert "a bug of 9.9.9" in done.stderr
+    assert "not upgraded: ordod 0." in done.stderr
+    machine.comes(lambda: is_active(machine))
+    assert place(machine, "before-the-bad-upgrade")["order_id"] == order["order_id"]
+    assert machine.run("readlink", "/opt/ordod").stdout == release
+    assert machine.run("cat", "/etc/systemd/system/ordod.service").stdout == units
+    assert machine.run("ls", "/opt/ordod-releases").stdout.split() == [release.strip()[-8:]]
+
+
+@pytest.mark.slow
+def test_what_cannot_be_installed_changes_nothing(machine: Machine) -> None:
+    before = main_pid(machine), machine.run("ls", "-lR", "/opt").stdout
+
+    no_wheels = install(machine, "--wheels", "/etc", check=False)
+    no_source = install(machine, check=False)
+    machine.run("mkdir", "/root/few")
+    machine.run("sh", "-c", "cp /root/wheels/ordod-*.whl /root/few")
+    too_few = install(machine, "--wheels", "/root/few", check=False)
+    no_python = machine.run(
+        "env", "PYTHON=/bin/false", "sh", "/root/systemd/install.sh", check=False
+    )
+    no_root = machine.run("sh", "-c", "cp -r /root/systemd /srv && chmod -R a+rX /srv")
+    no_root = machine.run("sh", "/srv/systemd/install.sh", user="stranger", check=False)
+
+    assert [one.returncode for one in (no_wheels, no_source, too_few, no_python, no_root)] == [
+        1
+    ] * 5
+    assert "there is no ordod-*.whl in /etc" in no_wheels.stderr
+    assert "this is no checkout" in no_source.stderr
+    assert "the wheels in /root/few are not enough" in too_few.stderr
+    assert "nothing was changed" in too_few.stderr
+    assert "Python 3.11 or newer with venv is needed" in no_python.stderr
+    assert "run it as root" in no_root.stderr
+    assert (main_pid(machine), machine.run("ls", "-lR", "/opt").stdout) == before
+
+
+@pytest.mark.slow
+def test_what_was_stopped_by_a_person_is_upgraded_and_stays_stopped(machine: Machine) -> None:
+    machine.run("systemctl", "stop", "ordod.socket", "ordod.service")
+
+    said = install(machine, "--wheels", "/root/wheels").stdout
+
+    assert "upgraded, and not started" in said
+    assert not is_active(machine)
+    machine.run("systemctl", "start", "ordod.socket", "ordod.service")
 
 
 def test_after_a_reboot_it_runs_and_knows_everything(machine: Machine) -> None:
@@ -300,9 +388,36 @@ def test_after_a_reboot_it_runs_and_knows_everything(machine: Machine) -> None:
 
 
 def test_uninstalled_it_leaves_the_journal(machine: Machine) -> None:
-    machine.run("sh", "/root/systemd/install.sh", "--uninstall")
+    place(machine, "before-the-uninstall")
 
+    install(machine, "--uninstall")
+    again = install(machine, "--uninstall")
+
+    assert "gone" in again.stdout
     assert machine.run("systemctl", "is-active", "ordod.socket", check=False).returncode != 0
     assert machine.run("ls", "/var/lib/ordod/journal").stdout
     assert machine.run("ls", "/etc/ordod/ordod.conf").returncode == 0
     assert machine.run("which", "ordoctl", check=False).returncode == 1
+    assert machine.run("ls", "/opt").stdout == ""
+
+
+@pytest.mark.slow
+def test_installed_again_it_goes_on_with_what_was_there(machine: Machine) -> None:
+    install(machine, "--wheels", "/root/wheels")
+
+    history = ordoctl(machine, "order", "--key", "before-the-uninstall", "--account", "paper")
+    assert history["order"]["key"] == "before-the-uninstall"
+
+
+@pytest.mark.slow
+def test_purged_nothing_is_left(machine: Machine) -> None:
+    install(machine, "--uninstall", "--purge")
+
+    found = machine.run(
+        "sh",
+        "-c",
+        "find / -xdev -name 'ordo*' -not -path '/root/*' -not -path '/proc/*' "
+        "-not -path '/srv/*' -not -path '/var/log/*' -not -path '/run/*'; getent passwd ordod; getent group ordo",
+        check=False,
+    )
+    assert found.stdout == ""

@@ -60,3 +60,27 @@ def test_the_installer_is_a_shell_script_without_mistakes() -> None:
     done = subprocess.run(["sh", "-n", str(UNITS / "install.sh")], capture_output=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--wheel", "x"], "what is --wheel?"),
+        (["--wheels"], "--wheels wants a folder"),
+        (["--wheels", "/no/such/folder"], "--wheels /no/such/folder: that is no folder"),
+        (["--purge"], "--purge goes with --uninstall"),
+        (["--uninstall", "--wheels", "/"], "--wheels does not go with --uninstall"),
+        (["--uninstall", "now"], "what is now?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_installer_does_nothing_on_words_that_it_does_not_know(
+    asked: list[str], told: str
+) -> None:
+    done = subprocess.run(
+        ["sh", str(UNITS / "install.sh"), *asked], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"ordo: {told} (usage: ")
+    assert done.stdout == ""

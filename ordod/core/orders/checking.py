@@ -55,6 +55,8 @@ def verify(
     Args:
         head: seq and hash as the system's log kept them: against these the journal shows tampering and truncation too.
         bytes_max: only the newest segments of together so many bytes (two at least), as a start does; None: everything.
+    Raises:
+        TooNew: a newer ordod wrote it.
     """
     wanted = frozenset({head[0]} if head else ())
     found = survey(disk, Codec(key), wanted=wanted, bytes_max=bytes_max)
@@ -80,6 +82,7 @@ async def repair(
 
     Raises:
         DiskError: some step was refused; nothing is lost, for each copy is durable before its original goes.
+        TooNew: a newer ordod wrote it; nothing was changed.
     """
     codec = Codec(key)
     lost: list[str] = []

@@ -25,13 +25,10 @@ from ordod.core.orders.segments import (
 from ordod.core.orders.snapshots import FOLDER as SNAPSHOTS
 from ordod.core.orders.snapshots import path_of as snapshot_path
 from ordod.core.orders.snapshots import read_snapshot, snapshot_seqs
+from ordod.core.orders.too_new import TooNew
 from ordod.core.ports import AppendFile, Clock, Disk, Random
 
-__all__ = ["Begun", "Mark", "TooNew", "begin", "last_open", "open_journal"]
-
-
-class TooNew(Exception):  # noqa: N818 - nothing is wrong with the journal
-    """A newer ordod wrote this journal; this one cannot read it."""
+__all__ = ["Begun", "Mark", "begin", "last_open", "open_journal"]
 
 
 class Mark(Struct, frozen=True):
@@ -71,11 +68,6 @@ async def open_journal(
     codec = Codec(key)
     found, after = _prove(disk, codec, load)
     last = last_open(found)
-    if last is not None and last.format > FORMAT:
-        raise TooNew(
-            f"it is of format {last.format}, written by ordod {last.version or 'of an unknown version'}; this ordod {version} reads up to format {FORMAT}. "
-            "Nothing was changed: start that version, or a newer one"
-        )
     said = _replay(disk, found, after, apply)
     reasons = [*_reasons(disk, last, found), *_lacks(disk, last, found, mark), *said]
     behind = list(dict.fromkeys(reasons))
@@ -188,7 +180,7 @@ def _replay(disk: Disk, found: Survey, after: int, apply: Callable[[Entry], None
                 seq += 1
                 if seq <= after:
                     continue
-                one = _entry(line, seq)
+                one = _entry(line, seq, segment.path)
                 if isinstance(one.record, Open) and one.record.behind:
                     said = list(one.record.behind)
                 elif isinstance(one.record, Kill) and _is_whole(one.record):
@@ -201,16 +193,19 @@ def _is_whole(kill: Kill) -> bool:
     return kill.account is None and kill.strategy is None
 
 
-def _entry(line: bytes, seq: int) -> Entry:
+def _entry(line: bytes, seq: int, path: str) -> Entry:
     try:
         return entry(line, seq)
     except msgspec.ValidationError as error:
-        raise TooNew(f"record {seq} is of a kind this version does not know: {error}") from None
+        raise TooNew(
+            f"record {seq} in {path} is of a kind that this ordod does not know ({error}). "
+            "Nothing was changed: start the ordod that wrote it, or a newer one"
+        ) from None
 
 
 def last_open(found: Survey) -> Open | None:
     """The newest `open` that is proved: the first line of the last file that has a good one."""
-    record = _entry(found.opening, found.seq).record if found.opening else None
+    record = _entry(found.opening, found.seq, FOLDER).record if found.opening else None
     return record if isinstance(record, Open) else None
 
 

@@ -41,6 +41,7 @@ from ordod.core.orders.segments import (
     read,
     size_of,
 )
+from ordod.core.orders.too_new import refuse_newer, refuse_newer_line
 from ordod.core.ports import Disk
 
 __all__ = ["Survey", "Torn", "survey"]
@@ -100,11 +101,14 @@ def survey(
         wanted: seqs whose hashes the caller wants to know.
         bytes_max: only the newest segments of together so many bytes, and all from the first wanted one on (two at least);
             of older ones just that each begins where the one before ends. None: everything.
+    Raises:
+        TooNew: a newer ordod wrote a file of it.
     """
     try:
         segments = listed(disk)
+        refuse_newer(disk, codec, reversed(segments[-2:]))  # the last may hold nothing
         start = _first_to_walk(disk, segments, wanted, bytes_max)
-        _check_joints(disk, segments[:start])
+        _check_joints(disk, codec, segments[:start])
         before = last_line(disk, segments[start - 1]) if start else b""
     except Damage as damage:
         return Survey(segments=[], seq=0, hash=b"", hashes={}, damage=damage)
@@ -149,6 +153,7 @@ def _walk(disk: Disk, codec: Codec, segment: Segment, at: Survey, wanted: frozen
                 seq += 1
                 number += 1
                 if number == 1:
+                    refuse_newer_line(codec, candidate, segment.path)
                     at.opening = candidate
                 offset += len(candidate) + 1
                 previous, line = digest, candidate
@@ -215,12 +220,13 @@ def _first_to_walk(
     return start
 
 
-def _check_joints(disk: Disk, segments: list[Segment]) -> None:
+def _check_joints(disk: Disk, codec: Codec, segments: list[Segment]) -> None:
     """That each of these ends where the next one begins, by what their lines claim."""
     for one, after in pairwise(segments):
         line = last_line(disk, one)
         end = header(line)
         begin = read(disk, after.path, 0, 4096)
+        refuse_newer_line(codec, begin.partition(b"\n")[0], after.path)
         goes_on = b'"previous":"%b"' % stated_hash(line).encode() in begin
         if end is None or end.seq + 1 != after.first or (begin and not goes_on):
             raise Damage(

@@ -2,7 +2,8 @@
 
 `snapshots/<seq>.json`: a first line with the record's seq and hash and a check sum of it all, then the content. A snapshot is
 a convenience, never a source: the journal has everything, so one that is damaged, or whose record the journal lacks, is not
-used. But one *newer* than the journal proves that records which were on disk are gone, and that is told.
+used, and neither is one of another format than this version's. But one *newer* than the journal proves that records which
+were on disk are gone, and that is told.
 """
 
 import msgspec
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 FOLDER = "snapshots"
+FORMAT = 1  # of the content; another one is not read, and the journal has it all
 KEPT = 2
 _DIGITS = 12
 
@@ -29,6 +31,7 @@ class _Header(Struct):
     seq: int
     hash: str
     checksum: str
+    format: int = 1
 
 
 class Snapshot(Struct, frozen=True):
@@ -44,13 +47,15 @@ def snapshot_seqs(disk: Disk) -> list[int]:
 
 
 def read_snapshot(disk: Disk, codec: Codec, seq: int) -> Snapshot | None:
-    """The snapshot of this record; None where it is not whole."""
+    """The snapshot of this record; None where it is not whole, or of another format."""
     line, _, content = disk.read(path_of(seq)).partition(b"\n")
     try:
         header = msgspec.json.decode(line, type=_Header)
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, ValueError):  # ValueError: no UTF-8
         return None
-    if header.seq != seq or header.checksum != _checksum(codec, seq, header.hash, content):
+    if header.format != FORMAT or header.seq != seq:
+        return None
+    if header.checksum != _checksum(codec, seq, header.hash, content):
         return None
     return Snapshot(seq, header.hash, content)
 
@@ -65,7 +70,7 @@ async def write_snapshot(disk: Disk, codec: Codec, content: bytes, head: tuple[i
 
 def snapshot_bytes(codec: Codec, content: bytes, head: tuple[int, str]) -> bytes:
     seq, digest = head
-    header = _Header(seq, digest, _checksum(codec, seq, digest, content))
+    header = _Header(seq, digest, _checksum(codec, seq, digest, content), FORMAT)
     return msgspec.json.encode(header) + b"\n" + content
 
 
