@@ -3,27 +3,65 @@
 import socket
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
-from ordoctl.conversation import Garbled, Lost, Reply, Send, Silent, Unconnected
-from ordoctl.wire import EVENT, Answer, Lines, Message, Notice, Unreadable, progress, read, write
+from ordoctl.conversation import Garbled, Lost, Reply, Send, Silent
+from ordoctl.place import AUTHENTICATE, Place, TcpPlace
+from ordoctl.wire import (
+    EVENT,
+    Answer,
+    Error,
+    Lines,
+    Message,
+    Notice,
+    Unreadable,
+    progress,
+    read,
+    write,
+)
 
-__all__ = ["Connection", "connect", "is_gone", "no_connection"]
+__all__ = ["AUTHENTICATED_S", "CONNECT_S", "Connection", "connect", "is_gone"]
 
 CHUNK_BYTES = 256 * 1024
 CONNECT_S = 5.0  # a Unix socket answers at once, or its backlog is full
+AUTHENTICATED_S = 15.0  # the answer to a wrong token waits up to 10
 
 
-def connect(path: Path) -> "Connection":
-    """A connection to this socket. Raises OSError."""
+def connect(place: Place) -> "Connection | Error":
+    """A connection to the daemon there; over TCP with the token taken, or why it was not.
+
+    Raises:
+        OSError, EOFError, Unreadable: there is none.
+        LookupError: there is no token to show.
+    """
+    if isinstance(place, TcpPlace):
+        return _connect_tcp(place)
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         link.settimeout(CONNECT_S)
-        link.connect(str(path))
+        link.connect(str(place.path))
     except BaseException:
         link.close()
         raise
     return Connection(link)
+
+
+def _connect_tcp(place: TcpPlace) -> "Connection | Error":
+    token, context = place.token(), place.context()
+    link = socket.create_connection((place.host, place.port), CONNECT_S)
+    try:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if context is not None:
+            link = context.wrap_socket(link, server_hostname=place.host)
+        connection = Connection(link)
+        refused = connection.authenticate(token)
+    except BaseException:
+        link.close()
+        raise
+    if refused is not None:
+        connection.close()
+        return refused
+    return connection
 
 
 class Connection:
@@ -40,6 +78,16 @@ class Connection:
         self._notices: deque[Notice] = deque()
         self._last_id = 0
         self.is_usable = True
+
+    def authenticate(self, token: str) -> Error | None:
+        """Show a token, before anything else; the daemon's refusal. Raises OSError, EOFError, Unreadable."""
+        self._last_id += 1
+        self._link.settimeout(AUTHENTICATED_S)
+        self._link.sendall(write(self._last_id, AUTHENTICATE, {"token": token}))
+        message = self._next_message(AUTHENTICATED_S)
+        if not isinstance(message, Answer):
+            raise Unreadable("a notice before the first answer")
+        return message.error
 
     def ask(self, send: Send, clock: Callable[[], float]) -> Reply:
         """Send one call and wait for its answer until the deadline."""
@@ -88,7 +136,8 @@ class Connection:
     def shut(self) -> None:
         """Wake whoever reads from another thread: it gets EOFError."""
         try:
-            self._link.shutdown(socket.SHUT_RDWR)
+            # The plain one: TLS' own forgets its state under the reader.
+            socket.socket.shutdown(self._link, socket.SHUT_RDWR)
         except OSError:  # it is gone already
             return
 
@@ -130,27 +179,15 @@ class Connection:
 
 
 def is_gone(link: socket.socket) -> bool:
-    """Whether an idle, non-blocking socket has come to its end, or has bytes nobody asked for."""
+    """Whether an idle, non-blocking socket has come to its end, or has bytes nobody asked for.
+
+    Under TLS too it looks at the bytes as they come, and the daemon's own sends none unasked. Where something between sends some
+    (a ticket to resume by), an idle connection counts as gone and another is made.
+    """
     try:
-        link.recv(1, socket.MSG_PEEK)
+        socket.socket.recv(link, 1, socket.MSG_PEEK)
     except BlockingIOError:
         return False
     except OSError:
         return True
     return True
-
-
-def no_connection(path: Path, why: OSError, *, first: bool) -> Unconnected:
-    """What a failed connect means, in words that help."""
-    match why:
-        case FileNotFoundError():
-            words = "there is no such socket"
-        case ConnectionRefusedError():
-            words = "nobody listens there"
-        case PermissionError():
-            words = "this user may not open it"
-        case TimeoutError():
-            words = "it does not take connections"
-        case _:
-            words = str(why.strerror or why)
-    return Unconnected(f"no daemon at {path}: {words}", first)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ordoctl.ist import IST
 
-__all__ = ["Kept", "Stored", "StoredError"]
+__all__ = ["Kept", "Stored", "StoredError", "settings_of"]
 
 PREFIX = "secret/"
 
@@ -44,7 +44,7 @@ class Stored:
         from ordod.secrets import Redactor
         from ordod.store_key import open_store
 
-        self._settings = _settings(Path(config) if config else None)
+        self._settings = settings_of(config)
         daemon = self._settings.daemon
         self._state = daemon.state_dir
         self._store = open_store(self._state, daemon.store_key, os.environ, Redactor())
@@ -114,10 +114,12 @@ class Stored:
         ]
 
 
-def _settings(asked: Path | None) -> Any:
+def settings_of(named: str | None) -> Any:
+    """The daemon's settings; those of a daemon without a configuration, where there is none. Raises StoredError."""
     from ordod import config, registry
 
     home = Path.home()
+    asked = Path(named) if named else None
     try:
         try:
             file = config.find(asked, home)

@@ -18,7 +18,7 @@ import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
 from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
 
-from ordod import __version__
+from ordod import __version__, remote
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
 from ordod.app import running
 from ordod.config import SECRETS, AccountSettings, ConfigError, Settings, find, load
@@ -53,11 +53,13 @@ from ordod.paper.line import PaperBrokers, paper_brokers
 from ordod.registry import RegistryError, installed, options_of
 from ordod.registry import load as load_adapters
 from ordod.reloading import Reloader
+from ordod.remote import Remote
 from ordod.secrets import Redactor, SecretError, Secrets
 from ordod.service.methods import Caller, Role
 from ordod.service.table import table
 from ordod.store import Store, StoreError
 from ordod.store_key import open_store
+from ordod.tokens import TokenError
 from ordod.vault import StoreVault
 from ordod.wire.dispatch import Dispatcher
 from ordod.wire.http import Page
@@ -65,6 +67,8 @@ from ordod.wire.openrpc import discover, openrpc_page
 from ordod.wire.peers import Access, Grant, Peers
 from ordod.wire.server import Server
 from ordod.wire.sockets import ListenError, inherited, listening
+from ordod.wire.tcp import TcpFront
+from ordod.wire.tls import TlsError
 
 __all__ = ["check_config", "run"]
 
@@ -94,6 +98,7 @@ def check_config(asked: Path | None) -> int:
     """Say whether the configuration can be used; 0 or 1."""
     try:
         settings, adapters = _settings(asked)
+        worry = _check_remote(settings)
         redactor = Redactor()
         _credentials_can_be_read(
             settings, Secrets(os.environ, redactor, _store(settings, redactor))
@@ -107,6 +112,8 @@ def check_config(asked: Path | None) -> int:
     names = ", ".join(
         f"{a.name} ({adapters[a.broker].spec.name})" for a in settings.accounts.values()
     )
+    if worry:
+        print(worry, file=sys.stderr)  # noqa: T201 - a command's answer
     print(f"{settings.file}: good. Accounts: {names or 'none'}")  # noqa: T201 - a command's answer
     return 0
 
@@ -157,6 +164,13 @@ def _login_is_known(account: AccountSettings, spec: BrokerSpec) -> None:
         )
 
 
+def _check_remote(settings: Settings) -> str:
+    try:
+        return remote.check(settings.daemon, os.environ, SystemClock().now)
+    except (TlsError, TokenError) as error:
+        raise CannotStart(str(error)) from error
+
+
 def _store(settings: Settings, redactor: Redactor) -> Store:
     """Raises CannotStart where the configuration names a key that cannot be used."""
     store = open_store(settings.daemon.state_dir, settings.daemon.store_key, os.environ, redactor)
@@ -201,8 +215,10 @@ async def _serve(
         disk = stack.enter_context(_state(settings.daemon.state_dir))
         _refuse_forgetful(settings, disk)
         signals.arm(disk.gate())
-        sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
         clock = SystemClock()
+        distant = _remote(settings, clock)
+        sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
+        front = stack.enter_context(_front(distant)) if distant else None
         calendar = _calendar(settings)
         if calendar.problem:
             log.error("calendar refused", problem=calendar.problem, serves=calendar.source)
@@ -230,7 +246,7 @@ async def _serve(
                 mark=_kept_mark(settings),
                 sealed=partial(_keep_mark, settings),
             ) as parts:
-                await _answer(parts, settings, sockets, signals, redactor)
+                await _answer(parts, settings, sockets, front, distant, signals, redactor)
         except (Damage, TooNew, DiskError) as error:
             raise CannotStart(_about_journal(error, settings.daemon.state_dir)) from error
         log.info("stopped")
@@ -240,6 +256,8 @@ async def _answer(
     parts: Parts,
     settings: Settings,
     sockets: list[socket],
+    front: TcpFront | None,
+    distant: Remote | None,
     signals: Signals,
     redactor: Redactor,
 ) -> None:
@@ -259,16 +277,18 @@ async def _answer(
     reloader = Reloader(
         parts,
         settings,
-        read=partial(_read_again, settings.file),
-        take=partial(_take, server, redactor),
+        read=partial(_read_again, settings.file, distant),
+        take=partial(_take, server, redactor, distant),
     )
     parts.reload = reloader.reload
     notifier = sdnotify.SystemdNotifier()
     async with anyio.create_task_group() as group:
-        await group.start(partial(server.serve, *sockets, drain_s=DRAIN_S))
+        await group.start(partial(server.serve, *sockets, front=front, drain_s=DRAIN_S))
         _calm_collector()
         signals.on_reload(lambda: parts.tasks.start_soon(_reload_by_signal, reloader))
         log.info("ready", socket=str(settings.daemon.socket), state=str(settings.daemon.state_dir))
+        if distant:
+            distant.say()
         notifier.notify("READY=1")
         async with anyio.create_task_group() as telling:
             telling.start_soon(keep_told, parts, notifier, dict(os.environ))
@@ -279,11 +299,13 @@ async def _answer(
         server.stop()
 
 
-async def _read_again(file: Path) -> Settings:
+async def _read_again(file: Path, distant: Remote | None) -> Settings:
     """In a thread: orders do not wait for the file. Raises OrdoError: INVALID_PARAMS."""
     try:
         settings, _ = await anyio.to_thread.run_sync(_settings, file)
-    except CannotStart as error:
+        if distant:
+            await distant.read_again()
+    except (CannotStart, TlsError) as error:
         raise OrdoError(
             Kind.INVALID_PARAMS,
             f"the configuration cannot be used, nothing was changed: {error}",
@@ -292,7 +314,9 @@ async def _read_again(file: Path) -> Settings:
     return settings
 
 
-def _take(server: Server, redactor: Redactor, settings: Settings) -> None:
+def _take(server: Server, redactor: Redactor, distant: Remote | None, settings: Settings) -> None:
+    if distant:
+        distant.take()
     configure(settings.daemon.log_level, redactor)
     server.identify_by(Peers(_access(settings), os.getuid()).caller)
 
@@ -351,6 +375,28 @@ def _listening(settings: Settings) -> Iterator[socket]:
         raise CannotStart(str(error)) from error
     try:
         yield listener
+    finally:
+        manager.__exit__(None, None, None)
+
+
+def _remote(settings: Settings, clock: Clock) -> Remote | None:
+    if settings.daemon.tcp is None:
+        return None
+    try:
+        return Remote(settings.daemon, os.environ, clock.now)
+    except TlsError as error:
+        raise CannotStart(str(error)) from error
+
+
+@contextmanager
+def _front(distant: Remote) -> Iterator[TcpFront]:
+    manager = distant.listening()
+    try:
+        front = manager.__enter__()
+    except ListenError as error:
+        raise CannotStart(str(error)) from error
+    try:
+        yield front
     finally:
         manager.__exit__(None, None, None)
 

@@ -211,7 +211,30 @@ def test_a_user_has_one_role_or_one_for_each_account() -> None:
         ('[risk]\nforbid_instruments = ["NSE:infy"]', "symbols are written in capitals"),
         ('[risk]\nforbid_instruments = [1]', "must be a list of strings"),
         ('[risk.strategies."a b"]', "is no strategy"),
-        ('[daemon]\ntcp = "127.0.0.1:9000"', "2: [daemon] tcp is not available yet: use the socket"),
+        ('[daemon]\ntcp = "127.0.0.1"', '2: [daemon] tcp must be host:port, as 127.0.0.1:7878 or [::1]:7878, and is "127.0.0.1"'),
+        ('[daemon]\ntcp = "127.0.0.1:0"', '2: [daemon] tcp must be host:port, as 127.0.0.1:7878 or [::1]:7878, and is "127.0.0.1:0"'),
+        ('[daemon]\ntcp = "::1:7878"', '2: [daemon] tcp is "::1:7878": an IPv6 address stands in brackets, as [::1]:7878'),
+        ('[daemon]\ntcp = "127.0.0.256:7878"', '2: [daemon] tcp is "127.0.0.256:7878": 127.0.0.256 is no address'),
+        ('[daemon]\ntcp = "*:7878"', '2: [daemon] tcp names no host: "*:7878"; to listen everywhere it is 0.0.0.0 or [::]'),
+        ('[daemon]\ntcp = 7878', "2: [daemon] tcp must be a string, in quotes, and is a whole number"),
+        *(
+            (
+                f'[daemon]\ntcp = "{address}:7878"',
+                f'2: [daemon] tcp is "{address}:7878", which other machines reach, and nothing is encrypted: '
+                "set tls_cert and tls_key, or listen at 127.0.0.1",
+            )
+            for address in ("0.0.0.0", "[::]", "192.0.2.7", "ordo.example", "localhost.example")
+        ),
+        ('[daemon]\ntls_cert = "/c"\ntls_key = "file:/k"', '2: [daemon] tls_cert is for TCP, and there is none: set tcp = "127.0.0.1:7878"'),
+        ('[daemon]\ntcp_idle_s = 60', '2: [daemon] tcp_idle_s is for TCP, and there is none: set tcp = "127.0.0.1:7878"'),
+        ('[daemon]\ntcp = "127.0.0.1:1"\ntls_cert = "/c"', "3: [daemon] tls_cert needs tls_key beside it"),
+        ('[daemon]\ntcp = "127.0.0.1:1"\ntls_key = "file:/k"', "3: [daemon] tls_key needs tls_cert beside it"),
+        ('[daemon]\ntcp = "127.0.0.1:1"\ntls_client_ca = "/c"', "3: [daemon] tls_client_ca needs tls_cert and tls_key beside it"),
+        ('[daemon]\ntcp = "127.0.0.1:1"\ntls_cert = "/c"\ntls_key = "/k"', '4: [daemon] tls_key must be file:PATH or credential:NAME; did you mean "file:/k"?'),
+        ('[daemon]\ntcp = "127.0.0.1:1"\ntls_cert = "/c"\ntls_key = "env:KEY"', "4: [daemon] tls_key must be file:PATH or credential:NAME"),
+        ('[daemon]\ntcp = "127.0.0.1:1"\ntcp_idle_s = 1', "3: [daemon] tcp_idle_s is 1: at least 10 seconds"),
+        ('[daemon]\ntcp = "127.0.0.1:1"\ntcp_connections = 5000', "3: [daemon] tcp_connections is 5000: at most 4096"),
+        ('[daemon]\ntcp = "127.0.0.1:1"\ntls_crt = "/c"', '3: [daemon] unknown key "tls_crt"; did you mean "tls_cert"?'),
         ('[daemon]\nsocket = "ordod.sock"', "must be a whole path"),
         (f'[daemon]\nsocket = "/{"x" * 110}"', "longer than the 107 bytes"),
         ('[access.users]\nasha = "trad"', '2: [access.users] asha cannot be "trad": it is one of read, trade, admin; did you mean "trade"?'),

@@ -27,11 +27,21 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.reloading": ("ordod.config", "ordod.core", "ordod.errors"),
     "ordod.registry": ("ordod.adapter",),
     "ordod.config": ("ordod.domain", "ordod.errors"),
-    "ordod.store": (),
+    "ordod.private_file": (),
+    "ordod.tokens": ("ordod.private_file",),
+    "ordod.remote": (
+        "ordod.config",
+        "ordod.domain.references",
+        "ordod.service.methods",
+        "ordod.tokens",
+        "ordod.wire",
+    ),
+    "ordod.store": ("ordod.private_file",),
     "ordod.secrets": ("ordod.adapter", "ordod.domain.references", "ordod.errors", "ordod.store"),
     "ordod.store_key": (
         "ordod.adapter",
         "ordod.domain.references",
+        "ordod.private_file",
         "ordod.secrets",
         "ordod.store",
     ),
@@ -60,6 +70,7 @@ OFFLINE = (
     "ordod.secrets",
     "ordod.store",
     "ordod.store_key",
+    "ordod.tokens",
     "ordod.config",
 )
 

@@ -5,6 +5,7 @@ from ordod.service import (
     accounts,
     gtts,
     hours,
+    identity,
     journal,
     kill,
     market,
@@ -23,6 +24,7 @@ __all__ = ["table"]
 def table(parts: Parts, journal_key: bytes | None = None) -> list[Method]:
     return [
         *system.methods(parts),
+        *identity.methods(),
         *accounts.methods(parts),
         *orders.methods(parts),
         *gtts.methods(parts),

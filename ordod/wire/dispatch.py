@@ -41,6 +41,8 @@ __all__ = [
     "Send",
     "Start",
     "Tally",
+    "is_worth_a_line",
+    "request_id_of",
 ]
 
 BATCH_MAX = 64  # WIRE 1
@@ -164,12 +166,12 @@ class Dispatcher:
         request_id: bytes | None = NO_ID
         name = "?"
         try:
-            request_id = _id(member)
+            request_id = request_id_of(member)
             method = self._method(member, call)
             name = method.name
             if request_id is None and method.changes:
                 self.tally.unheard[name] += 1
-                if _is_worth_a_line(self.tally.unheard[name]):
+                if is_worth_a_line(self.tally.unheard[name]):
                     log.warning("wire.unheard", method=name, caller=call.caller.name)
                 send(None)
                 return
@@ -256,7 +258,7 @@ class Dispatcher:
             caller = call.caller.name
             self.tally.refused[caller, kind.name] += 1
             times = self.tally.refused[caller, kind.name]
-            if _is_worth_a_line(times):
+            if is_worth_a_line(times):
                 log.warning("wire.refused", method=name, caller=caller, kind=kind.name, times=times)
 
     def _bug(self, name: str, error: Exception) -> OrdoError:
@@ -287,12 +289,12 @@ class _Answers:
         return send
 
 
-def _is_worth_a_line(times: int) -> bool:
+def is_worth_a_line(times: int) -> bool:
     """The 1st, 2nd, 4th, 8th ... time: nobody floods the log by asking for what they may not have."""
     return times & (times - 1) == 0
 
 
-def _id(member: Any) -> bytes | None:
+def request_id_of(member: Any) -> bytes | None:
     """The request's id as it goes back; None: a notification."""
     if not isinstance(member, dict):
         raise OrdoError(Kind.INVALID_REQUEST, "a request is an object")

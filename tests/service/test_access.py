@@ -22,7 +22,7 @@ LEAST: Mapping[Role, str] = {
         portfolio.positions portfolio.holdings portfolio.funds market.quote market.ltp market.depth market.candles
         market.option_chain market.greeks market.status market.holidays instrument.get instrument.search
         instrument.expiries events.subscribe events.unsubscribe kill.status risk.limits risk.check journal.tail
-        journal.verify rpc.discover system.ping system.version system.status system.config""",
+        journal.verify rpc.discover system.authenticate system.ping system.version system.status system.config""",
     Role.TRADE: """order.place order.modify order.cancel order.cancel_all order.basket order.slice order.target
         gtt.place gtt.modify gtt.cancel portfolio.convert portfolio.close portfolio.close_all kill.engage deadman.arm
         deadman.beat deadman.disarm""",
