@@ -162,22 +162,21 @@ async def _connected(place: Place) -> "AsyncConnection | Error":
     if not isinstance(place, TcpPlace):
         return AsyncConnection(await anyio.connect_unix(place.path))
     token, context = place.token(), place.context()
-    stream: ByteStream
-    with anyio.fail_after(2 * CONNECT_S):
+    with anyio.fail_after(CONNECT_S):
         stream = await _tcp(place)
-        if context is not None:
-            # Our lines tell by themselves whether they are whole; a wait for the other end's goodbye could be long.
-            stream = await TLSStream.wrap(
-                stream, hostname=place.host, ssl_context=context, standard_compatible=False
-            )
-    connection = AsyncConnection(stream)
     try:
+        if context is not None:
+            with anyio.fail_after(CONNECT_S):
+                # Our lines tell by themselves whether they are whole; a wait for the other end's goodbye could be long.
+                stream = await TLSStream.wrap(
+                    stream, hostname=place.host, ssl_context=context, standard_compatible=False
+                )
+        connection = AsyncConnection(stream)
         reply = await connection.ask(
             Send(AUTHENTICATE, {"token": token}, anyio.current_time() + AUTHENTICATED_S)
         )
     except BaseException:
-        with anyio.CancelScope(shield=True):
-            await connection.aclose()
+        await anyio.aclose_forcefully(stream)
         raise
     if isinstance(reply, Raw):
         return connection

@@ -1,8 +1,10 @@
 """A blocking connection to the daemon, one call at a time."""
 
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from ordoctl.conversation import Garbled, Lost, Reply, Send, Silent
 from ordoctl.place import AUTHENTICATE, Place, TcpPlace
@@ -24,6 +26,10 @@ __all__ = ["AUTHENTICATED_S", "CONNECT_S", "Connection", "connect", "is_gone"]
 CHUNK_BYTES = 256 * 1024
 CONNECT_S = 5.0  # a Unix socket answers at once, or its backlog is full
 AUTHENTICATED_S = 15.0  # the answer to a wrong token waits up to 10
+
+
+class _HasFileno(Protocol):
+    def fileno(self) -> int: ...
 
 
 def connect(place: Place) -> "Connection | Error":
@@ -130,7 +136,6 @@ class Connection:
 
     def is_gone(self) -> bool:
         """The other end closed while the connection lay idle, or spoke out of turn."""
-        self._link.settimeout(0)
         return is_gone(self._link)
 
     def shut(self) -> None:
@@ -178,16 +183,11 @@ class Connection:
         return read(self._ready.popleft())
 
 
-def is_gone(link: socket.socket) -> bool:
-    """Whether an idle, non-blocking socket has come to its end, or has bytes nobody asked for.
-
-    Under TLS too it looks at the bytes as they come, and the daemon's own sends none unasked. Where something between sends some
-    (a ticket to resume by), an idle connection counts as gone and another is made.
-    """
+def is_gone(link: _HasFileno) -> bool:
+    """Whether an idle socket has come to its end, or has bytes nobody asked for; one look, whatever is spoken on it."""
+    poll = select.poll()
     try:
-        socket.socket.recv(link, 1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
+        poll.register(link, select.POLLIN)
+    except ValueError:  # closed on this side
         return True
-    return True
+    return bool(poll.poll(0))

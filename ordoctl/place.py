@@ -2,6 +2,7 @@
 
 import os
 import stat
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
@@ -28,7 +29,6 @@ AUTHENTICATE = "system.authenticate"
 
 TOKEN_BYTES_MAX = 4096
 UNAUTHENTICATED = 1001  # WIRE 5
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class UnixPlace:
@@ -97,6 +97,13 @@ class TcpPlace:
             key = _readable(self._client_key, "--client-key") if self._client_key else None
             context.load_cert_chain(cert, key)
         return context
+
+    @property
+    def hint(self) -> str:
+        """What a daemon may miss that hangs up without a word."""
+        if not self.is_tls:
+            return "; where it speaks TLS: tls://"
+        return "" if self._client_cert else "; where it wants a client's certificate: --client-cert"
 
     def token(self) -> str:
         """Raises LookupError, with words for a person: there is none, or its file can be read by others."""
@@ -168,14 +175,21 @@ def _parsed(url: str) -> tuple[str, int, bool]:
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"{wanted}; a token does not belong there: set $ORDOD_TOKEN")
     if parts.scheme not in ("tls", "tcp") or not host or not port:
-        raise ValueError(f"{wanted}, and this is {url!r}")
+        raise ValueError(f"{wanted}, and this begins {parts.scheme}://{parts.netloc}")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"{wanted}, and this is {url!r}")
-    if parts.scheme == "tcp" and host not in LOOPBACK and not host.startswith("127."):
+        raise ValueError(f"{wanted}, and nothing behind it")
+    if parts.scheme == "tcp" and not _is_loopback(host):
         raise ValueError(
             f"tcp:// is not encrypted, and {host} is another machine: use tls://{parts.netloc}"
         )
     return host, port, parts.scheme == "tls"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _readable(path: str | os.PathLike[str], option: str) -> str:
@@ -253,8 +267,7 @@ def _about_tcp(place: TcpPlace, why: Exception) -> tuple[str, bool]:
         )
         return words, True
     if isinstance(why, EOFError | ConnectionResetError | BrokenPipeError):
-        hint = "" if place.is_tls else "; where it speaks TLS: tls://"
-        return f"it hung up before it answered{hint}", False
+        return f"it hung up before it answered{place.hint}", False
     if not isinstance(why, ssl.SSLError):
         return _about_any(why), False
     reason = why.reason or ""

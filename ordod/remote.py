@@ -22,7 +22,7 @@ from ordod.wire.sockets import listening_tcp
 from ordod.wire.tcp import TcpFront, TcpLimits
 from ordod.wire.tls import Tls, TlsError, TlsFiles, load
 
-__all__ = ["Remote", "check"]
+__all__ = ["Remote", "TokenKeys", "check"]
 
 log = structlog.get_logger("remote")
 
@@ -72,7 +72,7 @@ class Remote:
             with listening_tcp(self._host, self._port, only_loopback=self._tls is None) as sockets:
                 yield TcpFront(
                     sockets,
-                    _Keys(tokens),
+                    TokenKeys(tokens),
                     tls=lambda: self._tls,
                     own_names=frozenset({self._host}),
                     limits=limits,
@@ -102,7 +102,7 @@ class Remote:
             log.warning("tls certificate", problem=self._tls.worry)
 
 
-class _Keys:
+class TokenKeys:
     """The tokens, as the wire asks for them."""
 
     def __init__(self, tokens: Tokens) -> None:

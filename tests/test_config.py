@@ -220,12 +220,11 @@ def test_a_user_has_one_role_or_one_for_each_account() -> None:
         *(
             (
                 f'[daemon]\ntcp = "{address}:7878"',
-                f'2: [daemon] tcp is "{address}:7878", which other machines reach, and nothing is encrypted: '
-                "set tls_cert and tls_key, or listen at 127.0.0.1",
+                f'2: [daemon] tcp is "{address}:7878", which other machines reach, and nothing is encrypted: set tls_cert and tls_key, or listen at 127.0.0.1',
             )
             for address in ("0.0.0.0", "[::]", "192.0.2.7", "ordo.example", "localhost.example")
         ),
-        ('[daemon]\ntls_cert = "/c"\ntls_key = "file:/k"', '2: [daemon] tls_cert is for TCP, and there is none: set tcp = "127.0.0.1:7878"'),
+        ('[daemon]\ntls_cert = "/c"', '2: [daemon] tls_cert is for TCP, and there is none: set tcp = "127.0.0.1:7878"'),
         ('[daemon]\ntcp_idle_s = 60', '2: [daemon] tcp_idle_s is for TCP, and there is none: set tcp = "127.0.0.1:7878"'),
         ('[daemon]\ntcp = "127.0.0.1:1"\ntls_cert = "/c"', "3: [daemon] tls_cert needs tls_key beside it"),
         ('[daemon]\ntcp = "127.0.0.1:1"\ntls_key = "file:/k"', "3: [daemon] tls_key needs tls_cert beside it"),

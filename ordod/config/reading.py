@@ -197,7 +197,8 @@ class _Reader:
         tls_cert = table.checked("tls_cert", self._path)
         tls_key = self._tls_key(table)
         tls_client_ca = table.checked("tls_client_ca", self._path)
-        _check_tls(table, tcp)
+        if "tcp" in table:
+            _check_tls(table, tcp)
         connections = table.count("tcp_connections")
         idle_s = table.amount("tcp_idle_s")
         for key in TCP_KEYS:

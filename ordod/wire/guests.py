@@ -26,7 +26,7 @@ from ordod.wire.http import Refusal
 from ordod.wire.lines import LineTalk
 from ordod.wire.roles import NEW_TOKEN
 
-__all__ = ["Guest", "GuestLines", "HttpGate", "Keys", "is_ours"]
+__all__ = ["Guest", "GuestLines", "HttpGate", "Keys", "admitted", "is_ours"]
 
 GREETING_BYTES_MAX = 8 * 1024  # a token has 48
 WANTED = (
@@ -61,7 +61,7 @@ Failed: TypeAlias = Callable[[], float]
 
 
 def admitted(keys: Keys, token: str) -> Guest:
-    """Raises OrdoError: UNAUTHENTICATED."""
+    """Whose token this is. Raises OrdoError: UNAUTHENTICATED."""
     guest = keys.find(token)
     if guest is None:
         raise OrdoError(Kind.UNAUTHENTICATED, UNKNOWN)

@@ -108,7 +108,7 @@ class TcpFront:
                 continue
             task = group.create_task(self._let_in(link, visit, server))
             self._arriving[visit] = task
-            task.add_done_callback(partial(self._arrived, visit))
+            task.add_done_callback(partial(self._arrived, visit, link))
 
     async def _let_in(self, link: socket.socket, visit: Visit, server: Server) -> None:
         loop = asyncio.get_running_loop()
@@ -124,18 +124,15 @@ class TcpFront:
                 ssl_shutdown_timeout=TLS_END_S if tls else None,
             )
         except OSError as error:  # of ssl's too, and of time
-            link.close()
             self._note("tcp.handshake", address=visit.address, error=_words(error))
-        except asyncio.CancelledError:
-            link.close()
-            raise
-        except Exception:
-            link.close()
+        except Exception:  # one connection's, and no reason to end the others'
             log.exception("wire.bug")
 
-    def _arrived(self, visit: Visit, _: asyncio.Task[None]) -> None:
+    def _arrived(self, visit: Visit, link: socket.socket, _: asyncio.Task[None]) -> None:
+        """Also where the task was cancelled before it began."""
         del self._arriving[visit]
         if visit not in self._inside:
+            link.close()
             self._door.left(visit)
 
     def _connection(self, visit: Visit, server: Server, tls: Tls | None) -> Connection:

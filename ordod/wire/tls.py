@@ -12,6 +12,7 @@ __all__ = ["Tls", "TlsError", "TlsFiles", "load"]
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all like these
 RSA_BITS_MAX = 3072  # above it a handshake holds the one thread for several ms
+PEM_BYTES_MAX = 1 << 20
 SOON = timedelta(days=14)
 
 
@@ -89,10 +90,12 @@ def _read(path: Path, key: str) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise TlsError(f"{key}: {path}: {error.strerror}") from None
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise TlsError(f"{key}: {path} is not a file")
-        return file.read(1 << 20)
+        return os.read(fd, PEM_BYTES_MAX)
+    finally:
+        os.close(fd)
 
 
 def _demand_clients(context: ssl.SSLContext, ca: Path) -> None:
