@@ -6,6 +6,7 @@ As in `stored`, the daemon's modules are imported when they are called, and what
 from collections.abc import Mapping
 from datetime import datetime
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -45,7 +46,14 @@ class Issuing:
         settings = settings_of(config)
         self._accounts: Mapping[str, Any] = settings.accounts
         self.has_tcp: bool = settings.daemon.tcp is not None
-        self._file = TokenFile(token_path(settings.daemon.state_dir))
+        self._state_dir: Path = settings.daemon.state_dir
+        self._file = TokenFile(token_path(self._state_dir))
+        self.path: Path = self._file.path
+
+    @property
+    def has_daemon(self) -> bool:
+        """Whether one has ever run on this state directory."""
+        return (self._state_dir / "journal").exists()
 
     def make(
         self, name: str, role: str, accounts: Mapping[str, str], expires_at: datetime | None

@@ -35,7 +35,12 @@ def new(terminal: Terminal) -> int:
     else:
         print(text)
         terminal.say(
-            f"This is the token of {issued.name}, and it is not shown again. A client takes it from $ORDOD_TOKEN or --token-file."
+            f"This is the token of {issued.name}, and it is not shown again; {issuing.path} keeps a hash of it. "
+            "A client takes it from $ORDOD_TOKEN or --token-file."
+        )
+    if not issuing.has_daemon:
+        terminal.say(
+            f"ordoctl: no daemon has run on {issuing.path.parent} yet; is it the one of [daemon] state_dir?"
         )
     if not issuing.has_tcp:
         terminal.say(

@@ -2,14 +2,25 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from subprocess import run
+from typing import TypeAlias
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from ordod.wire.tls import TlsError, TlsFiles, load
 
 NOW = datetime.now(UTC)
+Key: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +37,28 @@ def files(ca: trustme.CA, tmp_path: Path) -> TlsFiles:
     issued.private_key_pem.write_to_path(key)
     ca.cert_pem.write_to_path(tmp_path / "ca.crt")
     return TlsFiles(cert=cert, key=key)
+
+
+def pem(key: Key, encryption: KeySerializationEncryption) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def self_signed(folder: Path, key: Key, *hosts: str) -> TlsFiles:
+    """A certificate that trustme would not make."""
+    name = x509.Name([])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=1))
+        .not_valid_after(NOW + timedelta(days=100))
+    )
+    if hosts:
+        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
+        made = made.add_extension(names, critical=False)
+    files = TlsFiles(cert=folder / "own.crt", key=folder / "own.key")
+    files.cert.write_bytes(made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    files.key.touch(0o600)
+    files.key.write_bytes(pem(key, NoEncryption()))
+    return files
 
 
 def refused(files: TlsFiles) -> str:
@@ -81,25 +114,17 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked(
 ) -> None:
     locked = tmp_path / "locked.key"
     locked.touch(0o600)
-    run(
-        ["openssl", "pkey", "-aes256", "-passout", "pass:x", "-in", files.key, "-out", locked],
-        check=True,
-        capture_output=True,
-    )
+    key = ec.generate_private_key(ec.SECP256R1())
+    locked.write_bytes(pem(key, BestAvailableEncryption(b"x")))
 
     assert "passphrase" in refused(TlsFiles(cert=files.cert, key=locked))
 
 
 def test_a_certificate_that_names_no_host_is_refused(files: TlsFiles, tmp_path: Path) -> None:
-    nameless, key = tmp_path / "nameless.crt", tmp_path / "nameless.key"
-    run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=ordo", "-keyout", key, "-out", nameless],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    key.chmod(0o600)
+    key = ec.generate_private_key(ec.SECP256R1())
+    nameless = self_signed(tmp_path, key)
 
-    assert "subjectAltName" in refused(TlsFiles(cert=nameless, key=key))
+    assert "subjectAltName" in refused(nameless)
 
 
 @pytest.mark.parametrize(
@@ -118,12 +143,6 @@ def test_a_certificate_near_its_end_is_worried_about_in_time(
 
 
 def test_a_long_rsa_key_is_worried_about(tmp_path: Path) -> None:
-    cert, key = tmp_path / "rsa.crt", tmp_path / "rsa.key"
-    run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:4096", "-nodes", "-days", "365", "-subj", "/CN=ordo", "-addext", "subjectAltName=DNS:ordo.example", "-keyout", key, "-out", cert],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    key.chmod(0o600)
+    key = rsa.generate_private_key(65537, 3136)
 
-    assert "ECDSA" in load(TlsFiles(cert=cert, key=key), NOW).worry
+    assert "ECDSA" in load(self_signed(tmp_path, key, "ordo.example"), NOW).worry
