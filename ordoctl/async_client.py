@@ -19,11 +19,19 @@ from msgspec import Raw, Struct
 from ordoctl import requests
 from ordoctl.connection import AUTHENTICATED_S, CONNECT_S, is_gone
 from ordoctl.conversation import Garbled, Lost, Pause, Reply, Send, Silent, Unconnected, converse
+from ordoctl.endpoint import (
+    AUTHENTICATE,
+    Endpoint,
+    TcpEndpoint,
+    check,
+    endpoint_of,
+    no_connection,
+    no_entry,
+)
 from ordoctl.errors import NoDaemon
 from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
 from ordoctl.models import Event, Tick
 from ordoctl.namespaces import AsyncGroups
-from ordoctl.place import AUTHENTICATE, Place, TcpPlace, check, no_connection, no_entry, place_of
 from ordoctl.requests import Object, Progress, Request
 from ordoctl.wire import EVENT, Answer, Error, Lines, Notice, Unreadable, progress, read, write
 
@@ -53,7 +61,7 @@ class AsyncClient(AsyncGroups):
         super().__init__(self)
         check(socket, url)
         self._find = partial(
-            place_of,
+            endpoint_of,
             socket,
             url,
             token=token,
@@ -66,7 +74,7 @@ class AsyncClient(AsyncGroups):
         self._patient = patient
         self._connection: AsyncConnection | None = None
         self._connecting = anyio.Lock()
-        self._place: Place | None = (
+        self._endpoint: Endpoint | None = (
             None  # once found it stays: another daemon does not know our keys
         )
 
@@ -143,7 +151,7 @@ class AsyncClient(AsyncGroups):
     async def connect(self) -> "AsyncConnection | Unconnected | Error":
         """A new connection of one's own."""
         try:
-            place = self._place or self._find()
+            place = self._endpoint or self._find()
         except NoDaemon as why:
             return Unconnected(why.message, first=True)
         try:
@@ -151,15 +159,15 @@ class AsyncClient(AsyncGroups):
         except LookupError as why:
             return no_entry(str(why))
         except (OSError, EOFError, UnicodeError) as why:
-            return no_connection(place, why, first=self._place is None)
+            return no_connection(place, why, first=self._endpoint is None)
         if isinstance(connection, AsyncConnection):
-            self._place = place
+            self._endpoint = place
         return connection
 
 
-async def _connected(place: Place) -> "AsyncConnection | Error":
+async def _connected(place: Endpoint) -> "AsyncConnection | Error":
     """As `connection.connect`. Raises OSError, EOFError, LookupError."""
-    if not isinstance(place, TcpPlace):
+    if not isinstance(place, TcpEndpoint):
         return AsyncConnection(await anyio.connect_unix(place.path))
     token, context = place.token(), place.context()
     with anyio.fail_after(CONNECT_S):
@@ -186,7 +194,7 @@ async def _connected(place: Place) -> "AsyncConnection | Error":
     raise connection.failure or EOFError("no answer to the token")
 
 
-async def _tcp(place: TcpPlace) -> ByteStream:
+async def _tcp(place: TcpEndpoint) -> ByteStream:
     try:
         return await anyio.connect_tcp(place.host, place.port)
     except OSError as why:

@@ -21,7 +21,7 @@ PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
 INTERVALS = ("1m", "3m", "5m", "10m", "15m", "30m", "1h", "1d")
 
 ROLES = ("read", "trade", "admin")
-PLACE = ("socket", "url", "token_file", "ca", "client_cert", "client_key")
+ENDPOINT = ("socket", "url", "token_file", "ca", "client_cert", "client_key")
 
 USAGE = 2
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="print the version")
     parser.set_defaults(run=None, json=False, account=None, timeout=30.0)
-    parser.set_defaults(**dict.fromkeys(PLACE))
+    parser.set_defaults(**dict.fromkeys(ENDPOINT))
     # A parser of their own: argparse shares actions with parents, and with them the defaults just set.
     grammar = _Grammar(parser, _common())
     _accounts(grammar)
@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _journal(grammar)
     _secret(grammar)
     _token(grammar)
+    _beginning(grammar)
     _raw(grammar)
     return parser
 
@@ -160,14 +161,18 @@ def _accounts(grammar: _Grammar) -> None:
     )
     login = grammar.command("login", "log in at the broker", ("accounts", "login"))
     _which_account(login)
-    login.add_argument(
+    _how_to_log_in(login)
+    _which_account(grammar.command("logout", "end the broker's session", ("accounts", "logout")))
+
+
+def _how_to_log_in(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--listen",
         metavar="PORT",
         type=_port,
         help="catch the broker's redirect on 127.0.0.1:PORT (the app's redirect address must be that)",
     )
-    login.add_argument("--no-browser", action="store_true", help="print the page's address only")
-    _which_account(grammar.command("logout", "end the broker's session", ("accounts", "logout")))
+    parser.add_argument("--no-browser", action="store_true", help="print the page's address only")
 
 
 def _which_account(parser: argparse.ArgumentParser) -> None:
@@ -381,6 +386,47 @@ def _token(grammar: _Grammar) -> None:
     revoke = token.command("revoke", "end one, and what it has open", ("token", "revoke"))
     revoke.add_argument("name", metavar="NAME")
     for parser in (new, kept, revoke):
+        parser.add_argument("--config", metavar="FILE", help="the daemon's; else the usual places")
+
+
+def _beginning(grammar: _Grammar) -> None:
+    setup = grammar.command(
+        "setup",
+        "from nothing to a daemon that runs, and a first order on paper",
+        ("setup", "setup"),
+    )
+    setup.add_argument("--broker", metavar="ID", help="as zerodha; paper needs nothing")
+    setup.add_argument("--user-id", metavar="ID", help="yours, at the broker")
+    setup.add_argument("--login", metavar="MODE", help="the broker's other ways of logging in")
+    setup.add_argument(
+        "--option",
+        action="append",
+        metavar="NAME=VALUE",
+        dest="options",
+        help="what the broker needs besides, as redirect_uri=...; repeatable",
+    )
+    setup.add_argument(
+        "--secret",
+        action="append",
+        metavar="NAME=FROM",
+        dest="secrets",
+        help="FROM is - (a line of standard input), file:PATH, env:NAME, credential:NAME or store:NAME; repeatable",
+    )
+    setup.add_argument(
+        "--source-address", metavar="IP", help="the local address its connections leave from"
+    )
+    setup.add_argument(
+        "--base-url", metavar="URL", help="a test environment or a simulator in the broker's place"
+    )
+    setup.add_argument("--no-start", action="store_true", help="write the files only")
+    setup.add_argument("--yes", "-y", action="store_true", help="ask nothing: answer by options")
+    _how_to_log_in(setup)
+    doctor = grammar.command(
+        "doctor", "is everything as it should be, and how it is mended", ("doctor", "doctor")
+    )
+    doctor.add_argument("--offline", action="store_true", help="look at no network")
+    doctor.add_argument("--deep", action="store_true", help="the whole journal, not its end only")
+    for parser in (setup, doctor):
         parser.add_argument("--config", metavar="FILE", help="the daemon's; else the usual places")
 
 

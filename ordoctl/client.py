@@ -18,11 +18,11 @@ from msgspec import Raw
 from ordoctl import requests
 from ordoctl.connection import Connection, connect
 from ordoctl.conversation import Lost, Pause, Reply, Send, Unconnected, converse
+from ordoctl.endpoint import Endpoint, check, endpoint_of, no_connection, no_entry
 from ordoctl.errors import NoDaemon
 from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
 from ordoctl.models import Event, Tick
 from ordoctl.namespaces import Groups
-from ordoctl.place import Place, check, no_connection, no_entry, place_of
 from ordoctl.requests import Object, Request
 from ordoctl.wire import Error, Unreadable
 
@@ -66,7 +66,7 @@ class Client(Groups):
         super().__init__(self)
         check(socket, url)
         self._find = partial(
-            place_of,
+            endpoint_of,
             socket,
             url,
             token=token,
@@ -78,7 +78,7 @@ class Client(Groups):
         self._timeout = timeout
         self._patient = patient
         self._idle: list[Connection] = []
-        self._place: Place | None = (
+        self._endpoint: Endpoint | None = (
             None  # once found it stays: another daemon does not know our keys
         )
         self._is_closed = False
@@ -184,7 +184,7 @@ class Client(Groups):
 
     def _connect(self) -> Connection | Unconnected | Error:
         try:
-            place = self._place or self._find()
+            place = self._endpoint or self._find()
         except NoDaemon as why:
             return Unconnected(why.message, first=True)
         try:
@@ -192,9 +192,9 @@ class Client(Groups):
         except LookupError as why:
             return no_entry(str(why))
         except (OSError, EOFError, Unreadable, UnicodeError) as why:
-            return no_connection(place, why, first=self._place is None)
+            return no_connection(place, why, first=self._endpoint is None)
         if isinstance(connection, Connection):
-            self._place = place
+            self._endpoint = place
         return connection
 
     def _give_back(self, connection: Connection) -> None:

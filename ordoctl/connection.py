@@ -2,12 +2,13 @@
 
 import select
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from ordoctl.conversation import Garbled, Lost, Reply, Send, Silent
-from ordoctl.place import AUTHENTICATE, Place, TcpPlace
+from ordoctl.endpoint import AUTHENTICATE, Endpoint, TcpEndpoint
 from ordoctl.wire import (
     EVENT,
     Answer,
@@ -24,7 +25,7 @@ from ordoctl.wire import (
 __all__ = ["AUTHENTICATED_S", "CONNECT_S", "Connection", "connect", "is_gone"]
 
 CHUNK_BYTES = 256 * 1024
-CONNECT_S = 5.0  # a Unix socket answers at once, or its backlog is full
+CONNECT_S = 5  # a Unix socket answers at once, or its backlog is full
 AUTHENTICATED_S = 15.0  # the answer to a wrong token waits up to 10
 
 
@@ -32,18 +33,19 @@ class _HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
-def connect(place: Place) -> "Connection | Error":
+def connect(place: Endpoint) -> "Connection | Error":
     """A connection to the daemon there; over TCP with the token taken, or why it was not.
 
     Raises:
         OSError, EOFError, Unreadable: there is none.
         LookupError: there is no token to show.
     """
-    if isinstance(place, TcpPlace):
+    if isinstance(place, TcpEndpoint):
         return _connect_tcp(place)
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        link.settimeout(CONNECT_S)
+        # The kernel's own patience: with Python's, which never blocks, a full backlog would be a refusal at once.
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", CONNECT_S, 0))
         link.connect(str(place.path))
     except BaseException:
         link.close()
@@ -51,7 +53,7 @@ def connect(place: Place) -> "Connection | Error":
     return Connection(link)
 
 
-def _connect_tcp(place: TcpPlace) -> "Connection | Error":
+def _connect_tcp(place: TcpEndpoint) -> "Connection | Error":
     token, context = place.token(), place.context()
     link = socket.create_connection((place.host, place.port), CONNECT_S)
     try:

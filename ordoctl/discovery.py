@@ -34,5 +34,5 @@ def find_socket(named: str | os.PathLike[str] | None = None) -> Path:
             return place
     looked = ", ".join(str(place) for place in places)
     raise NoDaemon(
-        f"no daemon's socket at {looked}; start it with `ordod --config FILE`, or name its socket with --socket or $ORDOD_SOCKET"
+        f"no daemon's socket at {looked}; start it with `ordod --config FILE` (the first time: `ordoctl setup`), or name its socket with --socket or $ORDOD_SOCKET"
     )

@@ -74,7 +74,7 @@ _events = msgspec.json.Decoder(Event)
 
 
 class _Gap(Exception):  # noqa: N818 - a finding
-    """An event is missing before this one."""
+    """An event is missing before this one, or no more will come of the subscription."""
 
 
 class _Place:
@@ -123,6 +123,8 @@ class _Place:
 
     def take(self, event: Event) -> bool:
         """Whether this event is news. Raises _Gap."""
+        if event.ended is not None:
+            raise _Gap  # whoever asks anew hears why
         if event.seq is None:
             return True
         if event.prev is not None and event.prev > self._last_on_connection:

@@ -43,7 +43,7 @@ class Issuing:
     def __init__(self, config: str | None) -> None:
         from ordod.tokens import TokenFile, token_path
 
-        settings = settings_of(config)
+        settings, _ = settings_of(config)
         self._accounts: Mapping[str, Any] = settings.accounts
         self.has_tcp: bool = settings.daemon.tcp is not None
         self._state_dir: Path = settings.daemon.state_dir

@@ -4,10 +4,12 @@ The daemon looks at the byte before every hand-over of an order's bytes, so stor
 is doing. What is left in `kill.d` is read by the daemon when it turns again or starts anew, and says why.
 """
 
+import errno
 import json
 import mmap
 import os
 import pwd
+import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ __all__ = ["Closed", "GateError", "close_gate"]
 GATE = "kill.gate"
 GATE_BYTES = mmap.PAGESIZE
 SCOPES = "kill.d"
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class GateError(Exception):
@@ -43,50 +46,78 @@ def close_gate(state: Path, reason: str) -> Closed:
     """
     gate = state / GATE
     try:
-        owner = state.stat()
-        _store(gate, owner)
+        folder = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as why:
-        raise GateError(
-            f"{gate} could not be closed ({why.strerror}). Name the daemon's state directory with --state, do it as the daemon's "
-            f"user or root, or stop the daemon: kill -USR1 closes its gate, kill -KILL ends it"
-        ) from None
-    now = datetime.now(UTC).astimezone(IST)
-    file = state / SCOPES / f"local-{now:%Y%m%dT%H%M%S.%f}.json"
+        raise _not_closed(gate, why) from None
     try:
-        _leave(file, {"reason": reason, "caller": _caller(), "at": now.isoformat()}, owner)
-    except OSError as why:
-        return Closed(gate=str(gate), why_no_file=why.strerror)
-    return Closed(gate=str(gate), file=str(file))
-
-
-def _store(gate: Path, owner: os.stat_result) -> None:
-    """The byte first, its sync after: it works from the store on, and a hanging disk must not keep it from that."""
-    fd = os.open(gate, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.pwrite(fd, b"\x01", 0)  # of a mapped file: seen by whoever has it mapped, at once
-        if os.fstat(fd).st_size < GATE_BYTES:  # there was none; the daemon to come finds it closed
-            os.pwrite(fd, b"\x00" * (GATE_BYTES - 1), 1)
-            _give(fd, owner)
-        os.fsync(fd)
+        owner = os.fstat(folder)
+        try:
+            _store(folder, owner)
+        except OSError as why:
+            raise _not_closed(gate, why) from None
+        now = datetime.now(UTC).astimezone(IST)
+        name = f"local-{now:%Y%m%dT%H%M%S.%f}.json"
+        try:
+            _leave(
+                folder, name, {"reason": reason, "caller": _caller(), "at": now.isoformat()}, owner
+            )
+        except OSError as why:
+            return Closed(gate=str(gate), why_no_file=why.strerror)
     finally:
-        os.close(fd)
-
-
-def _leave(file: Path, what: dict[str, str], owner: os.stat_result) -> None:
-    if not file.parent.is_dir():
-        file.parent.mkdir(mode=0o700)
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        _give(folder, owner)
         os.close(folder)
-    scrap = file.with_name(f".{file.name}.new")  # the daemon never reads half a file
-    fd = os.open(scrap, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    return Closed(gate=str(gate), file=str(state / SCOPES / name))
+
+
+def _not_closed(gate: Path, why: OSError) -> GateError:
+    return GateError(
+        f"{gate} could not be closed ({why.strerror}). Name the daemon's state directory with --state, do it as the daemon's "
+        f"user or root, or stop the daemon: kill -USR1 closes its gate, kill -KILL ends it"
+    )
+
+
+# Root may do this in a folder of the daemon's user, who must not lead him elsewhere: no link is followed, nothing but a plain
+# file of one name is written to or given away.
+
+
+def _store(folder: int, owner: os.stat_result) -> None:
+    """The byte first, its sync after: it works from the store on, and a hanging disk must not keep it from that."""
     try:
-        os.write(fd, json.dumps({"account": None, "strategy": None, **what}).encode() + b"\n")
-        _give(fd, owner)
+        fd = os.open(GATE, os.O_RDWR | _FLAGS, dir_fd=folder)
+        is_new = False
+    except FileNotFoundError:  # the daemon to come finds it closed
+        fd = os.open(GATE, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=folder)
+        is_new = True
+    try:
+        status = os.fstat(fd)
+        if is_new:
+            _give(fd, owner)
+        elif not stat.S_ISREG(status.st_mode) or status.st_uid != owner.st_uid:
+            raise OSError(errno.EPERM, "it is no file of the daemon's user")
+        os.pwrite(fd, b"\x01", 0)  # of a mapped file: seen by whoever has it mapped, at once
+        if status.st_size < GATE_BYTES:
+            os.pwrite(fd, b"\x00" * (GATE_BYTES - 1), 1)
         os.fsync(fd)
     finally:
         os.close(fd)
-    scrap.replace(file)
+
+
+def _leave(folder: int, name: str, what: dict[str, str], owner: os.stat_result) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(SCOPES, 0o700, dir_fd=folder)
+    scopes = os.open(SCOPES, os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=folder)
+    try:
+        _give(scopes, owner)
+        scrap = f".{name}.new"  # the daemon never reads half a file
+        fd = os.open(scrap, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=scopes)
+        try:
+            os.write(fd, json.dumps({"account": None, "strategy": None, **what}).encode() + b"\n")
+            _give(fd, owner)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(scrap, name, src_dir_fd=scopes, dst_dir_fd=scopes)
+    finally:
+        os.close(scopes)
 
 
 def _give(fd: int, owner: os.stat_result) -> None:

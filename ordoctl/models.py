@@ -648,7 +648,10 @@ class Holidays(Struct, frozen=True, kw_only=True):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """An account and its session. `why` it cannot trade and what to do (`todo`) are for people. `is_real`: orders cost money."""
+    """An account and its session. `why` it cannot trade and what to do (`todo`) are for people. `is_real`: orders cost money.
+
+    `clock_skew_s`: the broker's clock less the daemon's; None: not measured of late.
+    """
 
     account: str
     broker: str = ""
@@ -658,6 +661,7 @@ class Account(Struct, frozen=True, kw_only=True):
     can_trade: bool | None = None
     why: str | None = None
     todo: str | None = None
+    clock_skew_s: Decimal | int | None = None
     is_real: bool | None = None
 
 
@@ -775,6 +779,7 @@ class Event(Struct, frozen=True, kw_only=True):
     `topic` says which member is set. `snapshot` comes first where no `since` was given, and again (`reset`) where the daemon no
     longer has what happened meanwhile: what was known before is then to be forgotten. `seq` is None for ticks and depth, of which an event
     holds all that came at once; `skipped` is how many were passed over because they were read too slowly: newer ones came.
+    `ended`: why this subscription brings no more prices.
     """
 
     topic: str
@@ -790,5 +795,6 @@ class Event(Struct, frozen=True, kw_only=True):
     ticks: tuple[Tick, ...] | None = None
     depth: tuple[DepthTick, ...] | None = None
     skipped: int | None = None
+    ended: str | None = None
     snapshot: Snapshot | None = None
     reset: bool = False

@@ -80,9 +80,13 @@ class _Found(Protocol):
     def is_good(self) -> bool: ...
 
 
-def verify(state: Path, *, head: tuple[int, str] | None, key: bytes | None) -> Report:
+def verify(
+    state: Path, *, head: tuple[int, str] | None, key: bytes | None, bytes_max: int | None = None
+) -> Report:
     """What the journal in this state directory is worth; nothing is changed. A daemon may be running.
 
+    Args:
+        bytes_max: only the newest files of together so many bytes (two at least); None: everything.
     Raises:
         OfflineError: the directory cannot be read.
     """
@@ -94,7 +98,7 @@ def verify(state: Path, *, head: tuple[int, str] | None, key: bytes | None) -> R
     except StateError as why:
         raise OfflineError(str(why)) from None
     try:
-        return _ours(checking.verify(files, key=key, head=head))
+        return _ours(checking.verify(files, key=key, head=head, bytes_max=bytes_max))
     finally:
         files.close()
 

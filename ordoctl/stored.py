@@ -4,7 +4,7 @@ As in `offline`, the daemon's modules are imported when they are called, and wha
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from ordoctl.ist import IST
+from ordoctl.places import find_place
 
 __all__ = ["Kept", "Stored", "StoredError", "settings_of"]
 
@@ -41,13 +42,25 @@ class Stored:
     """
 
     def __init__(self, config: str | None) -> None:
+        self._open(*settings_of(config))
+
+    @classmethod
+    def of(cls, settings: Any, environment: Mapping[str, str]) -> "Stored":
+        """The store of a daemon with these settings (`ordod.config.Settings`) in this environment."""
+        stored = cls.__new__(cls)
+        stored._open(settings, environment)
+        return stored
+
+    def _open(self, settings: Any, environment: Mapping[str, str]) -> None:
         from ordod.secrets import Redactor
         from ordod.store_key import open_store
 
-        self._settings = settings_of(config)
-        daemon = self._settings.daemon
-        self._state = daemon.state_dir
-        self._store = open_store(self._state, daemon.store_key, os.environ, Redactor())
+        self._settings = settings
+        self._environment = environment
+        self._state: Path = settings.daemon.state_dir
+        self._store = open_store(
+            self._state, settings.daemon.store_key, self._environment, Redactor()
+        )
 
     def check(self) -> None:
         """Before a person is asked for a secret: whatever would keep it from being stored. Raises StoredError."""
@@ -69,7 +82,7 @@ class Stored:
             try:
                 self._store.key()
             except NoKey:
-                if file := make_key(self._state, os.environ):
+                if file := make_key(self._state, self._environment):
                     say(
                         f"{file} was made: the key of the store. Keep a copy elsewhere: without it the secrets are lost."
                     )
@@ -114,28 +127,34 @@ class Stored:
         ]
 
 
-def settings_of(named: str | None) -> Any:
-    """The daemon's settings; those of a daemon without a configuration, where there is none. Raises StoredError."""
+def settings_of(named: str | None) -> tuple[Any, Mapping[str, str]]:
+    """The settings, and the environment of the daemon that they are for; without a configuration one with the defaults.
+
+    Raises:
+        StoredError: the configuration cannot be used.
+    """
     from ordod import config, registry
 
     home = Path.home()
     asked = Path(named) if named else None
     try:
         try:
-            file = config.find(asked, home)
+            place = find_place(config.find(asked, home))
         except config.ConfigError:  # none yet: its secrets may come first
-            return config.parse(
+            settings = config.parse(
                 "",
                 file=Path("ordod.conf"),
                 mode=0o600,
                 environment=os.environ,
                 options_of=registry.options_of,
             )
-        return config.load(
-            file,
-            environment=os.environ,
+            return settings, os.environ
+        settings = config.load(
+            place.config,
+            environment=place.environment,
             options_of=registry.options_of,
             brokers=registry.installed(),
         )
     except (config.ConfigError, registry.RegistryError) as why:
         raise StoredError(str(why)) from None
+    return settings, place.environment

@@ -10,7 +10,6 @@ for the first complete reading of their account.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -20,11 +19,10 @@ import structlog
 from ordod import __version__
 from ordod.adapter import Adapter, Credentials, Secret
 from ordod.config import AccountSettings, Settings
-from ordod.core.account import Account, AccountRules
+from ordod.core.account import Account
 from ordod.core.events import Events
 from ordod.core.guard.gate import Gate
 from ordod.core.guard.kill import KillSwitch
-from ordod.core.guard.windows import Windows, order_group
 from ordod.core.hub import Hub
 from ordod.core.masters import MasterKeeper
 from ordod.core.mornings import Mornings
@@ -32,7 +30,6 @@ from ordod.core.orders.book import Book
 from ordod.core.orders.changes import Changes
 from ordod.core.orders.desk import Desk, NewId
 from ordod.core.orders.format import Codec
-from ordod.core.orders.hearing import Hearing
 from ordod.core.orders.journal import Journal, JournalFailed
 from ordod.core.orders.keeping import Keeper
 from ordod.core.orders.keyed import KeyedChanges
@@ -41,17 +38,15 @@ from ordod.core.orders.looking import Reader
 from ordod.core.orders.opening import Mark, open_journal
 from ordod.core.orders.records import Doubt, Record
 from ordod.core.orders.sending import Sender
-from ordod.core.orders.settling import Settler
 from ordod.core.parts import Parts
-from ordod.core.ports import Clock, DiskError, LineSettings, Ports
+from ordod.core.ports import Clock, DiskError, Ports
 from ordod.core.prices import Prices
 from ordod.core.replaying import Replay, past_days
-from ordod.core.sessions import SessionKeeper
-from ordod.core.skew import MeasuringLine, Skew
 from ordod.core.tasks import Tasks
 from ordod.domain.calendar import WEEKDAYS, LoadedCalendar
+from ordod.roster import Roster
 
-__all__ = ["running"]
+__all__ = ["Running", "running"]
 
 NO_HOLIDAYS = LoadedCalendar(WEEKDAYS)
 DRAIN_S = 8.0  # a call to a broker has 7 s
@@ -59,10 +54,14 @@ SNAPSHOT_RECORDS = (
     100_000  # replayed in about half a second; past it a start makes a snapshot first
 )
 HOUSEKEEPING_S = 60.0
-WARM_S = 20.0  # connections are dropped by most balancers after a minute of quiet
-FULL_S = 1.0  # after a start the second's window counts as full
 
 log = structlog.get_logger("app")
+
+
+class Running(Parts, kw_only=True):
+    """All parts, and where their accounts come from."""
+
+    roster: Roster
 
 
 @asynccontextmanager
@@ -77,7 +76,7 @@ async def running(
     journal_key: bytes | None = None,
     mark: Mark | None = None,
     sealed: Callable[[Mark], None] = lambda mark: None,
-) -> AsyncIterator[Parts]:
+) -> AsyncIterator[Running]:
     """A running daemon; on leaving it drains, writes `close` and ends its tasks.
 
     Args:
@@ -155,7 +154,7 @@ async def _wire(
     credentials_of: Callable[[AccountSettings], Credentials],
     learned: Callable[[Secret], None],
     calendar: LoadedCalendar,
-) -> Parts:
+) -> Running:
     clock, tasks = ports.clock, Tasks(group)
     ledger = Ledger(journal, book, events)
     prices = Prices(clock)
@@ -163,38 +162,17 @@ async def _wire(
     sender = Sender(clock, gate)
     new_id = NewId(clock, ports.random)
     accounts: dict[str, Account] = {}
-    lines = {
-        name: _line_settings(each, adapters[each.broker])
-        for name, each in settings.accounts.items()
-    }
     readers: dict[str, Reader] = {}
-    owners: dict[tuple[str, str], str] = {}  # broker and user -> account
-
-    def welcome(account: AccountSettings, user: str) -> str:
-        owner = owners.setdefault((account.broker, user), account.name)
-        if owner != account.name:
-            return (
-                f"user {user} is account {owner} already; two sessions of one user end each other"
-            )
-        book.claim(user, account.name)
-        return ""
-
-    for name, each in settings.accounts.items():
-        accounts[name] = _account(
-            ports,
-            each,
-            adapters[each.broker],
-            lines[name],
-            ledger,
-            partial(credentials_of, each),
-            partial(welcome, each),
-            learned,
-            mornings,
-        )
+    masters: dict[str, MasterKeeper] = {}
 
     def looked_for(account: str, item_id: str) -> None:
-        readers[account].count_from_now(item_id)
-        readers[account].look()
+        if reader := readers.get(account):  # None: it went with its last order's end
+            reader.count_from_now(item_id)
+            reader.look()
+
+    def looks(account: str) -> None:
+        if reader := readers.get(account):
+            reader.look()
 
     desk = Desk(
         clock=clock,
@@ -227,7 +205,7 @@ async def _wire(
         gate=gate,
         sender=sender,
         desk=desk,
-        looked_for=lambda account: readers[account].look(),
+        looked_for=looks,
     )
     kill = KillSwitch(
         clock=clock,
@@ -242,7 +220,8 @@ async def _wire(
 
     async def appeared(account: str) -> None:
         await changes.send_waiting(account)
-        await keyed.settle(accounts[account])
+        if known := accounts.get(account):
+            await keyed.settle(known)
 
     def adopted(account: str, orders: list[str]) -> None:
         why = (
@@ -251,34 +230,30 @@ async def _wire(
         )
         tasks.start_soon(partial(kill.engage, caller="start", reason=why, cancel_open=False))
 
-    for name, account in accounts.items():
-        settler = Settler(account, clock=clock, ledger=ledger, new_id=new_id, adopted=adopted)
-        hearing = Hearing(account, clock=clock, settler=settler, appeared=changes.send_waiting)
-        readers[name] = Reader(
-            account, clock=clock, book=book, settler=settler, hearing=hearing, appeared=appeared
-        )
-    masters = {
-        broker: MasterKeeper(
-            broker,
-            [account for account in accounts.values() if account.spec.id == broker],
-            clock=clock,
-            tables=ports.tables,
-        )
-        for broker in {account.spec.id for account in accounts.values()}
-    }
-    hub = Hub(
-        clock=clock,
-        random=ports.random,
-        feeds=ports.feeds,
+    hub = Hub(clock=clock, random=ports.random, feeds=ports.feeds, mornings=mornings, prices=prices)
+    roster = Roster(
+        ports,
         accounts=accounts,
-        settings=lines,
-        listeners={name: reader.hearing for name, reader in readers.items()},
+        readers=readers,
+        masters=masters,
+        ledger=ledger,
         mornings=mornings,
-        prices=prices,
+        desk=desk,
+        keyed=keyed,
+        kill=kill,
+        hub=hub,
         tasks=tasks,
+        new_id=new_id,
+        credentials_of=credentials_of,
+        learned=learned,
+        appeared=appeared,
+        heard=changes.send_waiting,
+        adopted=adopted,
     )
+    members = [roster.make(each, adapters[each.broker]) for each in settings.accounts.values()]
+    roster.exchange((), members, settings.accounts)
     stopping = anyio.Event()
-    parts = Parts(
+    parts = Running(
         version=__version__,
         started_at=clock.now(),
         clock=clock,
@@ -302,77 +277,13 @@ async def _wire(
         shown_settings=settings.public(),
         shut_down=stopping.set,
         stopping=stopping,
+        roster=roster,
     )
     await _begin(parts, ports, tasks)
     return parts
 
 
-def _line_settings(settings: AccountSettings, adapter: Adapter) -> LineSettings:
-    urls = {
-        host: settings.urls.get(host) or settings.base_url or url
-        for host, url in adapter.spec.hosts.items()
-    }
-    return LineSettings(account=settings.name, urls=urls, source_address=settings.source_address)
-
-
-def _account(
-    ports: Ports,
-    settings: AccountSettings,
-    adapter: Adapter,
-    line_settings: LineSettings,
-    ledger: Ledger,
-    credentials: Callable[[], Credentials],
-    welcome: Callable[[str], str],
-    learned: Callable[[Secret], None],
-    mornings: Mornings,
-) -> Account:
-    spec, clock = adapter.spec, ports.clock
-    skew = Skew(clock)
-    line = MeasuringLine(ports.brokers.line(spec, line_settings), skew, clock)
-    keeper = SessionKeeper(
-        settings.name,
-        adapter=adapter,
-        line=line,
-        ledger=ledger,
-        clock=clock,
-        credentials=credentials,
-        skew=skew,
-        mornings=mornings,
-        vault=ports.vault,
-        user_id=settings.user_id,
-        welcome=welcome,
-        learned=learned,
-    )
-    known_user = ledger.book.users.get(settings.name)
-    if known_user and not settings.user_id:
-        keeper.user = known_user
-    for name, note, at in ledger.book.account_notes:
-        if name == settings.name:
-            keeper.remember(note, at)
-    windows = Windows(spec.windows, full_until=clock.boot() + FULL_S)
-    now, boot = clock.now(), clock.boot()
-    for at, operation in ledger.book.sends_of(settings.name, now - timedelta(days=1), now):
-        # After the wall clock was set back a send may lie in the future: it counts as of now, and blocks nobody for an hour.
-        windows.remember(order_group(operation), boot - max(0.0, (now - at).total_seconds()))
-    return Account(
-        AccountRules(
-            name=settings.name,
-            doubt_horizon_s=settings.doubt_horizon_s,
-            market_protection=settings.market_protection,
-            user_id=settings.user_id,
-            is_real=settings.is_real,
-            risk=settings.risk,
-        ),
-        adapter=adapter,
-        line=line,
-        windows=windows,
-        keeper=keeper,
-        master=ports.tables.master(spec.id),
-        clock=clock,
-    )
-
-
-async def _begin(parts: Parts, ports: Ports, tasks: Tasks) -> None:
+async def _begin(parts: Running, ports: Ports, tasks: Tasks) -> None:
     """From the replayed state to one that may go on."""
     parts.kill.restore()
     now = parts.clock.now()
@@ -390,20 +301,9 @@ async def _begin(parts: Parts, ports: Ports, tasks: Tasks) -> None:
     ]
     if records:
         await parts.ledger.record(*records)
-    for order in parts.book.doubts():
-        if order.account in parts.readers:
-            parts.readers[order.account].count_from_now(order.id)
     parts.changes.resume()
-    for name, account in parts.accounts.items():
-        for change in parts.book.open_changes(name):
-            parts.readers[name].count_from_now(change.id)
-            parts.keyed.count_from_now(change.id)
-        tasks.keep_running(f"session {name}", account.keeper.run)
-        tasks.keep_running(f"reader {name}", parts.readers[name].run)
-        tasks.keep_running(f"hearing {name}", parts.readers[name].hearing.run)
-        tasks.keep_running(f"warm {name}", partial(_keep_warm, account))
-    for broker, master in parts.masters.items():
-        tasks.keep_running(f"master {broker}", master.run)
+    for name in list(parts.accounts):
+        parts.roster.begin(name)
     tasks.keep_running("kill watch", parts.kill.watch)
     tasks.keep_running("housekeeping", partial(_keep_house, parts))
     ports.signals.on_kill(
@@ -411,14 +311,6 @@ async def _begin(parts: Parts, ports: Ports, tasks: Tasks) -> None:
     )
     ports.signals.on_stop(parts.shut_down)
     await parts.kill.resume()
-
-
-async def _keep_warm(account: Account) -> None:
-    """No order should pay a handshake."""
-    while True:
-        if account.keeper.session is not None:
-            await account.line.warm()
-        await anyio.sleep(WARM_S)
 
 
 async def _keep_house(parts: Parts) -> None:
@@ -443,7 +335,7 @@ async def _drain(parts: Parts) -> None:
     """No new orders; those under way get their answers, as far as they come in time."""
     with anyio.move_on_after(DRAIN_S):
         await parts.desk.drain()
-    for account in parts.accounts.values():
+    for account in list(parts.accounts.values()):
         await account.line.aclose()
 
 

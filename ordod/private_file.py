@@ -117,7 +117,7 @@ class PrivateFile:
 
     def _give(self, fd: int) -> None:
         """Root's files would keep the daemon's user out."""
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and os.fstat(fd).st_nlink == 1:  # never what has a name elsewhere too
             owner = self.path.parent.stat()
             with suppress(OSError):
                 os.fchown(fd, owner.st_uid, owner.st_gid)

@@ -4,7 +4,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, MutableSequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,6 @@ from socket import socket
 from typing import TypeAlias
 
 import anyio
-import msgspec
 import orjson
 import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
@@ -20,11 +19,10 @@ from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
 
 from ordod import __version__, remote
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
-from ordod.app import running
-from ordod.config import SECRETS, AccountSettings, ConfigError, Settings, find, load
+from ordod.app import Running, running
+from ordod.config import SECRETS, AccountSettings, Settings
 from ordod.config import Grant as GrantSettings
-from ordod.config.calendar import load_calendar
-from ordod.core.orders.opening import Mark, TooNew
+from ordod.core.orders.opening import TooNew
 from ordod.core.orders.segments import Damage
 from ordod.core.parts import Parts
 from ordod.core.ports import (
@@ -38,7 +36,7 @@ from ordod.core.ports import (
     LineSettings,
     Ports,
 )
-from ordod.domain.calendar import Calendar, LoadedCalendar
+from ordod.domain.calendar import Calendar
 from ordod.errors import Kind, OrdoError
 from ordod.io.clock import SystemClock, SystemRandom
 from ordod.io.feeds import WebsocketFeeds
@@ -47,38 +45,47 @@ from ordod.io.http import HttpBrokers
 from ordod.io.signals import Signals
 from ordod.io.tables import SqliteTables
 from ordod.logs import configure
+from ordod.mark_file import keep_mark, kept_mark
 from ordod.notifying import keep_told
 from ordod.paper.feed import PaperFeeds
-from ordod.paper.line import PaperBrokers, paper_brokers
-from ordod.registry import RegistryError, installed, options_of
-from ordod.registry import load as load_adapters
-from ordod.reloading import Reloader
+from ordod.paper.line import PaperBrokers, paper_brokers, paper_options
+from ordod.reloading import Reloader, Wanted
 from ordod.remote import Remote
-from ordod.secrets import Redactor, SecretError, Secrets
+from ordod.secrets import Redactor, Secrets
 from ordod.service.methods import Caller, Role
 from ordod.service.table import table
-from ordod.store import Store, StoreError
-from ordod.store_key import open_store
 from ordod.tokens import TokenError
+from ordod.usable import (
+    CannotStart,
+    calendar_of,
+    credentials_can_be_read,
+    forgetful,
+    read_settings,
+    store_of,
+)
 from ordod.vault import StoreVault
 from ordod.wire.dispatch import Dispatcher
+from ordod.wire.door import UNKNOWN_MAX
 from ordod.wire.http import Page
 from ordod.wire.openrpc import discover, openrpc_page
 from ordod.wire.peers import Access, Grant, Peers
+from ordod.wire.room import total_within
 from ordod.wire.server import Server
 from ordod.wire.sockets import ListenError, inherited, listening
 from ordod.wire.tcp import TcpFront
 from ordod.wire.tls import TlsError
 
-__all__ = ["check_config", "run"]
+__all__ = ["check_config", "read_again", "run"]
 
 DRAIN_S = 5.0
 GC_ALLOCATIONS = (
     20_000  # a request makes some fifty objects; the default of 700 collects at every fourteenth
 )
+SAVE_S = 0.05  # a file that was the same so long is whole: an editor empties it and writes at once
+SAVE_LOOKS = 40
 PAPER_BOOK = "paper/exchange.ndjson"
+FILES = 65_536  # as the service has them
 PR_SET_DUMPABLE = 4  # linux/prctl.h
-FORGETFUL = ("tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p")
 
 log = structlog.get_logger("ordod")
 
@@ -90,23 +97,18 @@ def _as_they_are(ports: Ports) -> Ports:
     return ports
 
 
-class CannotStart(Exception):  # noqa: N818 - said to a person, as it is
-    """Why the daemon does not start and what to do, in one line or a few."""
-
-
 def check_config(asked: Path | None) -> int:
     """Say whether the configuration can be used; 0 or 1."""
     try:
-        settings, adapters = _settings(asked)
+        settings, adapters = read_settings(asked, os.environ)
         worry = _check_remote(settings)
         redactor = Redactor()
-        _credentials_can_be_read(
-            settings, Secrets(os.environ, redactor, _store(settings, redactor))
-        )
+        store = store_of(settings, os.environ, redactor)
+        credentials_can_be_read(settings, Secrets(os.environ, redactor, store))
     except CannotStart as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
-    if problem := _calendar(settings).problem:
+    if problem := calendar_of(settings).problem:
         print(f"{problem}. Until it is mended the built-in calendar serves", file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
     names = ", ".join(
@@ -125,9 +127,11 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         through: what the ports are seen through; `tests/simulation/faulty_daemon.py` has some fail.
     """
     _forbid_core_dumps()
+    _forbid_key_log()
+    _allow_files()
     gc.disable()  # until the start is over: it makes much and drops little
     try:
-        settings, adapters = _settings(asked)
+        settings, adapters = read_settings(asked, os.environ)
         redactor = Redactor()
         configure(settings.daemon.log_level, redactor)
         # Retries are logged; by itself stamina counts them too, and imports prometheus-client for it.
@@ -142,55 +146,11 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
     return 0
 
 
-def _settings(asked: Path | None) -> tuple[Settings, Mapping[str, Adapter]]:
-    try:
-        file = find(asked, Path.home())
-        settings = load(file, environment=os.environ, options_of=options_of, brokers=installed())
-        adapters = load_adapters(account.broker for account in settings.accounts.values())
-    except ConfigError as error:
-        raise CannotStart("\n".join(error.mistakes)) from error
-    except RegistryError as error:
-        raise CannotStart(str(error)) from error
-    for account in settings.accounts.values():
-        _login_is_known(account, adapters[account.broker].spec)
-    return settings, adapters
-
-
-def _login_is_known(account: AccountSettings, spec: BrokerSpec) -> None:
-    if account.login and account.login not in spec.logins:
-        known = ", ".join(repr(mode) for mode in spec.logins) or "none"
-        raise CannotStart(
-            f"accounts.{account.name}: {spec.name} has no login {account.login!r}; it has {known}"
-        )
-
-
 def _check_remote(settings: Settings) -> str:
     try:
         return remote.check(settings.daemon, os.environ, SystemClock().now)
     except (TlsError, TokenError) as error:
         raise CannotStart(str(error)) from error
-
-
-def _store(settings: Settings, redactor: Redactor) -> Store:
-    """Raises CannotStart where the configuration names a key that cannot be used."""
-    store = open_store(settings.daemon.state_dir, settings.daemon.store_key, os.environ, redactor)
-    if settings.daemon.store_key is not None:
-        try:
-            store.key()
-        except StoreError as error:
-            raise CannotStart(str(error)) from error
-    return store
-
-
-def _credentials_can_be_read(settings: Settings, secrets: Secrets) -> None:
-    failures = []
-    for account in settings.accounts.values():
-        try:
-            secrets.read_all(account.secrets)
-        except SecretError as error:
-            failures.append(f"accounts.{account.name}: {error}")
-    if failures:
-        raise CannotStart("\n".join(failures))
 
 
 def _forbid_core_dumps() -> None:
@@ -201,6 +161,24 @@ def _forbid_core_dumps() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def _forbid_key_log() -> None:
+    """Left over from a look at some traffic, it would have OpenSSL write down what opens the broker's, tokens and all (P6)."""
+    os.environ.pop("SSLKEYLOGFILE", None)
+
+
+def _files() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def _allow_files() -> None:
+    """A shell's 1024 are soon spent by clients, and then there are none for a broker's connection or the journal."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _serve(
     settings: Settings,
     adapters: Mapping[str, Adapter],
@@ -208,23 +186,26 @@ async def _serve(
     redactor: Redactor,
     through: Through,
 ) -> None:
-    store = _store(settings, redactor)
+    store = store_of(settings, os.environ, redactor)
     secrets = Secrets(os.environ, redactor, store)
-    _credentials_can_be_read(settings, secrets)
+    credentials_can_be_read(settings, secrets)
     with ExitStack() as stack:
         disk = stack.enter_context(_state(settings.daemon.state_dir))
         _refuse_forgetful(settings, disk)
-        signals.arm(disk.gate())
+        signals.arm(_gate(disk))
+        mark_file = settings.daemon.socket.with_suffix(".head")
         clock = SystemClock()
         distant = _remote(settings, clock)
         sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
         front = stack.enter_context(_front(distant)) if distant else None
-        calendar = _calendar(settings)
+        calendar = calendar_of(settings)
         if calendar.problem:
             log.error("calendar refused", problem=calendar.problem, serves=calendar.source)
         tables = SqliteTables(settings.daemon.state_dir)
         stack.callback(tables.close)
-        brokers = await _brokers(settings, disk, clock, calendar.calendar)
+        paper = _Paper(disk, clock, calendar.calendar)
+        brokers = _Brokers(paper, HttpBrokers(clock))
+        await paper.expect(_papers(settings), settings.accounts)
         ports = Ports(
             clock=clock,
             random=SystemRandom(),
@@ -233,7 +214,7 @@ async def _serve(
             signals=signals,
             tables=tables,
             vault=StoreVault(store),
-            feeds=_Feeds(PaperFeeds(brokers.paper.broker, clock), WebsocketFeeds()),
+            feeds=_Feeds(paper, WebsocketFeeds()),
         )
         try:
             async with running(
@@ -243,23 +224,25 @@ async def _serve(
                 credentials_of=partial(_credentials, secrets),
                 learned=redactor.add,
                 calendar=calendar,
-                mark=_kept_mark(settings),
-                sealed=partial(_keep_mark, settings),
+                mark=kept_mark(mark_file),
+                sealed=partial(keep_mark, mark_file),
             ) as parts:
-                await _answer(parts, settings, sockets, front, distant, signals, redactor)
+                ask = partial(_can_begin, disk, secrets, paper)
+                await _answer(parts, settings, sockets, front, distant, signals, redactor, ask)
         except (Damage, TooNew, DiskError) as error:
             raise CannotStart(_about_journal(error, settings.daemon.state_dir)) from error
         log.info("stopped")
 
 
 async def _answer(
-    parts: Parts,
+    parts: Running,
     settings: Settings,
     sockets: list[socket],
     front: TcpFront | None,
     distant: Remote | None,
     signals: Signals,
     redactor: Redactor,
+    can_begin: Callable[[Settings, Collection[str]], Awaitable[None]],
 ) -> None:
     """Serve clients until the daemon is to stop."""
     methods = table(parts)
@@ -273,11 +256,14 @@ async def _answer(
             "/metrics": lambda caller: _metrics(parts, caller),
             "/openrpc.json": lambda _: page,
         },
+        connections=total_within(_files() - (UNKNOWN_MAX if front else 0)),
     )
     reloader = Reloader(
         parts,
+        parts.roster,
         settings,
-        read=partial(_read_again, settings.file, distant),
+        read=partial(_read_all_again, settings.file, distant),
+        check=can_begin,
         take=partial(_take, server, redactor, distant),
     )
     parts.reload = reloader.reload
@@ -299,19 +285,70 @@ async def _answer(
         server.stop()
 
 
-async def _read_again(file: Path, distant: Remote | None) -> Settings:
-    """In a thread: orders do not wait for the file. Raises OrdoError: INVALID_PARAMS."""
+async def _save_passes() -> None:
+    await anyio.sleep(SAVE_S)
+
+
+async def read_again(file: Path, pause: Callable[[], Awaitable[None]] = _save_passes) -> Wanted:
+    """In a thread: orders do not wait for the file. Raises OrdoError: INVALID_PARAMS.
+
+    One that is being saved is waited for: half of it would be a good file too, in which accounts are missing.
+    """
+    for _ in range(SAVE_LOOKS):
+        before = await anyio.to_thread.run_sync(_look_of, file)
+        await pause()
+        try:
+            settings, adapters = await anyio.to_thread.run_sync(read_settings, file, os.environ)
+        except CannotStart as error:
+            if await anyio.to_thread.run_sync(_look_of, file) != before:
+                continue
+            raise _unusable(error) from error
+        if await anyio.to_thread.run_sync(_look_of, file) == before:
+            return Wanted(settings, adapters)
+    raise _unusable(CannotStart(f"{file} changes all the time; reload when it is saved"))
+
+
+async def _read_all_again(file: Path, distant: Remote | None) -> Wanted:
+    """The certificate too."""
+    wanted = await read_again(file)
     try:
-        settings, _ = await anyio.to_thread.run_sync(_settings, file)
         if distant:
             await distant.read_again()
-    except (CannotStart, TlsError) as error:
-        raise OrdoError(
-            Kind.INVALID_PARAMS,
-            f"the configuration cannot be used, nothing was changed: {error}",
-            field="file",
-        ) from error
-    return settings
+    except TlsError as error:
+        raise _unusable(error) from error
+    return wanted
+
+
+def _look_of(file: Path) -> tuple[int, ...]:
+    """What changes whenever the file does. Nothing where there is none."""
+    with suppress(OSError):
+        status = file.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return ()
+
+
+async def _can_begin(
+    disk: Disk, secrets: Secrets, paper: "_Paper", settings: Settings, names: Collection[str]
+) -> None:
+    """Whether these accounts can, as a start would see it. Raises OrdoError: INVALID_PARAMS."""
+
+    def look() -> None:
+        _refuse_forgetful(settings, disk)
+        credentials_can_be_read(settings, secrets, names)
+
+    try:
+        await anyio.to_thread.run_sync(look)
+        await paper.expect(_papers(settings), names)
+    except CannotStart as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: CannotStart | TlsError) -> OrdoError:
+    return OrdoError(
+        Kind.INVALID_PARAMS,
+        f"the configuration cannot be used, nothing was changed: {error}",
+        field="file",
+    )
 
 
 def _take(server: Server, redactor: Redactor, distant: Remote | None, settings: Settings) -> None:
@@ -366,6 +403,13 @@ def _state(state_dir: Path) -> Iterator[Files]:
         disk.close()
 
 
+def _gate(disk: Files) -> MutableSequence[int]:
+    try:
+        return disk.gate()
+    except StateError as error:
+        raise CannotStart(f"state directory: {error}") from error
+
+
 @contextmanager
 def _listening(settings: Settings) -> Iterator[socket]:
     try:
@@ -401,64 +445,91 @@ def _front(distant: Remote) -> Iterator[TcpFront]:
         manager.__exit__(None, None, None)
 
 
-def _calendar(settings: Settings) -> LoadedCalendar:
-    return load_calendar((settings.daemon.state_dir, settings.file.parent))
-
-
 def _refuse_forgetful(settings: Settings, disk: Disk) -> None:
-    """A file system that forgets, or that two machines share, cannot keep P1 and P2 for real money."""
-    filesystem = disk.identity().filesystem
-    real = [account.name for account in settings.accounts.values() if account.is_real]
-    if filesystem in FORGETFUL and real:
-        raise CannotStart(
-            f"state directory {settings.daemon.state_dir} is on {filesystem}, which may forget or be shared; "
-            f"the real account {real[0]} needs a local disk: set [daemon] state_dir to a folder on one"
+    if why := forgetful(settings, disk.identity().filesystem):
+        raise CannotStart(why)
+
+
+class _Paper:
+    """The paper broker, made when its first account comes: its book is read then."""
+
+    def __init__(self, disk: Files, clock: Clock, calendar: Calendar) -> None:
+        self._disk = disk
+        self._clock = clock
+        self._calendar = calendar
+        self._made: tuple[PaperBrokers, PaperFeeds] | None = None
+
+    async def expect(
+        self, accounts: Mapping[str, Mapping[str, str]], names: Collection[str]
+    ) -> None:
+        """Of all paper accounts of a file, with their options, these may come. Raises CannotStart."""
+        try:
+            paper_options(accounts)
+            coming = {name: options for name, options in accounts.items() if name in names}
+            if self._made is not None:
+                self._made[0].expect(coming)
+            elif coming:
+                self._made = await self._make(coming)
+        except (ValueError, DiskError) as error:
+            raise CannotStart(f"paper: {error}") from error
+
+    async def _make(
+        self, accounts: Mapping[str, Mapping[str, str]]
+    ) -> tuple[PaperBrokers, PaperFeeds]:
+        try:
+            saved = self._disk.read(PAPER_BOOK)
+            save = self._disk.reopen(PAPER_BOOK).write
+        except FileNotFoundError:
+            saved, save = b"", (await self._disk.create(PAPER_BOOK)).write
+        # A long book takes a while: beside the loop, which may have orders of others to carry.
+        brokers = await anyio.to_thread.run_sync(
+            lambda: paper_brokers(
+                accounts, self._clock, calendar=self._calendar, saved=saved, save=save
+            )
         )
+        return brokers, PaperFeeds(brokers.broker, self._clock)
+
+    @property
+    def brokers(self) -> PaperBrokers:
+        assert self._made is not None, "a paper account is expected before it comes"
+        return self._made[0]
+
+    @property
+    def feeds(self) -> PaperFeeds:
+        assert self._made is not None, "a paper account is expected before it comes"
+        return self._made[1]
 
 
 class _Brokers:
     """Paper within, everyone else over HTTP."""
 
-    def __init__(self, paper: PaperBrokers, http: HttpBrokers) -> None:
-        self.paper = paper
+    def __init__(self, paper: _Paper, http: HttpBrokers) -> None:
+        self._paper = paper
         self._http = http
 
     def line(self, spec: BrokerSpec, settings: LineSettings) -> Line:
-        brokers: Brokers = self.paper if spec.id == "paper" else self._http
+        brokers: Brokers = self._paper.brokers if spec.id == "paper" else self._http
         return brokers.line(spec, settings)
 
 
 class _Feeds:
     """Paper within, everyone else over websockets."""
 
-    def __init__(self, paper: PaperFeeds, websockets: WebsocketFeeds) -> None:
+    def __init__(self, paper: _Paper, websockets: WebsocketFeeds) -> None:
         self._paper = paper
         self._websockets = websockets
 
     async def open(self, spec: BrokerSpec, settings: LineSettings, request: StreamRequest) -> Feed:
-        feeds: Feeds = self._paper if spec.id == "paper" else self._websockets
+        feeds: Feeds = self._paper.feeds if spec.id == "paper" else self._websockets
         return await feeds.open(spec, settings, request)
 
 
-async def _brokers(settings: Settings, disk: Files, clock: Clock, calendar: Calendar) -> _Brokers:
-    papers = {
+def _papers(settings: Settings) -> dict[str, Mapping[str, str]]:
+    return {
         account.name: account.options
         for account in settings.accounts.values()
         if account.broker == "paper"
     }
-    saved = b""
-    save: Callable[[bytes], None] | None = None
-    if papers:
-        try:
-            saved = disk.read(PAPER_BOOK)
-            save = disk.reopen(PAPER_BOOK).write
-        except FileNotFoundError:
-            save = (await disk.create(PAPER_BOOK)).write
-    try:
-        paper = paper_brokers(papers, clock, calendar=calendar, saved=saved, save=save)
-    except ValueError as error:
-        raise CannotStart(f"paper: {error}") from error
-    return _Brokers(paper, HttpBrokers(clock))
 
 
 def _credentials(secrets: Secrets, account: AccountSettings) -> Credentials:
@@ -483,24 +554,6 @@ def _access(settings: Settings) -> Access:
         }
 
     return Access(users=grants(settings.access.users), groups=grants(settings.access.groups))
-
-
-def _mark_file(settings: Settings) -> Path:
-    """Beside the socket: that folder outlives the daemon, and no backup of the state directory holds it."""
-    return settings.daemon.socket.with_suffix(".head")
-
-
-def _kept_mark(settings: Settings) -> Mark | None:
-    try:
-        return msgspec.json.decode(_mark_file(settings).read_bytes(), type=Mark)
-    except (OSError, msgspec.MsgspecError):
-        return None  # after a reboot, or the first start
-
-
-def _keep_mark(settings: Settings, mark: Mark) -> None:
-    """Written, not synced: it serves as long as the machine runs."""
-    with suppress(OSError):
-        _mark_file(settings).write_bytes(msgspec.json.encode(mark))
 
 
 def _about_journal(error: Exception, state_dir: Path) -> str:

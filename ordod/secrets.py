@@ -157,10 +157,11 @@ def _read_file(reference: SecretReference, path: Path, *, only_ours: bool) -> st
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise SecretError(f"{reference}: {error.strerror}") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise SecretError(f"{reference} is not a file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SecretError(f"{reference} is not a file")
         if only_ours and status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
             raise SecretError(

@@ -55,13 +55,22 @@ def default_key_file(environment: Mapping[str, str]) -> Path | None:
     return Path(home) / ".config/ordod/store.key" if home else None
 
 
-def make_key(state: Path, environment: Mapping[str, str]) -> Path | None:
+def make_key(
+    state: Path,
+    environment: Mapping[str, str],
+    *,
+    at: Path | None = None,
+    owner: tuple[int, int] | None = None,
+) -> Path | None:
     """A new key, durable, in the default file, which is returned; None where somebody else has just made one there.
 
+    Args:
+        at: another file than the default.
+        owner: user and group it is given to, by root, before anybody can see it; None: whoever calls, who then has to be the daemon's user.
     Raises:
         StoreError: a store is there, which another key wrote; or this is no place for the key; or the disk said no.
     """
-    file = default_key_file(environment)
+    file = at or default_key_file(environment)
     if file is None:
         raise StoreError(
             "there is no key for the store, and no $HOME to make one in: set [daemon] store_key"
@@ -71,6 +80,16 @@ def make_key(state: Path, environment: Mapping[str, str]) -> Path | None:
     if os.path.lexists(state / STORE):
         raise NoKey(_about_no_key(state / STORE))
     _refuse_beside(file, state)
+    if owner is None:
+        _refuse_for_another(state)
+    try:
+        is_ours = _write_key(file, owner)
+    except OSError as error:
+        raise StoreError(f"no key could be made: {file}: {error.strerror}") from None
+    return file if is_ours else None
+
+
+def _refuse_for_another(state: Path) -> None:
     with suppress(FileNotFoundError):
         owner = state.stat().st_uid
         if owner != os.geteuid():
@@ -78,11 +97,6 @@ def make_key(state: Path, environment: Mapping[str, str]) -> Path | None:
                 f"there is no key for the store, and one made here would not be the daemon's ({state} belongs to user {owner}): "
                 "run this as that user, or set [daemon] store_key"
             )
-    try:
-        is_ours = _write_key(file)
-    except OSError as error:
-        raise StoreError(f"no key could be made: {file}: {error.strerror}") from None
-    return file if is_ours else None
 
 
 def _reference(
@@ -155,7 +169,7 @@ def _ask_keyring() -> str | StoreError | None:
         return StoreError(f"the keyring gives none ({type(error).__name__})")
 
 
-def _write_key(file: Path) -> bool:
+def _write_key(file: Path, owner: tuple[int, int] | None) -> bool:
     """Whole or not at all, and never over another: by a link to a finished file. False: there is another."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     scrap = file.with_name(f".{file.name}.{os.getpid()}.new")
@@ -163,6 +177,8 @@ def _write_key(file: Path) -> bool:
     fd = os.open(scrap, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "w", encoding="ascii") as opened:
+            if owner is not None:
+                os.fchown(fd, *owner)
             opened.write(secrets.token_hex(KEY_BYTES) + "\n")
             opened.flush()
             os.fsync(fd)

@@ -68,4 +68,5 @@ else
     systemctl start ordod.socket ordod.service
     say "installed and running: $(/opt/ordod/bin/ordod --version)"
 fi
+say "an account, its secrets and a first order: sudo ordoctl setup; is all well: sudo ordoctl doctor"
 say "the configuration is /etc/ordod/ordod.conf; who may place orders is in the group ordo and in its [access]"

@@ -23,8 +23,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.running": ("ordod",),  # the real ports around app
     "ordod.demo": ("ordod.app", "ordod.config", "ordoctl"),
     "ordod.app": ("ordod",),
+    "ordod.mark_file": ("ordod.core.orders.opening",),
     "ordod.notifying": ("ordod.core", "ordod.service"),
-    "ordod.reloading": ("ordod.config", "ordod.core", "ordod.errors"),
+    "ordod.reloading": (
+        "ordod.adapter",
+        "ordod.config",
+        "ordod.core",
+        "ordod.errors",
+        "ordod.roster",
+    ),
+    "ordod.roster": ("ordod.adapter", "ordod.config", "ordod.core", "ordod.usable"),
     "ordod.registry": ("ordod.adapter",),
     "ordod.config": ("ordod.domain", "ordod.errors"),
     "ordod.private_file": (),
@@ -44,6 +52,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "ordod.private_file",
         "ordod.secrets",
         "ordod.store",
+    ),
+    "ordod.usable": (
+        "ordod.adapter",
+        "ordod.config",
+        "ordod.domain",
+        "ordod.registry",
+        "ordod.secrets",
+        "ordod.store",
+        "ordod.store_key",
     ),
     "ordod.vault": ("ordod.store",),
     "ordod.logs": ("ordod.adapter", "ordod.errors", "ordod.secrets"),
@@ -72,6 +89,7 @@ OFFLINE = (
     "ordod.store_key",
     "ordod.tokens",
     "ordod.config",
+    "ordod.usable",
 )
 
 PURE = ("ordod.domain", "ordod.errors", "ordod.adapter", "ordod.core", "ordo_adapters")

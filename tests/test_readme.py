@@ -5,7 +5,9 @@ A block marked `runnable` is run as it stands, one after the other, against a da
 
 import os
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ import pytest
 
 from ordod.adapter.table import table
 from tests.adapters.known import ADAPTERS, samples_of
+from tests.ordoctl.newcomer import not_here
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -32,8 +35,13 @@ def blocks(document: str) -> list[tuple[str, str]]:
     return BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
 
 
+def _begins_with_nothing(document: str) -> bool:
+    """It sets a daemon up itself."""
+    return "ordoctl setup" in blocks(document)[0][1]
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+def environment(tmp_path: Path, document: str) -> Iterator[dict[str, str]]:
     """Where a person would type it: the commands in the PATH, and the example's daemon running."""
     commands = tmp_path / "bin"
     commands.mkdir()
@@ -54,7 +62,16 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         "XDG_RUNTIME_DIR": str(tmp_path / "run"),
         "STATE_DIRECTORY": "",
         "RUNTIME_DIRECTORY": "",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
+    if _begins_with_nothing(document):
+        if why := not_here():
+            pytest.skip(why)
+        try:
+            yield outside
+        finally:
+            _end_what_was_set_up(tmp_path)
+        return
     daemon = subprocess.Popen(
         ["ordod", "--config", "ordod.conf.example"],
         executable=commands / "ordod",
@@ -68,6 +85,16 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     finally:
         daemon.kill()
         daemon.wait()
+
+
+def _end_what_was_set_up(home: Path) -> None:
+    lock = home / ".local/state/ordod/lock"
+    if lock.exists():
+        pid = int(lock.read_text())
+        ended = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGTERM)
+        assert select.select([ended], [], [], 30)[0]
+        os.close(ended)
 
 
 def _until_it_trades(environment: dict[str, str]) -> None:

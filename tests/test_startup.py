@@ -130,7 +130,7 @@ def test_a_secret_that_is_not_there_is_named_and_not_shown(configured: Configure
     file = configured(ZERODHA)
 
     assert refusal("--config", file) == (
-        "accounts.kite: api_key: env:TEST_KITE_KEY is not set in the daemon's environment"
+        f"{file}:6: accounts.kite: api_key: env:TEST_KITE_KEY is not set in the daemon's environment"
     )
 
 
@@ -142,8 +142,8 @@ def test_every_name_that_the_store_lacks_is_told(configured: Configured, tmp_pat
 
     assert checked.returncode == 1
     assert checked.stderr.splitlines() == [
-        "accounts.kite: api_key: store:kite_key is not in the store (ordoctl secret set kite_key)",
-        "accounts.spare: api_key: store:spare_key is not in the store (ordoctl secret set spare_key)",
+        f"{file}:6: accounts.kite: api_key: store:kite_key is not in the store (ordoctl secret set kite_key)",
+        f"{file}:9: accounts.spare: api_key: store:spare_key is not in the store (ordoctl secret set spare_key)",
     ]
     assert not (tmp_path / "state").exists()
 

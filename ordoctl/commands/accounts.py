@@ -5,7 +5,7 @@ from ordoctl.commands import tables
 from ordoctl.commands.terminal import DONE, NO, Misuse, Terminal
 from ordoctl.models import LoginState
 
-__all__ = ["login", "logout", "status"]
+__all__ = ["log_in", "login", "logout", "status"]
 
 ANSWERS_MAX = 5  # a login asks once or twice; one that goes on asking is going round
 
@@ -16,13 +16,14 @@ def status(terminal: Terminal) -> int:
 
 
 def login(terminal: Terminal) -> int:
-    """Log in, as often asking the person as the broker does.
+    """Only a session is success: a script must not go on with a login that still waits."""
+    return _told(terminal, log_in(terminal, terminal.account()))
 
-    Only a session is success: a script must not go on with a login that still waits.
-    """
+
+def log_in(terminal: Terminal, account: str) -> LoginState:
+    """Log in, as often asking the person as the broker does, and say how far it came."""
     from ordoctl import asking
 
-    account = terminal.account()
     state = terminal.ask_daemon(requests.login(account))
     for _ in range(ANSWERS_MAX):
         if state.ask is None:
@@ -33,7 +34,7 @@ def login(terminal: Terminal) -> int:
         if not answer:
             raise Misuse(f"{account} still waits: {state.ask.prompt or state.ask.kind}")
         state = terminal.ask_daemon(requests.otp(account, answer))
-    return _told(terminal, state)
+    return state
 
 
 def logout(terminal: Terminal) -> int:

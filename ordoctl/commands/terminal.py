@@ -3,14 +3,15 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from ordoctl import requests
-from ordoctl.cli import PLACE
+from ordoctl.cli import ENDPOINT
 from ordoctl.client import Client
 from ordoctl.errors import UNREADABLE, CallError, NoDaemon, TryAgain
 from ordoctl.models import Account
@@ -19,7 +20,17 @@ from ordoctl.requests import ONCE, Progress, Request
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["DONE", "IN_DOUBT", "NO", "NO_DAEMON", "USAGE", "Misuse", "Terminal", "place_in", "run"]
+__all__ = [
+    "DONE",
+    "IN_DOUBT",
+    "NO",
+    "NO_DAEMON",
+    "USAGE",
+    "Misuse",
+    "Terminal",
+    "endpoint_in",
+    "run",
+]
 
 T = TypeVar("T")
 
@@ -65,9 +76,17 @@ class Terminal:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         # A person at a terminal wants to hear at once that there is no session, not half a minute later.
-        self.client = Client(**place_in(args), timeout=args.timeout, patient=False)
+        self.client = Client(**endpoint_in(args), timeout=args.timeout, patient=False)
         self.calling: Request[Any] | None = None
         self._accounts: tuple[Account, ...] | None = None
+
+    def close(self) -> None:
+        self.client.close()
+
+    def use(self, socket: Path) -> None:
+        """Talk to the daemon at this socket from now on."""
+        self.client.close()
+        self.client = Client(socket, timeout=self.args.timeout, patient=False)
 
     @property
     def is_json(self) -> bool:
@@ -175,9 +194,9 @@ class Terminal:
             raise Misuse(f"this cannot be sent: {why}") from None
 
 
-def place_in(args: argparse.Namespace) -> dict[str, str | None]:
+def endpoint_in(args: argparse.Namespace) -> dict[str, str | None]:
     """Where the daemon is, as a client's arguments."""
-    return {name: getattr(args, name) for name in PLACE}
+    return {name: getattr(args, name) for name in ENDPOINT}
 
 
 def run(command: Callable[[Terminal], int], args: argparse.Namespace) -> int:
@@ -187,7 +206,7 @@ def run(command: Callable[[Terminal], int], args: argparse.Namespace) -> int:
     except ValueError as why:
         print(f"ordoctl: {why}", file=sys.stderr)
         return USAGE
-    with terminal.client:
+    with closing(terminal):
         try:
             return command(terminal)
         except Misuse as why:

@@ -21,7 +21,7 @@ from rich.live import Live
 
 from ordoctl.async_client import AsyncClient
 from ordoctl.board import Board
-from ordoctl.commands.terminal import DONE, USAGE, Terminal, place_in
+from ordoctl.commands.terminal import DONE, USAGE, Terminal, endpoint_in
 from ordoctl.errors import CallError, NoDaemon
 from ordoctl.ist import IST
 from ordoctl.render.board import Screen
@@ -50,7 +50,7 @@ def top(terminal: Terminal) -> int:
 
 class _Top:
     def __init__(self, args: argparse.Namespace) -> None:
-        self._client = AsyncClient(**place_in(args), timeout=CALL_S, patient=False)
+        self._client = AsyncClient(**endpoint_in(args), timeout=CALL_S, patient=False)
         self._account: str | None = args.account
         self._board = Board()
         self._is_changed = anyio.Event()

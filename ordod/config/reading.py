@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ordod.config.addresses import split_address
 from ordod.config.lines import key_lines
+from ordod.config.owning import others_write
 from ordod.config.settings import (
     TCP_CONNECTIONS,
     TCP_IDLE_S,
@@ -84,7 +85,9 @@ def find(asked: Path | None, home: Path) -> Path:
         if place.exists():
             return place
     looked = " and ".join(str(place) for place in places)
-    raise ConfigError(f"no configuration: looked for {looked}; name another with --config FILE")
+    raise ConfigError(
+        f"no configuration: looked for {looked}; make one with `ordoctl setup`, or name another with --config FILE"
+    )
 
 
 def load(
@@ -103,11 +106,21 @@ def load(
         ConfigError: the file cannot be read, is not TOML, or holds mistakes.
     """
     try:
-        with file.open("rb") as opened:
-            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
-            content = opened.read(FILE_BYTES_MAX + 1)
+        # Non-blocking: a named pipe nobody writes to would hold the daemon.
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as opened:
+            status = os.fstat(descriptor)
+            content = opened.read(FILE_BYTES_MAX + 1) if stat.S_ISREG(status.st_mode) else None
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
+    mode = stat.S_IMODE(status.st_mode)
+    if content is None:
+        raise ConfigError(f"{file}: is not a file")
+    if others_write(status):
+        raise ConfigError(
+            f"{file}: others can write to it (mode {mode:04o}), and who can has your secrets sent where he likes; "
+            f"run: chmod go-w {file}"
+        )
     if len(content) > FILE_BYTES_MAX:
         raise ConfigError(f"{file}: larger than {FILE_BYTES_MAX} bytes, so hardly a configuration")
     try:

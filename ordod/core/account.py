@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from math import ceil
 from typing import Protocol, TypeVar
 
@@ -32,7 +33,7 @@ from ordod.core.sessions import SessionKeeper
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["UNREACHED", "Account", "AccountRules", "Hand", "Held"]
+__all__ = ["UNREACHED", "Account", "AccountRules", "Going", "Hand", "Held"]
 
 READ_TRIES = 3  # a read may be asked again; a write never is
 READ_PAUSE_S = 0.2
@@ -102,6 +103,13 @@ class AccountRules(Struct, frozen=True, kw_only=True):
     risk: RiskLimits = RiskLimits()
 
 
+class Going(Enum):
+    """Why an account takes nothing new: it is no longer configured, or is about to begin anew at another address."""
+
+    FOR_GOOD = "for good"
+    ANEW = "anew"
+
+
 class Account:
     """Everything about one account that lives in memory."""
 
@@ -126,6 +134,7 @@ class Account:
         self.master = master
         self._clock = clock
         self.is_read = False  # the first complete reading of its book is done
+        self.goes: Going | None = None  # None: it stays
 
     @property
     def spec(self) -> BrokerSpec:
@@ -226,6 +235,22 @@ class Account:
                 )  # who waits is told of a kill at once, not when the slot comes
                 wait_s = min(wait_s, GATE_LOOK_S)
             await anyio.sleep(wait_s)
+
+    def check_stays(self) -> None:
+        """Raises OrdoError: UNKNOWN_ACCOUNT, SESSION_REQUIRED, where it takes nothing new any more."""
+        if self.goes is Going.FOR_GOOD:
+            raise OrdoError(
+                Kind.UNKNOWN_ACCOUNT,
+                f"{self.name} was taken out of the configuration and takes nothing new; "
+                "what is open there can be cancelled and is settled",
+                account=self.name,
+            )
+        if self.goes is Going.ANEW:
+            raise OrdoError(
+                Kind.SESSION_REQUIRED,
+                f"{self.name} begins anew with what its configuration says now; ask again in a moment",
+                account=self.name,
+            )
 
     def check_reach(self) -> None:
         """Raises Held, BROKER_UNAVAILABLE, while the breaker is open."""

@@ -46,7 +46,7 @@ class Topic(StrEnum):
 
 
 class AccountEvent(Struct, frozen=True, kw_only=True):
-    """`event`: active, expired, denied, refused, released."""
+    """`event`: active, expired, denied, refused, released; added and removed by a reload."""
 
     account: str
     event: str

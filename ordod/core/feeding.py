@@ -1,7 +1,7 @@
 """One connection over which a broker pushes, kept open: opened, greeted, kept alive, watched, left and made anew.
 
-A connection is left when it ends, when it brings nothing, when its session is no longer the account's, and when the day's
-instruments were loaded: a broker gives the token of an expired contract to another one, whose prices must not be told under
+A connection is left when it ends, when it brings nothing, when its session is no longer the account's, when it is to go elsewhere, and
+when the day's instruments were loaded: a broker gives the token of an expired contract to another one, whose prices must not be told under
 the old name. As it stands here it brings order updates alone; `subscribing.py` has the one that carries prices.
 """
 
@@ -212,8 +212,8 @@ class Connection(Generic[S]):
         """Open it and keep it until it is no longer wanted. Raises FeedLost, BrokerError, OrdoError, Left."""
         upstream = self._upstream
         session, request = await self._request()
-        loaded_on = self._account.master.loaded_on
-        feed = await upstream.feeds.open(self._account.spec, upstream.settings, request)
+        loaded_on, settings = self._account.master.loaded_on, upstream.settings
+        feed = await upstream.feeds.open(self._account.spec, settings, request)
         self.is_open, self.message = True, ""
         self.opened += 1
         self._heard_at = self._clock.boot()
@@ -238,7 +238,7 @@ class Connection(Generic[S]):
                 if upstream.limits.keep_alive_s is not None:
                     alive = partial(_keep_alive, feed, codec, upstream.limits.keep_alive_s)
                     group.start_soon(until_its_end, alive)
-                group.start_soon(until_its_end, partial(self._watch, session, loaded_on))
+                group.start_soon(until_its_end, partial(self._watch, session, loaded_on, settings))
         finally:
             self.is_open = False
             self._lost()
@@ -305,7 +305,9 @@ class Connection(Generic[S]):
             self._logged_at = self._heard_at
             log.warning("unreadable", account=self._account.name, why=why, count=self.unreadable)
 
-    async def _watch(self, session: Session, loaded_on: date | None) -> None:
+    async def _watch(
+        self, session: Session, loaded_on: date | None, settings: LineSettings
+    ) -> None:
         """Returns when it is no longer worth its place. Raises Left."""
         account, silence_s = self._account, self._upstream.limits.silence_s
         while True:
@@ -314,6 +316,8 @@ class Connection(Generic[S]):
                 raise Left("its session ended", at_once=True)
             if account.master.loaded_on != loaded_on:
                 raise Left("the instruments of another day were loaded", at_once=True)
+            if self._upstream.settings is not settings:
+                raise Left("its address was changed", at_once=True)
             if silence_s is not None and self._clock.boot() - self._heard_at > silence_s:
                 raise Left(f"nothing came for {silence_s:.0f} s")
             if not self._check():

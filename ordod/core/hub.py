@@ -8,7 +8,7 @@ its own affair (`service/streams.py`).
 Order updates come over the connections for prices, or over one of their own; either is open as long as there is a session.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeAlias
@@ -36,12 +36,13 @@ from ordod.core.mornings import Mornings
 from ordod.core.ports import Clock, Feeds, LineSettings, Random
 from ordod.core.prices import Prices
 from ordod.core.subscribing import PriceConnection
-from ordod.core.tasks import Tasks
+from ordod.core.tasks import Together
 from ordod.errors import Kind, OrdoError
 
 __all__ = ["Batch", "FeedStatus", "Hub", "PriceReader", "UpdateListener"]
 
 MODES = tuple(Mode)  # the lesser first
+AUDIENCES_KEPT = 1000
 
 _MakeUpstream: TypeAlias = Callable[..., Upstream[Any]]
 
@@ -66,7 +67,7 @@ class Batch:
 
 
 class PriceReader(Protocol):
-    """Who reads prices. Neither method waits or raises."""
+    """Who reads prices. None of it waits or raises."""
 
     def take(self, batch: Batch) -> None:
         """It is shared: nobody changes it."""
@@ -75,6 +76,13 @@ class PriceReader(Protocol):
     def flush(self) -> None:
         """No more of this moment: hand on what was taken."""
         ...
+
+    def left_alone(self, account: str) -> None:
+        """The account they came from is gone, or begun anew: none come any more of this subscription."""
+        ...
+
+
+Audience: TypeAlias = tuple[PriceReader, ...]
 
 
 class UpdateListener(Protocol):
@@ -115,14 +123,25 @@ class FeedStatus(Struct, frozen=True, kw_only=True):
     message: str
 
 
+class _Audiences(dict[Audience, Audience]):
+    """One tuple for all instruments that have the same readers: which that is is then seen at a glance, by `is`."""
+
+    def __missing__(self, audience: Audience) -> Audience:
+        if len(self) >= AUDIENCES_KEPT:
+            self.clear()  # it only costs the glance
+        self[audience] = audience
+        return audience
+
+
 class _Wanted:
     """One instrument: who reads it, and what came last over the connection that lives."""
 
-    def __init__(self, connection: PriceConnection) -> None:
+    def __init__(self, connection: PriceConnection, audiences: _Audiences) -> None:
         self.connection = connection
+        self._audiences = audiences
         self.readers: dict[Mode, dict[PriceReader, int]] = {}
-        self.of_ticks: tuple[PriceReader, ...] = ()
-        self.of_depth: tuple[PriceReader, ...] = ()
+        self.of_ticks: Audience = ()
+        self.of_depth: Audience = ()
         self.tick: Tick | None = None
         self.depth: DepthTick | None = None
 
@@ -142,8 +161,9 @@ class _Wanted:
 
     def _sort(self) -> None:
         less = (self.readers.get(mode, {}) for mode in (Mode.LTP, Mode.QUOTE))
-        self.of_ticks = tuple(dict.fromkeys(reader for readers in less for reader in readers))
-        self.of_depth = tuple(self.readers.get(Mode.DEPTH, {}))
+        of_ticks = dict.fromkeys(reader for readers in less for reader in readers)
+        self.of_ticks = self._audiences[tuple(of_ticks)]
+        self.of_depth = self._audiences[tuple(self.readers.get(Mode.DEPTH, {}))]
 
     @property
     def mode(self) -> Mode | None:
@@ -156,8 +176,6 @@ class Hub:
 
     Args:
         feeds: opens connections; None: nothing is pushed.
-        settings: where each account's connections go.
-        listeners: by account, who is told of its orders.
     """
 
     def __init__(
@@ -166,34 +184,64 @@ class Hub:
         clock: Clock,
         random: Random,
         feeds: Feeds | None,
-        accounts: Mapping[str, Account],
-        settings: Mapping[str, LineSettings],
-        listeners: Mapping[str, UpdateListener],
         mornings: Mornings,
         prices: Prices,
-        tasks: Tasks,
     ) -> None:
+        self._clock = clock
+        self._random = random
+        self._opens = feeds
+        self._mornings = mornings
+        self._prices = prices
         self._feeds: dict[str, _AccountFeed] = {}
         self._updates: dict[str, Connection[UpdateStream]] = {}
-        if feeds is None:
+        self._upstreams: dict[str, list[Upstream[Any]]] = {}
+
+    def add(
+        self, account: Account, settings: LineSettings, listener: UpdateListener, tasks: Together
+    ) -> None:
+        """Open this account's streams as soon as it has a session.
+
+        Args:
+            settings: where its connections go.
+            listener: who is told of its orders.
+        """
+        if self._opens is None:
             return
-        for name, account in accounts.items():
-            limits, listener = account.spec.streams, listeners[name]
-            make = partial(
-                Upstream,
-                account,
-                clock=clock,
-                random=random,
-                feeds=feeds,
-                settings=settings[name],
+        name, limits = account.name, account.spec.streams
+        upstreams: list[Upstream[Any]] = []
+        make = partial(
+            Upstream,
+            account,
+            clock=self._clock,
+            random=self._random,
+            feeds=self._opens,
+            settings=settings,
+        )
+        if limits is not None and supports(account.adapter, "stream"):
+            feed = _AccountFeed(
+                account, limits, make, listener, self._clock, self._mornings, self._prices
             )
-            if limits is not None and supports(account.adapter, "stream"):
-                feed = _AccountFeed(account, limits, make, listener, clock, mornings, prices)
-                self._feeds[name] = feed
-                tasks.keep_running(f"feed {name}", feed.run)
-            if account.spec.updates is not None and supports(account.adapter, "updates"):
-                self._updates[name] = Connection(_updates(account, make, listener))
-                tasks.keep_running(f"updates {name}", self._updates[name].run)
+            self._feeds[name] = feed
+            upstreams.append(feed.upstream)
+            tasks.keep_running(f"feed {name}", feed.run)
+        if account.spec.updates is not None and supports(account.adapter, "updates"):
+            upstream = _updates(account, make, listener)
+            self._updates[name] = Connection(upstream)
+            upstreams.append(upstream)
+            tasks.keep_running(f"updates {name}", self._updates[name].run)
+        self._upstreams[name] = upstreams
+
+    def remove(self, account: str) -> list[PriceReader]:
+        """Forget an account's streams; whoever read its prices. Its tasks end, and with them its connections."""
+        feed = self._feeds.pop(account, None)
+        self._updates.pop(account, None)
+        self._upstreams.pop(account, None)
+        return feed.readers() if feed is not None else []
+
+    def lead(self, account: str, settings: LineSettings) -> None:
+        """From now on its connections go there; those that are open are left for new ones."""
+        for upstream in self._upstreams.get(account, ()):
+            upstream.settings = settings
 
     def can(self, account: str) -> bool:
         """Whether this account's broker pushes prices through Ordo."""
@@ -269,12 +317,13 @@ class _AccountFeed:
         self._mornings = mornings
         self._prices = prices
         self._wanted: dict[str, _Wanted] = {}
+        self._audiences = _Audiences()
         self._connections: list[PriceConnection] = []
         self._more = anyio.Event()  # a connection was added
         self._last_at: datetime | None = None
         self._opened_before = 0  # by connections that are gone
         self._unreadable_before = 0
-        self._upstream: Upstream[Stream] = make(
+        self.upstream: Upstream[Stream] = make(
             limits=limits,
             connect=account.adapter.connect_stream,
             codec=lambda session: account.adapter.stream(session, account.master),
@@ -318,7 +367,7 @@ class _AccountFeed:
         for symbol in symbols:
             wanted = self._wanted.get(symbol)
             if wanted is None:
-                wanted = self._wanted[symbol] = _Wanted(self._with_room())
+                wanted = self._wanted[symbol] = _Wanted(self._with_room(), self._audiences)
             wanted.add(mode, reader)
             wanted.connection.want(symbol, wanted.mode)
             newest = wanted.depth if mode is Mode.DEPTH else wanted.tick
@@ -357,7 +406,7 @@ class _AccountFeed:
 
     def _add(self, *, is_kept: bool) -> PriceConnection:
         connection = PriceConnection(
-            self._upstream,
+            self.upstream,
             limits=self._limits,
             mornings=self._mornings,
             is_kept=is_kept,
@@ -370,9 +419,11 @@ class _AccountFeed:
     def _deliver(self, pushed: Iterable[Pushed]) -> None:
         """Hand what one frame brought to whoever reads it."""
         # By readers: most instruments have the same, and what they share is put together, and encoded, once for all of them.
-        batches: dict[tuple[bool, tuple[PriceReader, ...]], Batch] = {}
+        batches: dict[tuple[bool, Audience], Batch] = {}
         ticks: list[Tick] = []
         others: list[Pushed] = []
+        batch: Batch | None = None
+        audience: Audience = ()  # of `batch`, and so most often of the next value too
         for value in pushed:
             if isinstance(value, Tick):
                 wanted = self._wanted.get(value.symbol)
@@ -380,19 +431,21 @@ class _AccountFeed:
                     continue  # it crossed the end of its subscription
                 ticks.append(value)
                 wanted.tick = value
-                key = (False, wanted.of_ticks)
+                is_depth, its_audience = False, wanted.of_ticks
             elif isinstance(value, DepthTick):
                 wanted = self._wanted.get(value.symbol)
                 if wanted is None:
                     continue
                 wanted.depth = value
-                key = (True, wanted.of_depth)
+                is_depth, its_audience = True, wanted.of_depth
             else:
                 others.append(value)
                 continue
-            batch = batches.get(key)
-            if batch is None:
-                batch = batches[key] = Batch(is_depth=key[0])
+            if batch is None or audience is not its_audience or batch.is_depth is not is_depth:
+                audience = its_audience
+                batch = batches.get((is_depth, audience))
+                if batch is None:
+                    batch = batches[is_depth, audience] = Batch(is_depth=is_depth)
             batch.add(value)
         if ticks:
             self._last_at = self._clock.now()
@@ -411,6 +464,11 @@ class _AccountFeed:
             wanted = self._wanted.get(symbol)
             if wanted is not None:
                 wanted.tick = wanted.depth = None
+
+    def readers(self) -> list[PriceReader]:
+        """Everybody who reads anything."""
+        every = (r for one in self._wanted.values() for some in one.readers.values() for r in some)
+        return list(dict.fromkeys(every))
 
     def status(self) -> FeedStatus:
         missing = [one for one in self._connections if not one.is_open]

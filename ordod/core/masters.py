@@ -3,7 +3,7 @@
 Brokers write the day's file in the morning: what is fetched before TURN is still the day's before, and is fetched anew after.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from datetime import date, datetime, time, timedelta
 
 import anyio
@@ -29,10 +29,19 @@ log = structlog.get_logger("masters")
 
 
 class MasterKeeper:
-    """Keeps one broker's table, through whichever of its accounts has a session."""
+    """Keeps one broker's table, through whichever of its accounts has a session.
+
+    Args:
+        accounts: every account there is, those that come later too.
+    """
 
     def __init__(
-        self, broker: str, accounts: Sequence[Account], *, clock: Clock, tables: Tables
+        self,
+        broker: str,
+        accounts: Callable[[], Collection[Account]],
+        *,
+        clock: Clock,
+        tables: Tables,
     ) -> None:
         self._broker = broker
         self._accounts = accounts
@@ -44,9 +53,8 @@ class MasterKeeper:
         """Until cancelled."""
         began = self._clock.boot()
         while True:
-            account = next(
-                (a for a in self._accounts if a.keeper.state is SessionState.ACTIVE), None
-            )
+            able = (a for a in self._accounts() if a.keeper.state is SessionState.ACTIVE)
+            account = next((a for a in able if a.spec.id == self._broker), None)
             if account is None:
                 is_starting = self._clock.boot() - began < START_S
                 await anyio.sleep(WAIT_S if is_starting else PATIENT_S)

@@ -29,10 +29,15 @@ __all__ = ["Parts", "Reloaded"]
 
 
 class Reloaded(Struct, frozen=True):
-    """Names of settings: those that hold from now on, and those that differ and wait for a restart of the daemon."""
+    """Names of settings: those that hold from now on, and those that differ and wait for a restart of the daemon.
+
+    Accounts are among `changed`, as `accounts.NAME (added)` and `(removed)`. `waits`: what cannot be now because of what is open
+    at an account, each with what for.
+    """
 
     changed: list[str]
     needs_restart: list[str]
+    waits: list[str] = []
 
 
 class Parts(Struct, kw_only=True):
@@ -52,7 +57,7 @@ class Parts(Struct, kw_only=True):
     gate: Gate
     accounts: Mapping[str, Account]
     readers: Mapping[str, Reader]
-    masters: Mapping[str, MasterKeeper]
+    masters: Mapping[str, MasterKeeper]  # by broker
     desk: Desk
     changes: Changes
     keyed: KeyedChanges

@@ -108,7 +108,7 @@ class Disk(Protocol):
     def size(self, path: str) -> int: ...
 
     def read(self, path: str, offset: int = 0, length: int = -1) -> bytes:
-        """Raises FileNotFoundError."""
+        """Raises FileNotFoundError, DiskError."""
         ...
 
     async def create(self, path: str, *, reserve: int = 0) -> AppendFile:

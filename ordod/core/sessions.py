@@ -53,6 +53,7 @@ TOTP_LEFT_S = 3.0  # of a step, at least, when its code leaves
 NOT_ABOUT_US = (Fault.BROKER_UNAVAILABLE, Fault.RATE_LIMITED)  # a login did not get to be judged
 LOOK_S = 20.0  # how late the end of a session, or the morning, may be noticed; a refused call notices at once
 PROBE_S = 5.0  # for the broker's time, where a code needs it
+GOODBYE_S = 3.0  # for the broker's answer to the logout of an account that goes
 
 
 class _WantsPerson(Exception):  # noqa: N818 - the end of a renewal, not a failure
@@ -141,6 +142,9 @@ class SessionKeeper:
         self._tasks: TaskGroup | None = None
         self._attempt = anyio.CancelScope()  # of the login that is under way
         self._has_asked_broker = False  # this login sent something
+        self._is_ours = (
+            False  # a login of ours made the session: it is kept, and ended when the account goes
+        )
 
     def remember(self, note: AccountNote, at: datetime) -> None:
         """What the journal tells of this account from before a restart, oldest first."""
@@ -364,15 +368,47 @@ class SessionKeeper:
             await self._vault.keep(self.name, None)
         if session is not None:
             self._dead_tokens.add(session.access_token)
-            try:
-                dialogue = self._adapter.logout(session)
-                request = next(dialogue)
-                while True:
-                    deadline = self._clock.boot() + REQUEST_S
-                    request = dialogue.send(await self._line.send(request, deadline=deadline))
-            except (StopIteration, BrokerError, Unsent, Lost):
-                pass  # the token is forgotten here in any case, and dies at the broker by itself
+            await self._log_out(session)
         await self._deny("logged out by a person")
+
+    async def _log_out(self, session: Session) -> None:
+        """The token is forgotten here in any case, and dies at the broker by itself."""
+        try:
+            dialogue = self._adapter.logout(session)
+            request = next(dialogue)
+            while True:
+                deadline = self._clock.boot() + REQUEST_S
+                request = dialogue.send(await self._line.send(request, deadline=deadline))
+        except (StopIteration, BrokerError, Unsent, Lost):
+            pass
+
+    def try_again(self) -> None:
+        """What it logs in with was changed: where the last login failed, now is the time for the next. A denial stands."""
+        if self.state is SessionState.EXPIRED and not self._rests:
+            self._failures, self._needs_person = 0, False
+            self._begin()
+
+    async def close(self, heir: str | None = None) -> None:
+        """The account goes; `run` was ended before. Whoever waits for a session hears that there is none.
+
+        A session that a login of ours made is ended at the broker too; a ready-made token is somebody else's.
+
+        Args:
+            heir: the account that the same user is from now on; it finds the session where there is a vault.
+        """
+        self._tasks = None
+        session, self.session = self.session, None
+        self._failures, self._rests = 1, False
+        self._move(SessionState.EXPIRED, "it was taken out of the configuration, or begins anew")
+        if self._vault is not None:
+            await self._vault.keep(self.name, None)
+        if session is None or not self._is_ours:
+            return
+        if heir is not None and self._vault is not None:
+            await self._vault.keep(heir, written(session))
+            return
+        with anyio.move_on_after(GOODBYE_S):
+            await self._log_out(session)
 
     async def _rest(self) -> None:
         while self.state is SessionState.LOGGING_IN:
@@ -402,6 +438,7 @@ class SessionKeeper:
         self._logins = [at for at in self._logins if now - at < LOGINS_WITHIN]
         try:
             session = await self._kept(now)
+            self._is_ours = session is not None
             if session is None:
                 if len(self._logins) >= LOGINS_MAX:
                     await self._spent()
@@ -567,6 +604,7 @@ class SessionKeeper:
         self.session = session
         self._move(SessionState.ACTIVE, "")
         is_made = self._is_counted and not self._credentials().access_token
+        self._is_ours = self._is_ours or is_made
         if self._vault is not None and is_made:
             await self._vault.keep(self.name, written(session))
 

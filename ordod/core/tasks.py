@@ -8,7 +8,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-__all__ = ["Tasks"]
+__all__ = ["Tasks", "Together"]
 
 PAUSE_S = 1.0  # before a task that should run for good is begun again
 
@@ -37,6 +37,10 @@ class Tasks:
         """Run it until the group ends, again after a bug."""
         self._group.start_soon(self._forever, name, work)
 
+    def together(self) -> "Together":
+        """For the tasks of one thing that may go before the group does."""
+        return Together(self._group, self._forever)
+
     async def _own(self) -> None:
         try:
             await anyio.sleep_forever()
@@ -60,3 +64,35 @@ class Tasks:
             except Exception:
                 log.exception("bug", task=name)
             await anyio.sleep(PAUSE_S)
+
+
+class Together:
+    """Tasks that are kept running, and ended together."""
+
+    def __init__(self, group: TaskGroup, forever: Callable[..., Awaitable[None]]) -> None:
+        self._group = group
+        self._forever = forever
+        self._running: dict[anyio.CancelScope, anyio.Event] = {}
+
+    def keep_running(self, name: str, work: Callable[[], Awaitable[Any]]) -> None:
+        """Run it until `end`, again after a bug."""
+        scope = anyio.CancelScope()
+        self._running[scope] = anyio.Event()
+        self._group.start_soon(self._keep, scope, name, work)
+
+    async def _keep(
+        self, scope: anyio.CancelScope, name: str, work: Callable[[], Awaitable[Any]]
+    ) -> None:
+        try:
+            with scope:
+                await self._forever(name, work)
+        finally:
+            self._running.pop(scope).set()
+
+    async def end(self) -> None:
+        """None of them runs when this returns."""
+        running = dict(self._running)
+        for scope in running:
+            scope.cancel()
+        for ended in running.values():
+            await ended.wait()

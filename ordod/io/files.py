@@ -22,7 +22,7 @@ from typing import TypeVar, cast
 from ordod.core.ports import DiskError, Identity
 from ordod.io.worker import Worker
 
-__all__ = ["Files", "StateError"]
+__all__ = ["Files", "StateError", "filesystem_of"]
 
 T = TypeVar("T")
 
@@ -43,14 +43,15 @@ class Files:
 
     Args:
         state: the state directory; made, or closed to others (0700), where it is not.
-        exclusive: hold its lock. Offline commands that only read, or only close the gate, do without.
+        exclusive: hold its lock. Offline commands that only read, or only close the gate, do without: of them the folder is neither
+            made nor changed, and root may look into another user's.
     Raises:
         StateError: another daemon holds it, or it is not ours.
     """
 
     def __init__(self, state: Path, *, exclusive: bool = True) -> None:
         self._state = state.absolute()
-        self._root = _opened_state(self._state)
+        self._root = _opened_state(self._state) if exclusive else _looked_into(self._state)
         self._lock = _locked(self._root, self._state) if exclusive else None
         self._appends = Worker("ordod-appends")
         self._changes = Worker("ordod-changes")
@@ -73,18 +74,19 @@ class Files:
         return Identity(
             machine=machine.read_text(encoding="ascii").strip() if machine.exists() else "",
             inode=os.fstat(self._root).st_ino,
-            filesystem=_filesystem(Path("/proc/self/mountinfo"), self._state.resolve()),
+            filesystem=filesystem_of(self._state),
         )
 
     # Reading
 
     def names(self, folder: str) -> list[str]:
+        """Links and pipes too: one in `kill.d` stops, one in the journal's folder is refused when it is read."""
         try:
             with self._folder(f"{folder}/name") as (fd, _), os.scandir(fd) as entries:
                 return sorted(
                     entry.name
                     for entry in entries
-                    if entry.is_file(follow_symlinks=False) and not _is_scrap(entry.name)
+                    if not entry.is_dir(follow_symlinks=False) and not _is_scrap(entry.name)
                 )
         except FileNotFoundError:
             return []
@@ -95,11 +97,17 @@ class Files:
             return os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
 
     def read(self, path: str, offset: int = 0, length: int = -1) -> bytes:
-        with self._folder(path) as (fd, name):
-            file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=fd)
-        with os.fdopen(file, "rb") as stream:
-            stream.seek(offset)
-            return stream.read(length)
+        """Raises FileNotFoundError; DiskError where it is a link, a pipe or another user's, or the disk said no."""
+        try:
+            with self._folder(path) as (fd, name):
+                file = _opened(name, os.O_RDONLY, fd)
+            with os.fdopen(file, "rb") as stream:
+                stream.seek(offset)
+                return stream.read(length)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise DiskError(f"{path} in the state directory: {error.strerror or error}") from error
 
     async def aside(self, job: Callable[[], T]) -> T:
         return await self._readings.do(job)
@@ -186,7 +194,7 @@ class Files:
 
     def _truncated(self, path: str, size: int) -> None:
         with self._folder(path) as (folder, name):
-            fd = os.open(name, os.O_WRONLY | _FLAGS, dir_fd=folder)
+            fd = _opened(name, os.O_WRONLY, folder)
         try:
             os.ftruncate(fd, size)
             os.fsync(fd)
@@ -209,7 +217,7 @@ class Files:
             for part in parts[:-1]:
                 if make:
                     _make_folder(fd, part)
-                deeper = os.open(part, os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=fd)
+                deeper = _opened(part, os.O_RDONLY | os.O_DIRECTORY, fd)
                 os.close(fd)
                 fd = deeper
             yield fd, parts[-1]
@@ -278,9 +286,24 @@ def _opened_state(state: Path) -> int:
     return fd
 
 
+def _looked_into(state: Path) -> int:
+    try:
+        fd = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StateError(f"{state} cannot be read ({error.strerror})") from error
+    owner = os.fstat(fd).st_uid
+    if os.geteuid() not in (owner, 0):
+        os.close(fd)
+        raise StateError(f"{state} belongs to user {owner}: run this as that user, or as root")
+    return fd
+
+
 def _locked(root: int, state: Path) -> int:
     """The lock's file, held until it is closed or the process dies. It holds the number of the process, for people."""
-    fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600, dir_fd=root)
+    try:
+        fd = _opened(LOCK, os.O_RDWR | os.O_CREAT, root)
+    except DiskError as error:
+        raise StateError(str(error)) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -298,7 +321,7 @@ def _locked(root: int, state: Path) -> int:
 def _opened_gate(root: int) -> int:
     """The gate's file, a whole page of written bytes: a store into a hole of a full disk would end the process (SIGBUS)."""
     try:
-        fd = os.open(GATE, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600, dir_fd=root)
+        fd = _opened(GATE, os.O_RDWR | os.O_CREAT, root)
         missing = GATE_BYTES - os.fstat(fd).st_size
         if missing > 0:
             os.pwrite(fd, bytes(missing), GATE_BYTES - missing)
@@ -308,7 +331,22 @@ def _opened_gate(root: int) -> int:
         raise StateError(
             f"{GATE} in the state directory cannot be used: {error.strerror}"
         ) from error
+    except DiskError as error:
+        raise StateError(str(error)) from error
     return fd
+
+
+def _opened(name: str, flags: int, folder: int) -> int:
+    """Only what the folder's owner or root made: it may have been open to others once, who still hold what they put there."""
+    # Non-blocking: a named pipe in a file's place would hold the daemon.
+    fd = os.open(name, flags | _FLAGS | os.O_NONBLOCK, 0o600, dir_fd=folder)
+    status = os.fstat(fd)
+    is_right = stat.S_ISDIR if flags & os.O_DIRECTORY else stat.S_ISREG
+    if is_right(status.st_mode) and status.st_uid in (os.fstat(folder).st_uid, 0):
+        return fd
+    os.close(fd)
+    what = f"belongs to user {status.st_uid}" if is_right(status.st_mode) else "is no file"
+    raise DiskError(f"{name} in the state directory {what}: see who put it there, and move it away")
 
 
 def _make_folder(parent: int, name: str) -> None:
@@ -339,6 +377,11 @@ _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int6
 def _is_scrap(name: str) -> bool:
     """What a crash may leave of `replace`."""
     return name.startswith(".") and name.endswith(".new")
+
+
+def filesystem_of(folder: Path) -> str:
+    """The kind of file system a folder lies on, as `ext4` or `tmpfs`; "unknown" where the kernel does not say."""
+    return _filesystem(Path("/proc/self/mountinfo"), folder.resolve())
 
 
 def _filesystem(mounts: Path, folder: Path) -> str:

@@ -65,7 +65,7 @@ SPEC = BrokerSpec(
     tag=Tag(length=20, alphabet=BASE32),
     book_day=time(6, 0),  # IST; when `PaperBroker` begins a new book
     streams=StreamLimits(instruments=3000, connections=1, frame_instruments=1000, has_orders=True),
-    candle_spans=dict.fromkeys(Interval, timedelta(days=5))  # some 30 ms of the exchange's time
+    candle_spans=dict.fromkeys(Interval, timedelta(days=1))  # some 20 ms of the exchange's time
     | {Interval.D1: timedelta(days=30)},
     credentials={"": ()},
     options={

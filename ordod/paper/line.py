@@ -12,9 +12,10 @@ from ordod.core.ports import Admit, Clock, DiskError, Line, LineSettings, Lost, 
 from ordod.domain.calendar import WEEKDAYS, Calendar
 from ordod.paper.broker import CASH, PaperBroker
 
-__all__ = ["PaperBrokers", "PaperLine", "paper_brokers"]
+__all__ = ["PaperBrokers", "PaperLine", "paper_brokers", "paper_options"]
 
-HOURS = {"always": False, "market": True}
+ALWAYS = "always"
+HOURS = {ALWAYS: False, "market": True}
 
 
 class PaperLine(Line):
@@ -54,12 +55,25 @@ class PaperBrokers:
 
     Args:
         cash: account -> rupees it begins with; the rest have a million.
+        hours: the exchange's, as the option says them.
     """
 
-    def __init__(self, broker: PaperBroker, clock: Clock, cash: Mapping[str, Decimal]) -> None:
+    def __init__(
+        self, broker: PaperBroker, clock: Clock, cash: Mapping[str, Decimal], hours: str = ALWAYS
+    ) -> None:
         self.broker = broker
+        self.hours = hours
         self._clock = clock
-        self._cash = cash
+        self._cash = dict(cash)
+
+    def expect(self, accounts: Mapping[str, Mapping[str, str]]) -> None:
+        """Accounts that may come, with their options. Raises ValueError as `paper_brokers` does, and where the hours are others."""
+        cash, hours = paper_options(accounts)
+        if hours not in (None, self.hours):
+            raise ValueError(
+                f"hours {hours!r}: the paper exchange runs with {self.hours!r} until ordod is restarted"
+            )
+        self._cash |= cash
 
     def line(self, spec: BrokerSpec, settings: LineSettings) -> Line:
         """The account's name is the user."""
@@ -86,6 +100,18 @@ def paper_brokers(
     Raises:
         ValueError: an option has no such value, accounts disagree about the hours, or the book is damaged.
     """
+    cash, given = paper_options(accounts)
+    hours = given or ALWAYS
+    broker = PaperBroker(
+        clock.now(), calendar=calendar if HOURS[hours] else None, saved=saved, save=save
+    )
+    return PaperBrokers(broker, clock, cash, hours)
+
+
+def paper_options(
+    accounts: Mapping[str, Mapping[str, str]],
+) -> tuple[dict[str, Decimal], str | None]:
+    """What each begins with, and the hours of all; None: there is no account. Raises ValueError."""
     cash: dict[str, Decimal] = {}
     hours: set[str] = set()
     for account, options in accounts.items():
@@ -95,13 +121,9 @@ def paper_brokers(
             raise ValueError(f"accounts.{account}: cash {options['cash']!r} is no amount") from None
         if not (cash[account].is_finite() and 0 <= cash[account] < 10**12):
             raise ValueError(f"accounts.{account}: cash {cash[account]} is out of range")
-        hours.add(options.get("hours", "always"))
+        hours.add(options.get("hours", ALWAYS))
     if unknown := hours - set(HOURS):
         raise ValueError(f"hours {min(unknown)!r}: it is always or market")
     if len(hours) > 1:
         raise ValueError("all paper accounts share one exchange: give them the same hours")
-    market_hours = HOURS[hours.pop()] if hours else False
-    broker = PaperBroker(
-        clock.now(), calendar=calendar if market_hours else None, saved=saved, save=save
-    )
-    return PaperBrokers(broker, clock, cash)
+    return cash, hours.pop() if hours else None

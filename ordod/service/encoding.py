@@ -1,14 +1,17 @@
 """Domain values as plain ones, for JSON."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import anyio.lowlevel
 import msgspec
 import orjson
 
-__all__ = ["DECIMALS_MAX", "number", "plain"]
+__all__ = ["DECIMALS_MAX", "encoded_rows", "number", "plain"]
 
 DECIMALS_MAX = 4  # WIRE 2
+ROWS_AT_ONCE = 500  # some 1.5 ms
 
 
 def plain(value: Any) -> Any:
@@ -28,3 +31,13 @@ def number(value: Decimal) -> orjson.Fragment:
             text = f"{value:.{DECIMALS_MAX}f}"
         text = text.rstrip("0").rstrip(".")
     return orjson.Fragment("0" if text == "-0" else text)
+
+
+async def encoded_rows(rows: Sequence[object]) -> bytes:
+    """A list that may be very long as JSON, made in steps: the loop turns between them, and an order waits for one."""
+    parts = []
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        some = orjson.dumps(plain(rows[begin : begin + ROWS_AT_ONCE]), default=plain)
+        parts.append(some[1:-1])
+        await anyio.lowlevel.checkpoint()
+    return b"[" + b",".join(parts) + b"]"

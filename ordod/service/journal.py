@@ -139,6 +139,7 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         params=Tail,
         result=Entries,
         run=journal.tail,
+        heavy=True,
         accounts=lambda _: (None,),
         examples=(Example({"limit": 5}, {}),),
     )
@@ -149,6 +150,7 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         params=Verify,
         result=Verified,
         run=journal.verify,
+        heavy=True,
         accounts=lambda _: (None,),
         examples=(Example({}, {"is_good": True}),),
     )
@@ -159,6 +161,7 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         params=Export,
         result=Exported,
         run=journal.export,
+        heavy=True,
         accounts=lambda _: (None,),
         errors=(Kind.JOURNAL_FAILED,),
         examples=(Example({"day": "2026-01-26", "table": "fills"}, {"rows": [], "next": None}),),

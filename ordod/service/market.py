@@ -18,6 +18,7 @@ from ordod.domain.instruments import Exchange, Instrument, InstrumentKind
 from ordod.domain.market import Depth, Interval, Quote
 from ordod.errors import Kind, OrdoError
 from ordod.service.asking import READ_KINDS, Asking
+from ordod.service.encoding import encoded_rows
 from ordod.service.listings import Disagreement, Listing, disagreements, listings
 from ordod.service.methods import Call, Example, Method, Role
 from ordod.service.orders import Symbol
@@ -26,6 +27,7 @@ from ordod.service.underlyings import contracts_of, known_expiries
 
 __all__ = ["methods"]
 
+HEAVY = ("market.candles", "instrument.get", "instrument.search")
 CANDLES_MAX = 500_000  # what one answer holds: 40 MB of JSON
 
 Symbols = Annotated[list[Symbol], Meta(min_length=1, max_length=1000)]
@@ -156,7 +158,8 @@ class _Market:
         depths = {s: q.depth for s, q in quotes.items() if q.depth is not None}
         return Depths(depths, [*missing, *(s for s in quotes if s not in depths)])
 
-    async def candles(self, call: Call, params: Candles) -> CandleRows:
+    async def candles(self, call: Call, params: Candles) -> bytes:
+        """JSON of CandleRows: half a million rows in one piece would hold the loop for a second."""
         if params.from_ >= params.to:
             raise OrdoError(
                 Kind.INVALID_PARAMS,
@@ -184,12 +187,18 @@ class _Market:
             clock=self._parts.clock,
             told=told,
         )
-        return CandleRows([(c.at, c.open, c.high, c.low, c.close, c.volume, c.oi) for c in found])
+        rows = [(c.at, c.open, c.high, c.low, c.close, c.volume, c.oi) for c in found]
+        return b'{"candles":' + await encoded_rows(rows) + b"}"
 
-    async def get(self, _: Call, params: OneSymbol) -> InstrumentAnswer:
+    async def get(self, call: Call, params: OneSymbol) -> InstrumentAnswer:
         account = self._asking.account(params.account, "master")
         instrument = self._parts.desk.instrument(account, params.symbol)
-        brokers = listings(self._parts.accounts.values(), instrument)
+        seen = [
+            each
+            for name, each in self._parts.accounts.items()
+            if call.caller.role_for(name) >= Role.READ
+        ]
+        brokers = listings(seen, instrument)
         return InstrumentAnswer(instrument, brokers, disagreements(brokers))
 
     async def search(self, _: Call, params: Search) -> Found:
@@ -218,9 +227,9 @@ class _Market:
         except JournalFailed as error:
             raise OrdoError(Kind.JOURNAL_FAILED, f"nothing was done: {error}") from error
         answers: dict[str, int | str] = {}
-        for one in wanted:
+        for one, master in [(one, self._parts.masters[one.spec.id]) for one in wanted]:
             try:
-                answers[one.spec.id] = await self._parts.masters[one.spec.id].refresh(one)
+                answers[one.spec.id] = await master.refresh(one)
             except OrdoError as error:
                 answers[one.spec.id] = str(error)
         return Refreshed(answers)
@@ -330,6 +339,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             params=params,
             result=result,
             run=run,
+            heavy=name in HEAVY,
             errors=READ_KINDS,
             examples=(Example(given, told),),
         )

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from ordod.errors import Kind
+from ordod.errors import Kind, OrdoError
 
 __all__ = ["BY_TOKEN", "Call", "Caller", "Example", "Method", "Outbox", "Role", "Rupees"]
 
@@ -71,6 +71,10 @@ class Outbox(Protocol):
         """`react` is called once, when it is free again; never where the connection ends before."""
         ...
 
+    async def until_free(self) -> bool:
+        """Wait until it is free; False: it was closed."""
+        ...
+
     def on_close(self, react: Callable[[], None]) -> None:
         """`react` is called once, when the connection is gone; at once if it is."""
         ...
@@ -84,11 +88,13 @@ class Call(Struct, frozen=True):
     """One call's surroundings. `outbox` is None over HTTP.
 
     `on_answered` takes what is to be done right after the answer is queued; of a batch it is one, after the last member.
+    `only_urgent`: there was no room for this connection but to stop something.
     """
 
     caller: Caller
     outbox: Outbox | None = None
     on_answered: Callable[[Callable[[], None]], None] = _at_once
+    only_urgent: bool = False
 
 
 class Example(Struct, frozen=True):
@@ -107,10 +113,12 @@ class Method(Struct, frozen=True, kw_only=True):
 
     Args:
         params: a struct type; `result`: the type of the answer, for the document's schema.
-        run: the function behind it; raises OrdoError, and nothing else but bugs.
+        run: the function behind it: gives a `result`, or the JSON of one; raises OrdoError, and nothing else but bugs.
         accounts: the accounts a call touches, from its parameters (None: all); the caller needs `role` for each.
+        unseen: what is wrong with parameters that name what this caller may not see, or what he may not learn not to be there.
         changes: it changes something, so that a notification (no id) of it is not carried out.
         urgent: it stops or ends something (kill, cancel), and passes where the daemon is OVERLOADED for others.
+        heavy: it holds the loop for over a millisecond, or a thread. Of one caller a few are worked on at a time.
         errors: the kinds it may answer besides INVALID_PARAMS, FORBIDDEN, OVERLOADED and INTERNAL.
     """
 
@@ -123,7 +131,9 @@ class Method(Struct, frozen=True, kw_only=True):
     accounts: Callable[[Any], tuple[str | None, ...]] = lambda params: (
         getattr(params, "account", None),
     )
+    unseen: Callable[[Caller, Any], OrdoError | None] = lambda caller, params: None
     changes: bool = False
     urgent: bool = False
+    heavy: bool = False
     errors: tuple[Kind, ...] = ()
     examples: tuple[Example, ...] = ()

@@ -405,6 +405,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         params=Chain,
         result=OptionChain,
         run=options.chain,
+        heavy=True,
         errors=READ_KINDS,
         examples=(Example(chain, {"symbol": "NSE_INDEX:NIFTY", "missing": []}),),
     )
@@ -415,6 +416,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         params=Options,
         result=GreeksBySymbol,
         run=options.greeks,
+        heavy=True,
         errors=READ_KINDS,
         examples=(Example(greeks, {"missing": []}),),
     )

@@ -27,7 +27,7 @@ from ordod.domain.orders import (
 )
 from ordod.domain.portfolio import Margin
 from ordod.errors import Kind, OrdoError
-from ordod.service.methods import Call, Example, Method, Role, Rupees
+from ordod.service.methods import Call, Caller, Example, Method, Role, Rupees
 from ordod.service.params import AccountName, Key, Label
 
 __all__ = ["PLACE_KINDS", "Terms", "methods", "terms_of"]
@@ -522,6 +522,22 @@ def methods(parts: Parts) -> Iterable[Method]:
         order = parts.book.by_id(params.order_id) if params.order_id else None
         return (order.account if order else params.account,)
 
+    def unseen(caller: Caller, params: Any) -> OrdoError | None:
+        if params.order_id is None:
+            return None
+        order = parts.book.by_id(params.order_id)
+        if order is not None:
+            may_see = caller.role_for(order.account) >= Role.READ
+        else:
+            may_see = min(caller.role, *caller.roles.values(), Role.ADMIN) >= Role.READ
+        if may_see:
+            return None
+        return OrdoError(
+            Kind.FORBIDDEN,
+            f"there is no order {params.order_id!r} at an account that {caller.name} may see: name one of yours",
+            field="order_id",
+        )
+
     example = {
         "account": "paper",
         "key": "first-1",
@@ -559,6 +575,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=ChangeAnswer,
         run=orders.modify,
         accounts=account_of,
+        unseen=unseen,
         changes=True,
         errors=change_kinds,
         examples=(
@@ -576,6 +593,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=ChangeAnswer,
         run=orders.cancel,
         accounts=account_of,
+        unseen=unseen,
         changes=True,
         urgent=True,
         errors=change_kinds,
@@ -606,6 +624,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=OrderAnswer,
         run=orders.get,
         accounts=account_of,
+        unseen=unseen,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT),
         examples=(
             Example(
@@ -620,6 +639,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         params=Filter,
         result=Orders,
         run=orders.list_orders,
+        heavy=True,
         errors=(Kind.UNKNOWN_ACCOUNT,),
         examples=(Example({"account": "paper", "limit": 10}, {"next": None}),),
     )
@@ -630,6 +650,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         params=TradeFilter,
         result=Trades,
         run=orders.trades,
+        heavy=True,
         errors=(Kind.UNKNOWN_ACCOUNT,),
         examples=(Example({"account": "paper", "limit": 10}, {"next": None}),),
     )
@@ -640,7 +661,9 @@ def methods(parts: Parts) -> Iterable[Method]:
         params=Reference,
         result=History,
         run=orders.history,
+        heavy=True,
         accounts=account_of,
+        unseen=unseen,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT),
         examples=(Example(reference, {}),),
     )

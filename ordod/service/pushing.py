@@ -4,6 +4,7 @@ What came at once is encoded once, whoever reads it. While a connection does not
 symbol waits here, at most one for each that was asked for, and goes out in one message when there is room again.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -25,11 +26,24 @@ class _Clock(Protocol):
 
 
 class PricePusher:
-    """One subscription's prices (`core.hub.PriceReader`), pushed as topics `ticks` and `depth`."""
+    """One subscription's prices (`core.hub.PriceReader`), pushed as topics `ticks` and `depth`.
 
-    def __init__(self, subscription: str, epoch: str, outbox: Outbox, clock: _Clock) -> None:
+    `left`: called when the account they came from is gone, with its name.
+    """
+
+    def __init__(
+        self,
+        subscription: str,
+        epoch: str,
+        outbox: Outbox,
+        clock: _Clock,
+        left: Callable[[str], None] = lambda account: None,
+    ) -> None:
+        self._subscription = subscription
+        self._epoch = epoch
         self._outbox = outbox
         self._clock = clock
+        self._left = left
         self._ticks = _Newest(Topic.TICKS, subscription, epoch)
         self._depth = _Newest(Topic.DEPTH, subscription, epoch)
         self._is_held = True  # until the answer to `subscribe` is out, and while there is no room
@@ -53,6 +67,23 @@ class PricePusher:
         """The answer is out, or there is room again."""
         self._is_held = False
         self.flush()
+
+    def left_alone(self, account: str) -> None:
+        self._left(account)
+
+    def tell_end(self, topics: Iterable[Topic], why: str) -> None:
+        """No prices come any more: the last message of each topic says `ended`."""
+        for topic in topics:
+            told = {
+                "subscription": self._subscription,
+                "topic": topic,
+                "epoch": self._epoch,
+                "at": self._clock.now().isoformat(),
+                "skipped": 0,
+                topic.value: [],
+                "ended": why,
+            }
+            self._outbox.push(orjson.dumps({"jsonrpc": "2.0", "method": "event", "params": told}))
 
     def end(self) -> None:
         """Nothing more is wanted."""

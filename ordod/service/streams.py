@@ -3,7 +3,10 @@
 Prices (`ticks`, `depth`) are no events of the journal: they carry no `seq`, and a slow reader gets the newest (`pushing.py`).
 """
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -26,10 +29,15 @@ from ordod.service.methods import Call, Example, Method, Outbox, Role
 from ordod.service.orders import Symbol
 from ordod.service.params import AccountName, Label
 from ordod.service.pushing import PricePusher
+from ordod.service.turns import Turns
 
 __all__ = ["methods"]
 
 SUBSCRIPTIONS_MAX = 64  # of one connection
+CALLER_SUBSCRIPTIONS_MAX = (
+    512  # of one caller: each costs every event some 10 us, before the order's own answer
+)
+MISSED_AT_ONCE = 100  # events of the past that are told in one turn of the loop: 2 ms
 POSITIONS_S = 5.0
 SESSION_S = 10.0
 PRICES = (Topic.TICKS, Topic.DEPTH)
@@ -101,7 +109,7 @@ class _Subscription:
         self._epoch = epoch
         self._prev = prev
         self._outbox = outbox
-        self._held: list[Event] | None = []  # until the answer to `subscribe` is out
+        self._held: deque[Event] | None = deque()  # until the answer to `subscribe` is out
 
     def take(self, event: Event) -> None:
         if not self._wants(event):
@@ -111,11 +119,13 @@ class _Subscription:
         else:
             self._push(event)
 
-    def open(self) -> None:
-        """The answer is out: tell what came meanwhile, and from now on at once."""
-        held, self._held = self._held or [], None
-        for event in held:
-            self._push(event)
+    def tell_held(self) -> bool:
+        """The answer is out: tell some of what came meanwhile. True: that was all, and from now on it is told at once."""
+        for _ in range(MISSED_AT_ONCE):
+            if not self._held or not self._push(self._held.popleft()):
+                self._held = None
+                return True
+        return False
 
     def _wants(self, event: Event) -> bool:
         params = self._params
@@ -130,7 +140,7 @@ class _Subscription:
                 return False
         return params.symbols is None or event.symbol is None or event.symbol in params.symbols
 
-    def _push(self, event: Event) -> None:
+    def _push(self, event: Event) -> bool:
         told = {
             "subscription": self.name,
             "topic": event.topic,
@@ -142,15 +152,18 @@ class _Subscription:
         }
         self._prev = event.seq
         message = {"jsonrpc": "2.0", "method": "event", "params": told}
-        self._outbox.push(orjson.dumps(message, default=plain))
+        return self._outbox.push(orjson.dumps(message, default=plain))
 
 
 class _Streams:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._count = 0
-        self._ends: dict[tuple[int, str], tuple[Callable[[], object], ...]] = {}
-        self._of: dict[int, int] = {}  # connection -> subscriptions
+        # Connection -> subscription -> what ends it; a connection stays until it is closed.
+        self._ends: dict[int, dict[str, tuple[Callable[[], object], ...]]] = {}
+        self._of_caller: Counter[str] = Counter()
+        self._turns = Turns(1)  # a snapshot of a thousand orders takes ten milliseconds
+        self._behind: deque[_Subscription] = deque()  # those with more of the past to tell
 
     async def subscribe(self, call: Call, params: Subscribe) -> Subscribed:
         outbox = call.outbox
@@ -158,10 +171,7 @@ class _Streams:
             raise OrdoError(
                 Kind.INVALID_REQUEST, "events are pushed over a socket connection, not over HTTP"
             )
-        if self._of.get(id(outbox), 0) >= SUBSCRIPTIONS_MAX:
-            raise OrdoError(
-                Kind.OVERLOADED, f"this connection has {SUBSCRIPTIONS_MAX} subscriptions already"
-            )
+        self._check_room(call.caller.name, outbox)
         for account in params.accounts or ():
             self._parts.desk.account(account)
         source = await self._price_source(params)
@@ -172,25 +182,58 @@ class _Streams:
         is_reset = params.since is not None and missed is None
         wants_snapshot = (params.since is None or is_reset) and not is_of_prices_alone
         positions = await self._positions(params) if wants_snapshot else {}
-        missed = self._missed(params) if params.since is not None and not is_reset else None
-        # From here on nothing awaits: snapshot and stream join without a gap.
+        if is_of_prices_alone:
+            return self._begin(call, outbox, params, source, positions)
+        async with self._turns.turn(call):
+            self._check_room(call.caller.name, outbox)  # others may have come meanwhile
+            return self._begin(call, outbox, params, source, positions)
+
+    def _check_room(self, caller: str, outbox: Outbox) -> None:
+        for whose, count, most in (
+            ("this connection", len(self._ends.get(id(outbox), ())), SUBSCRIPTIONS_MAX),
+            (caller, self._of_caller[caller], CALLER_SUBSCRIPTIONS_MAX),
+        ):
+            if count >= most:
+                raise OrdoError(
+                    Kind.OVERLOADED,
+                    f"{whose} has {most} subscriptions already: end one, or name several topics and symbols in one",
+                )
+
+    def _begin(
+        self,
+        call: Call,
+        outbox: Outbox,
+        params: Subscribe,
+        source: "_Source | None",
+        positions: Mapping[str, list[Position]],
+    ) -> Subscribed:
+        """Nothing here awaits: snapshot and stream join without a gap."""
+        is_of_prices_alone = all(topic in PRICES for topic in params.topics)
+        missed = self._missed(params)
+        is_reset = params.since is not None and missed is None
         self._count += 1
         seq = self._parts.journal.head[0]
         epoch = self._parts.journal.epoch
         begin = params.since if missed is not None and params.since is not None else seq
         subscription = _Subscription(f"s{self._count}", params, epoch, begin, outbox)
-        pusher = PricePusher(subscription.name, epoch, outbox, self._parts.clock)
+        key = (id(outbox), subscription.name)
+        pusher = PricePusher(
+            subscription.name,
+            epoch,
+            outbox,
+            self._parts.clock,
+            left=lambda account: self._follow(key, params, pusher, account),
+        )
+        has_missed = missed is not None or is_of_prices_alone
+        snapshot = None if has_missed else self._snapshot(params, positions)
         end_prices = self._begin_prices(params, source, pusher)
         for event in missed or ():
             subscription.take(event)
         end_events = self._parts.events.listen(subscription.take)
-        key = (id(outbox), subscription.name)
-        self._ends[key] = (end_events, *end_prices)
-        self._of[id(outbox)] = self._of.get(id(outbox), 0) + 1
-        outbox.on_close(lambda: self._gone(*key))
-        has_missed = missed is not None or is_of_prices_alone
-        snapshot = None if has_missed else self._snapshot(params, positions)
-        call.on_answered(subscription.open)
+        one_less = partial(self._one_less, call.caller.name)
+        self._of_caller[call.caller.name] += 1
+        self._remember(outbox, subscription.name, (end_events, one_less, *end_prices))
+        call.on_answered(lambda: self._tell_held(subscription))
         call.on_answered(pusher.open)
         return Subscribed(
             subscription=subscription.name,
@@ -199,6 +242,20 @@ class _Streams:
             reset=is_reset,
             snapshot=snapshot,
         )
+
+    def _tell_held(self, subscription: _Subscription) -> None:
+        """At once where it is little; the rest in turns, so that a client from yesterday holds up nobody."""
+        if not subscription.tell_held():
+            self._behind.append(subscription)
+            if len(self._behind) == 1:
+                asyncio.get_running_loop().call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        subscription = self._behind.popleft()
+        if not subscription.tell_held():
+            self._behind.append(subscription)
+        if self._behind:
+            asyncio.get_running_loop().call_soon(self._catch_up)
 
     async def _price_source(self, params: Subscribe) -> "_Source | None":
         """Where the prices come from; None: none are asked for. Waits for a session."""
@@ -213,8 +270,13 @@ class _Streams:
         instruments = [self._parts.desk.instrument(account, symbol) for symbol in params.symbols]
         return _Source(account.name, instruments)
 
+    def _every(self, names: list[str] | None) -> list[Account]:
+        """Those of these names, or all. Raises OrdoError: UNKNOWN_ACCOUNT, also of one that went meanwhile."""
+        desk = self._parts.desk
+        return [desk.account(name) for name in names] if names else desk.accounts(None)
+
     def _price_account(self, names: list[str] | None) -> Account:
-        every = [self._parts.accounts[name] for name in names or self._parts.accounts]
+        every = self._every(names)
         able = [account for account in every if self._parts.hub.can(account.name)]
         if not able:
             brokers = ", ".join(dict.fromkeys(account.spec.name for account in every))
@@ -229,6 +291,7 @@ class _Streams:
         """What ends them."""
         if source is None:
             return ()
+        self._parts.desk.account(source.account)  # it may have gone while positions were read
         modes = {Topic.TICKS: Mode(params.mode or Mode.QUOTE), Topic.DEPTH: Mode.DEPTH}
         ends = [
             self._parts.hub.subscribe(source.account, source.instruments, modes[topic], pusher)
@@ -236,6 +299,30 @@ class _Streams:
             if topic in PRICES
         ]
         return (*ends, pusher.end)
+
+    def _follow(
+        self, key: tuple[int, str], params: Subscribe, pusher: PricePusher, gone: str
+    ) -> None:
+        """The account that prices came from went, or began anew: they come from another, or the subscriber hears that they end."""
+        connection, name = key
+        ends = self._ends.get(connection, {}).get(name)
+        if ends is None:
+            return
+        names = params.accounts and [
+            name for name in params.accounts if name in self._parts.accounts
+        ]
+        more: tuple[Callable[[], None], ...] = ()
+        try:
+            if names == []:
+                self._parts.desk.account(gone)
+            account = self._price_account(names)
+            symbols = params.symbols or ()
+            instruments = [self._parts.desk.instrument(account, symbol) for symbol in symbols]
+            more = self._begin_prices(params, _Source(account.name, instruments), pusher)
+        except OrdoError as error:
+            topics = [topic for topic in PRICES if topic in params.topics]
+            pusher.tell_end(topics, f"the prices of {gone} end: {error.message}")
+        self._ends[connection][name] = (*ends[:2], *more)
 
     def _missed(self, params: Subscribe) -> list[Event] | None:
         """The events after `since`; None: not asked for, or no longer kept."""
@@ -267,8 +354,7 @@ class _Streams:
         """As the brokers show them now; an account that cannot be read in time is left out."""
         found: dict[str, list[Position]] = {}
 
-        async def read(name: str) -> None:
-            account = self._parts.accounts[name]
+        async def read(account: Account) -> None:
             try:
                 rows = await account.read(
                     lambda session: account.adapter.positions(session, account.master),
@@ -276,17 +362,18 @@ class _Streams:
                 )
             except OrdoError:
                 return
-            found[name] = list(rows.good)
+            found[account.name] = list(rows.good)
 
         with anyio.move_on_after(POSITIONS_S):
             async with anyio.create_task_group() as group:
-                for name in params.accounts or self._parts.accounts:
-                    group.start_soon(read, name)
+                for account in self._every(params.accounts):
+                    group.start_soon(read, account)
         return found
 
-    def _snapshot(self, params: Subscribe, positions: dict[str, list[Position]]) -> Snapshot:
+    def _snapshot(self, params: Subscribe, positions: Mapping[str, list[Position]]) -> Snapshot:
         parts = self._parts
-        names = params.accounts or list(parts.accounts)
+        accounts = self._every(params.accounts)
+        names = {account.name for account in accounts}
         orders = [
             parts.book.view(order)
             for order in parts.book.unended()
@@ -296,34 +383,42 @@ class _Streams:
         ]
         return Snapshot(
             orders=orders,
-            positions=positions,
-            accounts=[account_status(parts.accounts[name]) for name in names],
+            positions=dict(positions),
+            accounts=[account_status(account) for account in accounts],
             kill={"engaged": parts.gate.is_closed},
         )
 
     async def unsubscribe(self, call: Call, params: Unsubscribe) -> Unsubscribed:
-        if call.outbox is None or not self._end(id(call.outbox), params.subscription):
+        ends = self._ends.get(id(call.outbox), {}).pop(params.subscription, None)
+        if ends is None:
             raise OrdoError(
                 Kind.INVALID_PARAMS,
                 f"this connection has no subscription {params.subscription!r}",
                 field="subscription",
                 value=params.subscription[:40],
             )
-        return Unsubscribed(params.subscription)
-
-    def _gone(self, connection: int, name: str) -> None:
-        self._end(connection, name)
-
-    def _end(self, connection: int, name: str) -> bool:
-        ends = self._ends.pop((connection, name), None)
-        if ends is None:
-            return False
         for end in ends:
             end()
-        self._of[connection] -= 1
-        if not self._of[connection]:
-            del self._of[connection]
-        return True
+        return Unsubscribed(params.subscription)
+
+    def _remember(self, outbox: Outbox, name: str, ends: tuple[Callable[[], object], ...]) -> None:
+        """A connection's end is waited for once, however often it subscribes and unsubscribes."""
+        connection = id(outbox)
+        if connection in self._ends:
+            self._ends[connection][name] = ends
+        else:
+            self._ends[connection] = {name: ends}
+            outbox.on_close(lambda: self._gone(connection))
+
+    def _gone(self, connection: int) -> None:
+        for ends in self._ends.pop(connection, {}).values():
+            for end in ends:
+                end()
+
+    def _one_less(self, caller: str) -> None:
+        self._of_caller[caller] -= 1
+        if not self._of_caller[caller]:
+            del self._of_caller[caller]
 
 
 def methods(parts: Parts) -> Iterable[Method]:

@@ -185,7 +185,19 @@ class _System:
                 for account in seen
                 if (taken := parts.desk.latencies.of(account.name)) is not None
             ],
-            todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged),
+            todo=self._todo(accounts, doubts, changes, is_killed=kill.engaged)
+            or self._about_unwatched(call),
+        )
+
+    def _about_unwatched(self, call: Call) -> str:
+        """Orders in doubt whose account the configuration does not name: nobody reads its book."""
+        names = {order.account for order in self._parts.book.doubts()} - {*self._parts.accounts}
+        seen = sorted(name for name in names if call.caller.role_for(name) >= Role.READ)
+        if not seen:
+            return ""
+        return (
+            f"orders of {', '.join(seen)} are in doubt, and the configuration names no such account: "
+            "name it there, then run: ordoctl call system.reload"
         )
 
     def _state(self, accounts: list[AccountStatus], *, is_killed: bool) -> str:

@@ -41,6 +41,8 @@ class Way(Protocol):
 
     def close(self) -> None: ...
 
+    def hold(self, count: int) -> bool: ...
+
 
 class Talk(Protocol):
     """A language: JSON-RPC lines, or HTTP."""
@@ -100,13 +102,19 @@ class Connection(asyncio.Protocol):
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._unread_bytes = 0
+        self._held_bytes = 0
+        self._buffered_bytes = (
+            0  # in the transport, while it is full: one long answer may be megabytes
+        )
         self._is_full = False  # of the transport's own buffer, 64 KiB
         self._is_open = False
         self._is_reading = True
         self._reactions: list[Callable[[], None]] = []
         self._when_free: deque[Callable[[], None]] = deque()
+        self._waiters: list[asyncio.Future[None]] = []
         self.caller: Caller | None = None
         self.heard = 0  # how often bytes came
+        self.is_urgent = False  # let in to stop something, when there was no room for more
 
     @property
     def is_in_use(self) -> bool:
@@ -116,7 +124,7 @@ class Connection(asyncio.Protocol):
     @property
     def kept(self) -> int:
         """Bytes in memory for this connection, both ways."""
-        return self._queued_bytes + self._unread_bytes
+        return self._queued_bytes + self._unread_bytes + self._held_bytes + self._buffered_bytes
 
     def _count_unread(self) -> None:
         if self._is_open and self._talk is not None:
@@ -126,8 +134,9 @@ class Connection(asyncio.Protocol):
 
     def _forget(self) -> None:
         self._all_kept.bytes -= self.kept
-        self._queued_bytes = self._unread_bytes = 0
+        self._queued_bytes = self._unread_bytes = self._held_bytes = self._buffered_bytes = 0
         self._queue.clear()
+        self._wake()
 
     # Outbox
 
@@ -140,6 +149,19 @@ class Connection(asyncio.Protocol):
 
     def on_free(self, react: Callable[[], None]) -> None:
         self._when_free.append(react)
+
+    async def until_free(self) -> bool:
+        while self._is_open and self._is_full:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        return self._is_open
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def on_close(self, react: Callable[[], None]) -> None:
         if self._is_open:
@@ -155,7 +177,9 @@ class Connection(asyncio.Protocol):
             return False
         if not self._is_full:
             self.transport.write(data)
-            return True
+            if self._is_full and self._all_kept.bytes > KEPT_BYTES_MAX:
+                self._relieve()
+            return self._is_open
         self._queue.append(data)
         self._queued_bytes += len(data)
         self._all_kept.bytes += len(data)
@@ -163,6 +187,15 @@ class Connection(asyncio.Protocol):
             self.abort("wire.slow_reader")
         elif self._all_kept.bytes > KEPT_BYTES_MAX:
             self._relieve()
+        return self._is_open
+
+    def hold(self, count: int) -> bool:
+        """Count answers that wait for the others of their batch; False: nobody will hear them."""
+        if self._is_open:
+            self._held_bytes += count
+            self._all_kept.bytes += count
+            if self._all_kept.bytes > KEPT_BYTES_MAX:
+                self._relieve()
         return self._is_open
 
     def read_on(self, wanted: bool) -> None:
@@ -224,9 +257,16 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._is_full = True
+        if self._is_open:
+            self._count_buffered(self.transport.get_write_buffer_size())
+
+    def _count_buffered(self, count: int) -> None:
+        self._all_kept.bytes += count - self._buffered_bytes
+        self._buffered_bytes = count
 
     def resume_writing(self) -> None:
         self._is_full = False
+        self._count_buffered(0)
         while self._queue and not self._is_full:
             message = self._queue.popleft()
             self._queued_bytes -= len(message)
@@ -234,6 +274,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(message)
         while self._when_free and self.is_free:
             self._when_free.popleft()()
+        self._wake()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._is_open = False

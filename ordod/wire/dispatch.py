@@ -8,7 +8,7 @@ through jsonrpcserver as one checked request. Each member of a batch goes this w
 import inspect
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -26,6 +26,7 @@ from msgspec import Struct, field
 from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Method
 from ordod.service.params import OddNumber, closest, read
+from ordod.service.turns import Turns
 from ordod.wire.answers import encode, failure, failure_from, success
 from ordod.wire.framing import LINE_BYTES_MAX
 from ordod.wire.roles import check_role, is_stranger, stranger
@@ -33,6 +34,7 @@ from ordod.wire.roles import check_role, is_stranger, stranger
 __all__ = [
     "BATCH_MAX",
     "CALLER_IN_FLIGHT_MAX",
+    "HEAVY_AT_ONCE",
     "IN_FLIGHT_MAX",
     "URGENT_IN_FLIGHT_MAX",
     "Checked",
@@ -48,11 +50,23 @@ __all__ = [
 BATCH_MAX = 64  # WIRE 1
 IN_FLIGHT_MAX = 4096  # of the whole daemon: some 20 MB of tasks
 CALLER_IN_FLIGHT_MAX = 1024  # of one caller: 4 full connections; the others keep their room
+HEAVY_AT_ONCE = (
+    2  # of one caller and one method: who asks for a thousand long lists waits for himself
+)
 URGENT_IN_FLIGHT_MAX = 256  # on top of either, for what is urgent: who floods can be stopped
+HEAVY_LESS = (
+    512  # long lists are refused so much earlier: orders of the same caller keep their room
+)
 RETRY_AFTER_MS = 100
 NO_ID = b"null"
+NO_ROOM = (
+    "too many connections are open, of this user or of all together: close some; until then only what stops "
+    "something (kill.engage, order.cancel, order.cancel_all) is taken here"
+)
 
 log = structlog.get_logger()
+
+_Handler: TypeAlias = Callable[[Call, Any], Awaitable[Result]]
 
 Send: TypeAlias = Callable[[bytes | None], None]
 """Takes a message's answer; None: there is nothing to say. Called once."""
@@ -136,10 +150,22 @@ class Dispatcher:
             )
         return Message(content, is_batch=True)
 
-    def begin(self, message: Message, call: Call, start: Start, send: Send) -> None:
-        """Check every request of a message and start the good ones; `send` gets the answer when all is done."""
+    def begin(
+        self,
+        message: Message,
+        call: Call,
+        start: Start,
+        send: Send,
+        hold: Callable[[int], bool] = lambda _: True,
+    ) -> None:
+        """Check every request of a message and start the good ones; `send` gets the answer when all is done.
+
+        Args:
+            hold: is told the bytes of answers that wait for the others of their batch, and when they no longer do; False: they
+                need not be kept.
+        """
         reactions: list[Callable[[], None]] = []
-        call = Call(call.caller, call.outbox, reactions.append)
+        call = Call(call.caller, call.outbox, reactions.append, call.only_urgent)
 
         def answered(answer: bytes | None) -> None:
             send(answer)
@@ -147,7 +173,7 @@ class Dispatcher:
                 react()
 
         if message.is_batch:
-            answers = _Answers(len(message.members), answered)
+            answers = _Answers(len(message.members), answered, hold)
             for position, member in enumerate(message.members):
                 self._begin_one(member, call, start, answers.place(position))
         else:
@@ -160,7 +186,10 @@ class Dispatcher:
             answered = await dispatch_request(self._handlers, checked.call, checked.request)
             return _line(to_response(*answered)) if not_notification(answered) else None
         finally:
-            self._in_flight[checked.call.caller.name] -= 1
+            caller = checked.call.caller.name
+            self._in_flight[caller] -= 1
+            if not self._in_flight[caller]:
+                del self._in_flight[caller]
 
     def _begin_one(self, member: Any, call: Call, start: Start, send: Send) -> None:
         request_id: bytes | None = NO_ID
@@ -214,12 +243,17 @@ class Dispatcher:
         elif self._positional and isinstance(given, list):
             given = dict(zip(method.params.__struct_fields__, given, strict=False))
         params = read(method.params, given)
+        if unseen := method.unseen(call.caller, params):
+            raise unseen
         check_role(call.caller, method, method.accounts(params))
-        self._check_room(call.caller.name, URGENT_IN_FLIGHT_MAX if method.urgent else 0)
+        if call.only_urgent and not method.urgent:
+            raise OrdoError(Kind.OVERLOADED, NO_ROOM, retry_after_ms=RETRY_AFTER_MS)
+        self._check_room(call.caller.name, method)
         reply_to = NOID if request_id is None else request_id
         return Checked(Request(method.name, [params], reply_to), call)
 
-    def _check_room(self, caller: str, extra: int) -> None:
+    def _check_room(self, caller: str, method: Method) -> None:
+        extra = URGENT_IN_FLIGHT_MAX * method.urgent - HEAVY_LESS * method.heavy
         theirs = self._in_flight[caller]
         if theirs >= CALLER_IN_FLIGHT_MAX + extra:
             raise OrdoError(
@@ -234,7 +268,7 @@ class Dispatcher:
                 retry_after_ms=RETRY_AFTER_MS,
             )
 
-    def _handler(self, method: Method) -> Callable[[Call, Any], Any]:
+    def _handler(self, method: Method) -> _Handler:
         async def handle(call: Call, params: Any, /) -> Result:
             try:
                 try:
@@ -248,9 +282,10 @@ class Dispatcher:
             self.tally.calls[method.name, "ok"] += 1
             return Success(result)
 
+        handler = _in_turns(handle) if method.heavy else handle
         # jsonrpcserver asks for the signature and binds to it at each call: 12 us for a function's own.
-        handle.__signature__ = _SIGNATURE  # type: ignore[attr-defined]
-        return handle
+        handler.__signature__ = _SIGNATURE  # type: ignore[attr-defined]
+        return handler
 
     def _count(self, name: str, kind: Kind, call: Call) -> None:
         self.tally.calls[name, kind.name] += 1
@@ -270,19 +305,37 @@ class Dispatcher:
         )
 
 
+def _in_turns(handle: _Handler) -> _Handler:
+    turns = Turns(HEAVY_AT_ONCE)
+
+    async def handle_in_turn(call: Call, params: Any, /) -> Result:
+        try:
+            async with turns.turn(call):
+                return await handle(call, params)
+        except OrdoError as error:
+            return Error(error.kind.code, error.message, encode(error.as_data()))
+
+    return handle_in_turn
+
+
 class _Answers:
     """A batch's answers, in the order of its requests; sent as one list when the last is in."""
 
-    def __init__(self, count: int, send: Send) -> None:
+    def __init__(self, count: int, send: Send, hold: Callable[[int], bool]) -> None:
         self._answers: list[bytes | None] = [None] * count
         self._missing = count
         self._send = send
+        self._hold = hold
+        self._held = 0
 
     def place(self, position: int) -> Send:
         def send(answer: bytes | None) -> None:
-            self._answers[position] = answer
+            size = len(answer or b"")
+            self._answers[position] = answer if self._hold(size) else None
+            self._held += size
             self._missing -= 1
             if not self._missing:
+                self._hold(-self._held)
                 said = [each for each in self._answers if each is not None]
                 self._send(b"[" + b",".join(said) + b"]" if said else None)
 

@@ -1,5 +1,5 @@
-"""What strangers may cost: how many connections there are, how many of them nobody knows yet, how fast they come, how often they
-fail. It decides; `tcp` does.
+"""What strangers may cost: how many connections nobody knows yet, how fast they come, how often they fail. It decides; `tcp`
+does.
 
 What is bounded here can be used up by those who share an address with a good client, so nothing of it touches a connection that
 is known already, nor the Unix socket; and a good token gets in however often others have failed: that costs a hash. Only the
@@ -57,12 +57,10 @@ class Door:
     """All that are inside, and what is remembered of addresses.
 
     Args:
-        connections_max: known and unknown.
         clock: monotonic seconds.
     """
 
-    def __init__(self, connections_max: int, clock: Callable[[], float]) -> None:
-        self._connections_max = connections_max
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.visits: dict[Visit, None] = {}  # the oldest first
         self._arrivals: OrderedDict[str, _Count] = OrderedDict()
@@ -75,10 +73,8 @@ class Door:
         leaves: Visit | None = None
         if len(of_address) >= UNKNOWN_OF_ADDRESS_MAX:
             leaves = of_address[0]
-        elif len(unknown) >= UNKNOWN_MAX or len(self.visits) >= self._connections_max:
-            leaves = next(iter(unknown), None)
-        if len(self.visits) - (leaves is not None) >= self._connections_max:
-            return None, None
+        elif len(unknown) >= UNKNOWN_MAX:
+            leaves = unknown[0]
         if not self._may_arrive(address):
             return None, None
         if leaves is not None:
@@ -86,6 +82,10 @@ class Door:
         visit = Visit(address, self._clock())
         self.visits[visit] = None
         return visit, leaves
+
+    @property
+    def known_count(self) -> int:
+        return sum(visit.is_known for visit in self.visits)
 
     def known(self, visit: Visit) -> None:
         """It has shown a good token."""

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from ordod.errors import Kind, OrdoError
 from ordod.service.identity import AUTHENTICATE, Authenticate, identity
-from ordod.service.methods import Caller
+from ordod.service.methods import Call, Caller
 from ordod.service.params import read
 from ordod.wire.answers import encode, failure_from, success
 from ordod.wire.connection import Way
@@ -53,8 +53,8 @@ class Keys(Protocol):
     def lives(self, guest: Guest) -> bool: ...
 
 
-Recognise: TypeAlias = Callable[[Guest], None]
-"""Counts the connection as this guest's from now on. Raises OrdoError: OVERLOADED."""
+Recognise: TypeAlias = Callable[[Guest], Call]
+"""Counts the connection as this guest's from now on; how it calls."""
 
 Failed: TypeAlias = Callable[[], float]
 """Notes a wrong token; how many seconds its answer waits."""
@@ -149,10 +149,10 @@ class GuestLines:
             request: Any = None if message.is_batch else message.members[0]
             request_id = request_id_of(request)
             guest = admitted(self._keys, _token_of(request))
-            self._recognise(guest)
         except OrdoError as error:
             self._refuse(request_id or NO_ID, error)
             return
+        self._recognise(guest)
         if request_id is not None:
             self._way.push(success(request_id, encode(identity(guest.caller, guest.expires_at))))
         self._guest = guest
@@ -160,11 +160,10 @@ class GuestLines:
 
     def _refuse(self, request_id: bytes, error: OrdoError) -> None:
         """Nothing more is heard; the answer comes when the pause is over."""
-        pause = 0.0 if error.kind is Kind.OVERLOADED else self._failed()
         self._begun.clear()
         self._way.read_on(False)
         self._refusing = asyncio.get_running_loop().call_later(
-            pause, self._hang_up, failure_from(request_id, error)
+            self._failed(), self._hang_up, failure_from(request_id, error)
         )
 
     def _hang_up(self, answer: bytes) -> None:
@@ -201,7 +200,7 @@ class HttpGate:
         self._recognise = recognise
         self._failed = failed
 
-    def __call__(self, request: h11.Request) -> Caller | Refusal:
+    def __call__(self, request: h11.Request) -> Call | Refusal:
         given = {name: value.decode("latin-1") for name, value in request.headers}
         if b"origin" in given:
             return Refusal(
@@ -216,17 +215,14 @@ class HttpGate:
             )
         try:
             guest = admitted(self._keys, _bearer(given.get(b"authorization", "")))
-            self._recognise(guest)
         except OrdoError as error:
-            if error.kind is Kind.OVERLOADED:
-                return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.message)
             return Refusal(
                 HTTPStatus.UNAUTHORIZED,
                 error.message,
                 (("www-authenticate", "Bearer"),),
                 after_s=self._failed(),
             )
-        return guest.caller
+        return self._recognise(guest)
 
 
 def _bearer(authorization: str) -> str:

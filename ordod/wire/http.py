@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from time import perf_counter
 from typing import TypeAlias
 
 import h11
@@ -14,11 +15,14 @@ from ordod.wire.answers import encode, failure_from
 from ordod.wire.connection import Way
 from ordod.wire.dispatch import NO_ID, Dispatcher, Start
 from ordod.wire.framing import LINE_BYTES_MAX
+from ordod.wire.lines import TURN_S
+from ordod.wire.roles import is_stranger
 
 __all__ = ["Gate", "HttpTalk", "Page", "Pages", "Refusal"]
 
 BODY_BYTES_MAX = LINE_BYTES_MAX
 JSON = "application/json"
+TWO_LENGTHS = {b"content-length", b"transfer-encoding"}  # read differently by different servers
 
 
 class Page(Struct, frozen=True):
@@ -41,7 +45,7 @@ class Refusal(Struct, frozen=True):
     after_s: float = 0.0
 
 
-Gate: TypeAlias = Callable[[h11.Request], Caller | Refusal]
+Gate: TypeAlias = Callable[[h11.Request], Call | Refusal]
 """Who makes this request, from its head."""
 
 
@@ -66,7 +70,7 @@ class HttpTalk:
 
     @property
     def kept(self) -> int:
-        return len(self._body)
+        return len(self._body) + len(self._http.trailing_data[0])
 
     @property
     def is_busy(self) -> bool:
@@ -90,20 +94,36 @@ class HttpTalk:
             return
         self._is_advancing = True
         try:
-            self._take()
+            is_over = self._take(perf_counter() + TURN_S)
         except h11.RemoteProtocolError as error:
+            is_over = False
             self._refuse(HTTPStatus(error.error_status_hint), f"not HTTP/1.1: {error}")
-        finally:
-            self._is_advancing = False
+        self._is_advancing = is_over
+        self._way.read_on(not is_over and not self._is_answering)
+        if is_over:
+            asyncio.get_running_loop().call_soon(self._next_turn)
 
-    def _take(self) -> None:
+    def _next_turn(self) -> None:
+        self._is_advancing = False
+        self._advance()
+
+    def _take(self, ends_at: float) -> bool:
+        """Whether the turn was over before the requests were: pages sent for ahead must not hold the loop."""
         while not self._is_answering:
+            if perf_counter() > ends_at:
+                return True
             match self._http.next_event():
                 case h11.Request() as request:
                     self._request = request
                     self._body.clear()
+                    if {name for name, _ in request.headers} >= TWO_LENGTHS:
+                        self._refuse(
+                            HTTPStatus.BAD_REQUEST,
+                            "two lengths, Content-Length and Transfer-Encoding: send one",
+                        )
+                        return False
                     if not self._is_let_in(request):
-                        return
+                        return False
                     if self._http.they_are_waiting_for_100_continue:
                         self._send(h11.InformationalResponse(status_code=100, headers=[]))
                 case h11.Data(data=data):
@@ -112,7 +132,7 @@ class HttpTalk:
                             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                             f"the body is longer than {BODY_BYTES_MAX} bytes: send less at once",
                         )
-                        return
+                        return False
                     self._body += data
                 case h11.EndOfMessage():
                     self._is_answering = True
@@ -120,23 +140,25 @@ class HttpTalk:
                     self._answer()
                 case h11.ConnectionClosed():
                     self._way.close()
-                    return
+                    return False
                 case _:
-                    return
+                    return False
+        return False
 
     def _is_let_in(self, request: h11.Request) -> bool:
         match self._gate(request):
             case Refusal() as refusal:
                 self._is_answering = self._is_stopping = True
-                self._way.read_on(False)
                 if refusal.after_s:
                     loop = asyncio.get_running_loop()
                     loop.call_later(refusal.after_s, self._refuse_entry, refusal)
                 else:
                     self._refuse_entry(refusal)
                 return False
-            case Caller() as caller:
-                self._call = Call(caller)
+            case Call() as call:
+                self._call = call
+                # Who is let in nowhere, or only to stop something, is answered once.
+                self._is_stopping |= call.only_urgent or is_stranger(call.caller)
                 return True
 
     def _refuse_entry(self, refusal: Refusal) -> None:
@@ -151,9 +173,7 @@ class HttpTalk:
         path = self._request.target.partition(b"?")[0].decode("ascii", "replace")
         if path == "/rpc":
             if method != b"POST":
-                self._refuse(
-                    HTTPStatus.METHOD_NOT_ALLOWED, "/rpc takes POST", headers=(("allow", "POST"),)
-                )
+                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "/rpc takes POST", (("allow", "POST"),))
             elif not self._is_json():
                 self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send it as Content-Type: {JSON}")
             else:
@@ -161,7 +181,7 @@ class HttpTalk:
         elif path in self._pages:
             if method != b"GET":
                 self._refuse(
-                    HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes GET", headers=(("allow", "GET"),)
+                    HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes GET", (("allow", "GET"),)
                 )
             else:
                 page = self._pages[path](self._call.caller)
@@ -179,7 +199,7 @@ class HttpTalk:
         except OrdoError as error:
             self._answered(failure_from(NO_ID, error))
         else:
-            self._dispatcher.begin(message, self._call, self._start, self._answered)
+            self._dispatcher.begin(message, self._call, self._start, self._answered, self._way.hold)
 
     def _answered(self, answer: bytes | None) -> None:
         if answer is None:

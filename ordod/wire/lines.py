@@ -81,7 +81,7 @@ class LineTalk:
                 break
             if message:
                 self._begin(message, room)
-            if is_stranger(self._call.caller):
+            if self._call.only_urgent or is_stranger(self._call.caller):
                 self.stop()  # told once what would help; who is let in nowhere holds no connection
             is_over = perf_counter() > ends_at
         self._is_taking = False
@@ -115,7 +115,7 @@ class LineTalk:
             elif self._has_ended:
                 self._close_if_done()
 
-        self._dispatcher.begin(message, self._call, self._start, send)
+        self._dispatcher.begin(message, self._call, self._start, send, self._way.hold)
 
     def _close_if_done(self) -> None:
         if self._has_ended and not (self._in_flight or self._waiting or self._next):

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,19 +9,18 @@ import anyio
 import structlog
 from anyio.abc import TaskStatus
 
-from ordod.errors import Kind, OrdoError
 from ordod.service.methods import Call, Caller
 from ordod.wire.answers import failure_from
 from ordod.wire.connection import Connection, Kept, Talk
-from ordod.wire.dispatch import NO_ID, Checked, Dispatcher, Send
+from ordod.wire.dispatch import NO_ID, Checked, Dispatcher, Send, is_worth_a_line
 from ordod.wire.http import Gate, HttpTalk, Pages
 from ordod.wire.lines import LineTalk
 from ordod.wire.peers import HasSocketOptions
+from ordod.wire.roles import stranger
+from ordod.wire.room import CALLER_MAX, TOTAL_MAX, Place, Room
+from ordod.wire.sockets import BACKLOG
 
 __all__ = ["Front", "Server", "is_http"]
-
-CONNECTIONS_MAX = 256  # of one caller: who leaks them leaves the others theirs, within 1024 files
-TOO_MANY = f"{CONNECTIONS_MAX} connections of this user are open: close some"
 
 log = structlog.get_logger()
 
@@ -46,6 +44,7 @@ class Server:
     Args:
         identify: who is at the other end of a connection (`Peers.caller`); may be exchanged by `identify_by`.
         pages: what GET answers, by path (`/healthz`, `/openrpc.json`).
+        connections: how many there may be, but for what is kept for admins and for stopping (`room.total_within`).
     """
 
     def __init__(
@@ -53,6 +52,7 @@ class Server:
         dispatcher: Dispatcher,
         identify: Callable[[HasSocketOptions], Caller],
         pages: Pages | None = None,
+        connections: int = TOTAL_MAX,
     ) -> None:
         self._dispatcher = dispatcher
         self.tally = dispatcher.tally
@@ -60,7 +60,8 @@ class Server:
         self._pages = pages or {}
         self._connections: set[Connection] = set()
         self._guests: set[Connection] = set()  # of those, the ones over TCP
-        self._by_caller: Counter[str] = Counter()
+        self._room = Room(connections)
+        self._times_full = 0
         self._kept = Kept()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = anyio.Event()
@@ -94,7 +95,10 @@ class Server:
         async with asyncio.TaskGroup() as group:
             self._group = group
             receiving = group.create_task(front.receive(self)) if front else None
-            servers = [await loop.create_unix_server(self._connection, sock=s) for s in listeners]
+            servers = [
+                await loop.create_unix_server(self._connection, sock=s, backlog=BACKLOG)
+                for s in listeners
+            ]
             try:
                 task_status.started()
                 await self._stopping.wait()
@@ -131,14 +135,22 @@ class Server:
 
     def _admit(self, connection: Connection) -> Caller | None:
         caller = self._identify(connection.transport.get_extra_info("socket"))
-        if self._by_caller[caller.name] >= CONNECTIONS_MAX:
-            log.warning("wire.connections", caller=caller.name, limit=CONNECTIONS_MAX)
-            connection.push(failure_from(NO_ID, OrdoError(Kind.OVERLOADED, TOO_MANY)))
+        place = self._place(connection, caller, CALLER_MAX)
+        if place is Place.FULL:
+            connection.push(failure_from(NO_ID, stranger(caller)))
             return None
-        self._count(caller, 1)
         self._connections.add(connection)
         self.tally.connections = len(self._connections)
         return caller
+
+    def _place(self, connection: Connection, caller: Caller, most: int) -> Place:
+        place = self._room.enter(connection, caller, most)
+        if place is not Place.ORDINARY:
+            self._times_full += 1
+            if is_worth_a_line(self._times_full):
+                log.warning("wire.full", caller=caller.name, times=self._times_full)
+        connection.is_urgent = place is Place.URGENT
+        return place
 
     # What a front needs
 
@@ -148,13 +160,12 @@ class Server:
         speak: Callable[[Connection, Caller, int], Talk],
         gone: Callable[[], None],
     ) -> Connection:
-        """A connection over TCP: `welcome` says who it is before its token is seen."""
+        """A connection over TCP: `welcome` says who it is before its token is seen. It has no place here until then."""
 
         def admit(connection: Connection) -> Caller:
             caller = welcome(connection)
             self._guests.add(connection)
             self._connections.add(connection)
-            self._count(caller, 1)
             self.tally.connections = len(self._connections)
             return caller
 
@@ -164,25 +175,16 @@ class Server:
 
         return Connection(admit, speak, left, self._kept, self._relieve)
 
-    def rename(self, connection: Connection, caller: Caller, connections_max: int) -> None:
-        """It is this caller's from now on. Raises OrdoError: OVERLOADED, where these have so many already."""
-        was = connection.caller
-        assert was is not None
-        if was.name == caller.name:
-            connection.caller = caller
-            return
-        if self._by_caller[caller.name] >= connections_max:
-            log.warning("wire.connections", caller=caller.name, limit=connections_max)
-            raise OrdoError(
-                Kind.OVERLOADED,
-                f"{connections_max} connections of {caller.name} are open: close some",
-            )
-        self._count(was, -1)
-        self._count(caller, 1)
+    def recognise(self, connection: Connection, caller: Caller, most: int) -> None:
+        """It is this caller's from now on, who may have so many; beyond it is let in to stop something."""
+        if connection.caller is None or connection.caller.name != caller.name:
+            self._room.leave(connection)
+            self._place(connection, caller, most)
         connection.caller = caller
 
     def lines(self, connection: Connection, caller: Caller) -> LineTalk:
-        return LineTalk(connection, Call(caller, connection), self._dispatcher, self._start)
+        call = Call(caller, connection, only_urgent=connection.is_urgent)
+        return LineTalk(connection, call, self._dispatcher, self._start)
 
     def http(self, connection: Connection, gate: Gate) -> HttpTalk:
         return HttpTalk(connection, gate, self._dispatcher, self._start, self._pages)
@@ -191,14 +193,8 @@ class Server:
     def dispatcher(self) -> Dispatcher:
         return self._dispatcher
 
-    def _count(self, caller: Caller, change: int) -> None:
-        self._by_caller[caller.name] += change
-        if not self._by_caller[caller.name]:
-            del self._by_caller[caller.name]  # strangers have as many names as there are addresses
-
     def _gone(self, connection: Connection) -> None:
-        assert connection.caller is not None
-        self._count(connection.caller, -1)
+        self._room.leave(connection)
         self._connections.discard(connection)
         self._guests.discard(connection)
         self.tally.connections = len(self._connections)
@@ -209,7 +205,8 @@ class Server:
 
     def _speak(self, connection: Connection, caller: Caller, first: int) -> Talk:
         if is_http(first):
-            return self.http(connection, lambda _: caller)
+            call = Call(caller, only_urgent=connection.is_urgent)
+            return self.http(connection, lambda _: call)
         return self.lines(connection, caller)
 
     def _start(self, checked: Checked, send: Send) -> None:

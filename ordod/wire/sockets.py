@@ -45,6 +45,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
 def _listen(path: Path) -> socket.socket:
     try:
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        _refuse_open_folder(path.parent)
         _clear(path)
     except OSError as error:
         raise ListenError(
@@ -143,6 +144,16 @@ def inherited(environment: MutableMapping[str, str]) -> list[socket.socket]:
         os.set_inheritable(each.fileno(), False)
         each.setblocking(False)
     return sockets
+
+
+def _refuse_open_folder(folder: Path) -> None:
+    """Where anybody may put another socket in this one's place, clients would tell him their orders."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise ListenError(
+            f"cannot listen in {folder}: everybody can write there (mode {mode:04o}) and put another socket in its place; "
+            f"run: chmod o-w {folder}, or set another [daemon] socket"
+        )
 
 
 def _clear(path: Path) -> None:

@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 
 from ordod.errors import Kind
-from ordod.service.methods import Caller, Role
+from ordod.service.methods import Call, Caller, Role
 from ordod.wire.connection import Connection, Talk
 from ordod.wire.dispatch import is_worth_a_line
 from ordod.wire.door import KNOWN_WITHIN_S, Door, Visit, plain_address
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class TcpLimits(Struct, frozen=True):
-    """`idle_s`: a connection that has no subscription, asks nothing and gets no answer is closed after so long."""
+    """`connections`: who came in by a token; beyond it one only stops something. `idle_s`: a connection that has no subscription, asks nothing and gets no answer is closed after so long."""
 
     connections: int
     idle_s: float
@@ -70,7 +70,7 @@ class TcpFront:
         self._own_names = own_names
         self._limits = limits
         self._clock = clock
-        self._door = Door(limits.connections, clock)
+        self._door = Door(clock)
         self._arriving: dict[Visit, asyncio.Task[None]] = {}
         self._inside: dict[Visit, tuple[Connection, Guest | None]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -178,12 +178,14 @@ class TcpFront:
 
     def _recognise(
         self, visit: Visit, server: Server, connection: Connection, guest: Guest
-    ) -> None:
-        server.rename(connection, guest.caller, TOKEN_CONNECTIONS_MAX)
+    ) -> Call:
+        is_full = not visit.is_known and self._door.known_count >= self._limits.connections
+        server.recognise(connection, guest.caller, 0 if is_full else TOKEN_CONNECTIONS_MAX)
         if not visit.is_known:
             self._note("tcp.in", caller=guest.caller.name, address=visit.address)
         self._door.known(visit)
         self._inside[visit] = (connection, guest)
+        return Call(guest.caller, only_urgent=connection.is_urgent)
 
     def _failed(self, visit: Visit, server: Server) -> float:
         pause = self._door.failed(visit)

@@ -25,6 +25,12 @@ TERMS = {
     "type": "MARKET",
     "product": "CNC",
 }
+OTHERS = (  # beside the account whose orders flow: one comes, changes, begins anew, goes
+    '[accounts.other]\nbroker = "paper"\n',
+    '[accounts.other]\nbroker = "paper"\nmarket_protection = 2\n',
+    '[accounts.other]\nbroker = "paper"\nbase_url = "http://127.0.0.1:9"\n',
+    "",
+)
 WAIT_S = 60
 
 
@@ -59,7 +65,7 @@ def test_a_bad_file_changes_nothing_and_its_line_is_told(own: Daemon, file: Path
     assert [each["limits"]["max_quantity"] for each in limits if each["scope"] == "all"] == [1000]
 
 
-def test_sighup_takes_limits_over_and_the_log_names_what_waits(own: Daemon, file: Path) -> None:
+def test_sighup_takes_limits_over_and_an_account_comes(own: Daemon, file: Path) -> None:
     text = file.read_text().replace("max_quantity = 1000", "max_quantity = 7")
     file.write_text(text + '[accounts.new]\nbroker = "paper"\n')
 
@@ -70,10 +76,12 @@ def test_sighup_takes_limits_over_and_the_log_names_what_waits(own: Daemon, file
         time.sleep(0.02)
 
     with own.connect() as client:
+        client.ask("system.ping")
         assert client.refused("order.place", **TERMS | {"quantity": 8}, key="h-1")["data"][
             "kind"
         ] == ("RISK_REFUSED")
-        assert [each["account"] for each in client.ask("account.list")["accounts"]] == ["paper"]
+        listed = client.ask("account.list")["accounts"]
+        assert [each["account"] for each in listed] == ["paper", "new"]
     assert '"method":"system.reload"' in own.journal()
 
 
@@ -96,10 +104,12 @@ def test_no_order_is_lost_or_fails_while_reloads_come(own: Daemon, file: Path, c
         try:
             for number in range(count):
                 limit = f"max_quantity = {1001 + number}"
-                file.write_text(text.replace("max_quantity = 1000", limit))
+                others = OTHERS[number % len(OTHERS)]
+                file.write_text(text.replace("max_quantity = 1000", limit) + others)
                 if number % 5 == 4:
                     own.signal(signal.SIGHUP)
-                assert client.ask("system.reload")["needs_restart"] == []
+                done = client.ask("system.reload")
+                assert (done["needs_restart"], done["waits"]) == ([], [])
         finally:
             is_over.set()
             trader.join(WAIT_S)

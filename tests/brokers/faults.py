@@ -24,6 +24,7 @@ __all__ = [
     "bench",
     "lost",
     "no_faults",
+    "refusals",
     "test_a_lost_answer_is_a_doubt_sent_once_that_ends_as_it_was",
     "test_a_refusal_ends_it_or_is_settled_and_never_sent_again",
     "test_a_session_that_dies_in_mid_call_has_no_effect_and_the_same_key_goes_through",
@@ -165,6 +166,15 @@ class Lost(Struct, kw_only=True):
     ended: str = ""
 
 
+class Refusal(Struct, kw_only=True):
+    """What became of an attempt that the broker refused: `error`, or, where that no is not a sure one, how it `ended`."""
+
+    error: Refused | None
+    sent: int
+    was_done: bool
+    ended: str = ""
+
+
 @pytest.fixture(scope="module")
 def bench(
     request: pytest.FixtureRequest,
@@ -222,28 +232,47 @@ def test_a_lost_answer_is_a_doubt_sent_once_that_ends_as_it_was(
     assert outcome.ended == ("done" if outcome.was_done else "not_done")
 
 
+@pytest.fixture(scope="module")
+def refusals(bench: Bench) -> dict[tuple[str, str], Refusal]:
+    """Every operation refused for every reason, to the end."""
+    attempts, outcomes = {}, {}
+    for operation, reason in product(OPERATIONS, SURE_NO):
+        attempt = bench.attempt(operation, timeout_ms=TIMEOUT_MS)
+        requests, deeds = bench.requests(operation), bench.deeds(operation)
+        bench.befall(operation, kind="reject", reason=reason)
+        error: Refused | None = None
+        try:
+            attempt.ask()
+        except Refused as refused:
+            error = refused
+        else:
+            attempts[operation, reason] = attempt
+        bench.reached()
+        outcomes[operation, reason] = Refusal(
+            error=error,
+            sent=bench.requests(operation) - requests,
+            was_done=bench.deeds(operation) > deeds,
+        )
+    for name, attempt in attempts.items():
+        until(lambda attempt=attempt: attempt.ended(), 30 + WINDOW_S)
+        outcomes[name].ended = attempt.ended()
+    return outcomes
+
+
 @pytest.mark.parametrize(("operation", "reason"), list(product(OPERATIONS, SURE_NO)))
 def test_a_refusal_ends_it_or_is_settled_and_never_sent_again(
-    bench: Bench, operation: str, reason: str
+    refusals: dict[tuple[str, str], Refusal], operation: str, reason: str
 ) -> None:
-    attempt = bench.attempt(operation, timeout_ms=TIMEOUT_MS)
-    requests, deeds = bench.requests(operation), bench.deeds(operation)
-    bench.befall(operation, kind="reject", reason=reason)
+    refusal = refusals[operation, reason]
 
-    refused: Refused | None = None
-    try:
-        attempt.ask()
-    except Refused as error:
-        refused = error
+    assert refusal.error is not None or reason != "order"  # the plainest no is a sure one
+    if refusal.error is not None:
+        assert (refusal.error.kind in NO_KINDS, refusal.error.retry) == (True, "new_key")
+        assert refusal.error.data["broker_message"]
     else:
-        until(lambda: attempt.ended() == "not_done", 30 + WINDOW_S)
-
-    assert refused is not None or reason != "order"  # the plainest no a broker has is a sure one
-    if refused is not None:
-        assert (refused.kind in NO_KINDS, refused.retry) == (True, "new_key")
-        assert refused.data["broker_message"]
-    assert bench.requests(operation) == requests + 1
-    assert bench.deeds(operation) == deeds
+        assert refusal.ended == "not_done"
+    assert refusal.sent == 1
+    assert not refusal.was_done
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -62,6 +62,7 @@ class HandFeeds:
     def __init__(self) -> None:
         self.opened: list[HandFeed] = []
         self.tried_at: list[float] = []
+        self.sources: list[str | None] = []  # the addresses they were opened from
         self.refuses: list[FeedLost] = []  # the next openings, one each
 
     @property
@@ -77,6 +78,7 @@ class HandFeeds:
         await anyio.sleep(0.05)
         if self.refuses:
             raise self.refuses.pop(0)
+        self.sources.append(settings.source_address)
         feed = HandFeed(request)
         self.opened.append(feed)
         return feed
@@ -96,6 +98,9 @@ class Listener:
 
     def flush(self) -> None:
         self.flushes += 1
+
+    def left_alone(self, account: str) -> None:
+        """No test takes its account away."""
 
     @property
     def prices(self) -> list[tuple[str, int]]:

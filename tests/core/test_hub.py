@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ordod.adapter import Mode, StreamLimits
 from ordod.core.events import Event
-from ordod.core.ports import FeedLost
+from ordod.core.ports import FeedLost, LineSettings
 from ordod.domain.orders import Order, Status, Trade
 from ordod.errors import Kind, OrdoError
 from tests.core.feeds import HandFeeds, Listener
@@ -174,6 +174,20 @@ async def test_a_connection_with_nothing_wanted_is_closed_after_a_while() -> Non
 
 
 # What becomes of connections
+
+
+async def test_another_source_address_opens_the_connection_anew_from_there() -> None:
+    async with hall() as here:
+        here.want(INFY)
+        await here.pushes(INFY="quote")
+        before = here.feeds.last
+        elsewhere = LineSettings(account="paper", urls={}, source_address="127.0.0.2")
+
+        here.world.parts.hub.lead("paper", elsewhere)
+        await until(lambda: before.is_closed)
+        await here.pushes(INFY="quote")
+
+        assert here.feeds.sources == [None, "127.0.0.2"]
 
 
 async def test_after_a_break_everything_is_subscribed_anew() -> None:

@@ -29,12 +29,11 @@ from ordod.adapter import (
     HttpResponse,
     Instrument,
 )
-from ordod.app import running
+from ordod.app import Running, running
 from ordod.config import AccountSettings, Settings
 from ordod.config.settings import DaemonSettings, RiskSettings
 from ordod.core.orders.desk import WantedOrder
 from ordod.core.orders.states import OrderState
-from ordod.core.parts import Parts
 from ordod.core.ports import Admit, Feeds, Line, LineSettings, Lost, Master, Ports, Unsent
 from ordod.core.sessions import SessionState
 from ordod.domain.instruments import InstrumentKind
@@ -328,7 +327,7 @@ class HandSignals:
 class World:
     """What a daemon runs in; outlives it. `pushes_orders`: the broker does; else what its book shows is all there is."""
 
-    parts: Parts
+    parts: Running
 
     def __init__(self, *, disk: TearingDisk | None = None, begins: datetime = BEGINS) -> None:
         self.clock = LoopClock(begins)
@@ -392,7 +391,7 @@ class World:
         risk: RiskSettings | None = None,
         ready: bool = True,
         credentials: Mapping[str, Any] | None = None,
-    ) -> AsyncIterator[Parts]:
+    ) -> AsyncIterator[Running]:
         """One life of it. `ready`: every account may trade when it begins."""
         self.lives += 1
         configured = accounts or (account(),)

@@ -454,3 +454,27 @@ async def test_a_reserve_changes_no_size_and_is_given_back_by_closing(small_disk
     assert (before.st_size, path.stat().st_size) == (1, 1)
     assert before.st_blocks * 512 >= 1 << 20
     assert path.stat().st_blocks * 512 <= 65_536
+
+
+def test_who_only_reads_neither_makes_nor_changes_the_directory(tmp_path: Path) -> None:
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir(mode=0o755)
+
+    Files(open_to_all, exclusive=False).close()
+    with pytest.raises(StateError, match="cannot be read"):
+        Files(tmp_path / "missing", exclusive=False)
+
+    assert mode(open_to_all) == 0o755
+    assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="it takes root")
+def test_root_may_read_the_directory_of_another_user(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o700)
+    os.chown(theirs, 12345, 12345)
+
+    Files(theirs, exclusive=False).close()
+
+    with pytest.raises(StateError, match="belongs to user 12345"):
+        Files(theirs)

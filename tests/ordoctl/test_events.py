@@ -351,3 +351,22 @@ async def test_ticks_can_be_awaited(daemon: ScriptedDaemon) -> None:
 
         assert told == [1, 2]
         assert ticks.skipped == 1
+
+
+def test_prices_that_end_are_asked_for_anew_and_the_refusal_is_raised(
+    daemon: ScriptedDaemon,
+) -> None:
+    end = Event(
+        subscription="s1", topic="ticks", epoch="e1", at=None, skipped=0, ticks=[], ended="gone"
+    )
+    refusal = Fail(1101, "UNKNOWN_ACCOUNT", "no account 'main' is configured")
+    daemon.on("events.subscribe", [started(5), end], [refusal])
+
+    with (
+        Client(daemon.path) as client,
+        client.ticks(["NSE:INFY"], account="main") as ticks,
+        pytest.raises(Refused, match="no account 'main'") as refused,
+    ):
+        next(ticks)
+
+    assert refused.value.kind == "UNKNOWN_ACCOUNT"

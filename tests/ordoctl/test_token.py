@@ -10,8 +10,8 @@ import ordoctl as package
 from ordoctl.cli import main
 from ordoctl.commands.terminal import Misuse
 from ordoctl.commands.token import _end
+from ordoctl.endpoint import TcpEndpoint, UnixEndpoint, endpoint_of
 from ordoctl.ist import IST
-from ordoctl.place import TcpPlace, UnixPlace, place_of
 
 NOW = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
 
@@ -127,9 +127,9 @@ def test_a_token_lasts_to_the_end_of_a_day_in_india() -> None:
 def test_a_url_names_host_port_and_whether_it_is_tls(
     url: str, host: str, port: int, is_tls: bool
 ) -> None:
-    place = place_of(None, url)
+    place = endpoint_of(None, url)
 
-    assert isinstance(place, TcpPlace)
+    assert isinstance(place, TcpEndpoint)
     assert (place.host, place.port, place.is_tls) == (host, port, is_tls)
     assert str(place) == url.rstrip("/")
 
@@ -174,12 +174,12 @@ def test_the_environment_names_a_place_where_no_argument_does(
     monkeypatch.setenv("ORDOD_URL", "tls://ordo.example:7878")
     monkeypatch.setenv("ORDOD_SOCKET", "/a.sock")
 
-    assert isinstance(place_of(None, None), TcpPlace)
-    named = place_of("/b.sock", None)
-    assert isinstance(named, UnixPlace)
+    assert isinstance(endpoint_of(None, None), TcpEndpoint)
+    named = endpoint_of("/b.sock", None)
+    assert isinstance(named, UnixEndpoint)
     assert str(named) == "/b.sock"
     monkeypatch.delenv("ORDOD_URL")
-    assert str(place_of(None, None)) == "/a.sock"
+    assert str(endpoint_of(None, None)) == "/a.sock"
 
 
 # Where the token is
@@ -195,8 +195,8 @@ def test_a_token_comes_from_the_caller_a_file_or_the_environment(
     monkeypatch.setenv("ORDOD_TOKEN", "ordo_env")
 
     def token(**given: str | Path) -> str:
-        place = place_of(None, url, **given)  # type: ignore[arg-type]
-        assert isinstance(place, TcpPlace)
+        place = endpoint_of(None, url, **given)  # type: ignore[arg-type]
+        assert isinstance(place, TcpEndpoint)
         assert "ordo_" not in repr(place)
         return place.token()
 

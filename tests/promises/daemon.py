@@ -62,9 +62,9 @@ class Client:
 
     def __init__(self, path: Path, timeout_s: float = ANSWER_S) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout_s)
         try:
-            self._socket.connect(str(path))
+            self._socket.connect(str(path))  # waits where the backlog is full
+            self._socket.settimeout(timeout_s)
         except OSError:
             self._socket.close()
             raise

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import orjson
 import pytest
 
@@ -43,6 +44,13 @@ class Connection:
         for react in frees:
             react()
 
+    async def until_free(self) -> bool:
+        if self.is_stuck:
+            freed = anyio.Event()
+            self._frees.append(freed.set)
+            await freed.wait()
+        return True
+
     def on_close(self, react: Callable[[], None]) -> None:
         self._closes.append(react)
 
@@ -62,7 +70,8 @@ class Client:
     async def __call__(self, method: str, **params: Any) -> Any:
         row = self._methods[method]
         result = await row.run(Call(self.caller, self._outbox), read(row.params, params))
-        return json.loads(orjson.dumps(result, default=plain))
+        is_json = isinstance(result, bytes)
+        return json.loads(result if is_json else orjson.dumps(result, default=plain))
 
     async def refused(self, method: str, **params: Any) -> OrdoError:
         with pytest.raises(OrdoError) as raised:

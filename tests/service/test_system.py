@@ -339,11 +339,11 @@ async def test_a_long_range_of_candles_says_how_far_it_is_and_costs_one_part_whe
         times = [row[0] for row in told]
         assert times == sorted(set(times))
         assert {time[:10] for time in times} >= {"2026-11-09", "2026-11-13", "2026-11-23"}
-        assert connection.pushed == [{"progress": "p1", "done": n, "of": 3} for n in (1, 2, 3)]
+        assert connection.pushed == [{"progress": "p1", "done": n, "of": 15} for n in range(1, 16)]
         assert quiet == told
         assert (over_http.kind, over_http.data["field"]) == (Kind.INVALID_REQUEST, "progress")
         paths = [request.path for request in line.sent[asked:]]
-        assert paths.count("/candles") == 3 + 1 + 3
+        assert paths.count("/candles") == 15 + 1 + 15
         assert paths.count("/login") == 1
 
 

@@ -255,6 +255,9 @@ class _Outbox:
     def on_free(self, react: Callable[[], None]) -> None:
         """It is always free."""
 
+    async def until_free(self) -> bool:
+        return self.is_free
+
     def on_close(self, react: Callable[[], None]) -> None:
         self._reactions.append(react)
 

@@ -1,8 +1,10 @@
 """A Debian of its own, with systemd as its first process: made by debootstrap, booted by systemd-nspawn, without a network.
 
-The root folder is made once and kept (`ORDO_SYSTEM_CACHE`, else a temporary folder); each machine is a copy of it.
+The root folder is made once and kept (`ORDO_SYSTEM_CACHE`, else a temporary folder); each machine is a copy of it. It takes some
+minutes, so CI begins with it (`python3 tests/system/machine.py`) and tests other things meanwhile.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -13,9 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Machine", "missing", "running"]
+__all__ = ["Machine", "made", "missing", "running"]
 
-MIRROR = "http://deb.debian.org/debian"
 SUITE = "bookworm"
 PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv"
 BOOT_S = 60.0
@@ -24,6 +25,10 @@ COMMAND_S = 300.0
 
 def missing() -> str:
     """Why no machine can be made here; "" where one can."""
+    if not os.environ.get("ORDO_SYSTEM_TESTS"):
+        return (
+            "it takes minutes and a download of Debian, so it is asked for by ORDO_SYSTEM_TESTS=1"
+        )
     if os.getuid() != 0:
         return "it takes root"
     for tool in ("debootstrap", "systemd-nspawn", "nsenter"):
@@ -141,7 +146,7 @@ def _nspawn(root: Path) -> "subprocess.Popen[bytes]":
 def running(folder: Path) -> Iterator[Machine]:
     """A machine that has booted, from a copy of the root folder."""
     root = folder / "root"
-    subprocess.run(["cp", "-a", "--reflink=auto", str(_made()), str(root)], check=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(made()), str(root)], check=True)
     machine = Machine(root)
     try:
         machine.booted()
@@ -151,22 +156,24 @@ def running(folder: Path) -> Iterator[Machine]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _made() -> Path:
+def made() -> Path:
+    """The root folder that machines are copies of. Waits for whoever is making it."""
     kept = Path(os.environ.get("ORDO_SYSTEM_CACHE") or tempfile.gettempdir()) / f"ordo-{SUITE}"
-    if not kept.exists():
-        begun = kept.with_suffix(".begun")
-        shutil.rmtree(begun, ignore_errors=True)
-        subprocess.run(
-            [
-                "debootstrap",
-                "--variant=minbase",
-                f"--include={PACKAGES}",
-                SUITE,
-                str(begun),
-                MIRROR,
-            ],
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        begun.rename(kept)
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            begun = kept.with_suffix(".begun")
+            shutil.rmtree(begun, ignore_errors=True)
+            subprocess.run(
+                ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(begun)],
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+            begun.rename(kept)
     return kept
+
+
+if __name__ == "__main__":
+    if why := missing():
+        raise SystemExit(why)
+    made()

@@ -17,6 +17,7 @@ from ordod.service.params import AccountName, Key
 from ordod.wire.dispatch import Dispatcher
 from ordod.wire.http import Page
 from ordod.wire.peers import Access, Peers
+from ordod.wire.room import TOTAL_MAX
 from ordod.wire.server import Server
 from ordod.wire.sockets import listening
 
@@ -148,11 +149,12 @@ async def start(path: Path) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
                 *,
                 access: Access | None = None,
                 drain_s: float = 2,
+                connections: int = TOTAL_MAX,
                 **more: Any,
             ) -> Server:
                 pages = {"/healthz": lambda _: Page(b'{"ok":true}')}
                 identify = Peers(access or Access(), os.getuid()).caller
-                server = Server(Dispatcher(table, **more), identify, pages)
+                server = Server(Dispatcher(table, **more), identify, pages, connections)
                 await tasks.start(partial(server.serve, listener, drain_s=drain_s))
                 servers.append(server)
                 return server

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from ordod.wire.dispatch import Dispatcher
 from ordod.wire.framing import LINE_BYTES_MAX
 from ordod.wire.lines import CONNECTION_IN_FLIGHT_MAX
 from ordod.wire.peers import Access, Peers
-from ordod.wire.server import CONNECTIONS_MAX, Server
+from ordod.wire.room import ADMINS_MORE, CALLER_MAX, URGENT_MAX
+from ordod.wire.server import Server
 from ordod.wire.sockets import listening
 
 
@@ -305,15 +305,48 @@ async def test_a_cancelled_server_hangs_up_and_cancels_what_is_under_way(
     assert desk.ended == []
 
 
-async def test_a_caller_with_too_many_connections_is_told_so(server: Any, path: Path) -> None:
-    async with AsyncExitStack() as stack:
-        for _ in range(CONNECTIONS_MAX):
-            await stack.enter_async_context(await anyio.connect_unix(path))
-        one_more = await stack.enter_async_context(await anyio.connect_unix(path))
+async def test_a_caller_with_too_many_connections_is_told_so(server: Any, connect: Any) -> None:
+    for _ in range(CALLER_MAX):
+        await connect()
+    one_more = await connect()
 
-        refused = json.loads(await one_more.receive())
+    refused = await one_more.ask("ping")
 
     assert refused["error"]["data"]["kind"] == "OVERLOADED"
+    with pytest.raises(anyio.EndOfStream):
+        await one_more.read()
+
+
+async def test_a_caller_with_too_many_connections_can_still_stop_everything(
+    server: Any, connect: Any
+) -> None:
+    leaked = [await connect() for _ in range(CALLER_MAX + 2 * URGENT_MAX)]
+    one_more = await connect()
+
+    stopped = await one_more.ask("kill")
+
+    assert "result" in stopped
+    assert "result" in await leaked[0].ask("ping")
+
+
+async def test_when_all_places_are_taken_an_admin_still_has_some(
+    start: Any, connect: Any, desk: Any
+) -> None:
+    await start(desk.table(), connections=3)
+    admins = [await connect() for _ in range(3 + ADMINS_MORE)]
+    one_more = await connect()
+
+    assert "result" in await admins[-1].ask("ping")
+    assert "error" in await one_more.ask("ping")
+
+
+async def test_a_place_that_is_left_is_free(start: Any, connect: Any, desk: Any) -> None:
+    server = await start(desk.table(), connections=0)
+    for _ in range(3 * ADMINS_MORE):
+        client = await connect()
+        assert "result" in await client.ask("ping")
+        await client.stream.aclose()
+        await until(lambda: server.tally.connections == 0)
 
 
 async def test_a_stop_does_not_wait_for_ever(start: Any, connect: Any, desk: Any) -> None:

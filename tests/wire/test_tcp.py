@@ -457,39 +457,44 @@ async def test_a_connection_that_does_nothing_is_closed_and_one_that_pings_is_no
     assert "result" in await follows.ask("ping")
 
 
-async def test_one_token_has_its_share_of_connections_and_leaves_the_others_theirs(
+async def test_one_token_has_its_share_of_connections_and_beyond_it_only_stops_something(
     open_house: Any, connect: Connect
 ) -> None:
     house = await open_house()
     mine = [await connect(house) for _ in range(TOKEN_CONNECTIONS_MAX)]
-    one_more = await connect(house, token=None)
+    asks, kills = await connect(house), await connect(house)
 
-    answer = await one_more.ask("system.authenticate", token="good")
+    answer = await asks.ask("ping")
+    stopped = await kills.ask("kill")
     other = await connect(house, "other")
 
     assert answer["error"]["data"]["kind"] == "OVERLOADED"
-    assert "connections of token:good" in answer["error"]["message"]
-    assert await hung_up(one_more)
+    assert await hung_up(asks)
+    assert "result" in stopped
+    assert await hung_up(kills)
     assert "result" in await other.ask("ping")
     await mine[0].stream.aclose()
     with anyio.fail_after(10):
-        while True:
-            again = await connect(house, token=None)
-            if "result" in await again.ask("system.authenticate", token="good"):
-                break
+        while "result" not in await (await connect(house)).ask("ping"):
+            pass
 
 
-async def test_beyond_the_daemons_bound_nobody_is_let_in_and_nobody_inside_is_troubled(
+async def test_beyond_the_daemons_bound_one_only_stops_something_and_nobody_inside_is_troubled(
     open_house: Any, connect: Connect
 ) -> None:
     house = await open_house(limits=TcpLimits(connections=3, idle_s=300))
     inside = [await connect(house), await connect(house), await connect(house, "other")]
 
-    outside = await connect(house, token=None)
+    asks, kills = await connect(house), await connect(house, "other")
 
-    assert await hung_up(outside)
+    assert (await asks.ask("ping"))["error"]["data"]["kind"] == "OVERLOADED"
+    assert "result" in await kills.ask("kill")
     for client in inside:
         assert "result" in await client.ask("ping")
+    status, body = await say(
+        house, *POST, "Host: localhost", "Authorization: Bearer good", body=PING
+    )
+    assert (status, json.loads(body)["error"]["data"]["kind"]) == (200, "OVERLOADED")
 
 
 async def test_who_speaks_no_tls_to_tls_is_hung_up_on_and_harms_nobody(

@@ -99,6 +99,8 @@ class KillSwitch:
         self._changes = changes
         self._tasks = tasks
         self._sweep = Sweep()
+        self._left: dict[str, int] = {}  # of this sweep, by account: open at the last look
+        self._sweeping: set[str] = set()  # accounts that this sweep is not through with
         self._has_swept = False  # since the last release
         self._known_engaged = False
         self._engaged: KillNote | None = None  # until the journal has it
@@ -257,21 +259,39 @@ class KillSwitch:
             return last is None
         return last is None or self._clock.boot() - last >= AGAIN_S
 
+    def joined(self, account: str) -> None:
+        """This account came while the daemon runs: where everything is killed, its open orders are swept too."""
+        note = self._ledger.book.kills.get((None, None)) or self._engaged
+        if self._gate.is_closed and note is not None and note.cancel_open:
+            self._has_swept = True
+            self._sweep_at(account)
+
+    def left(self, account: str) -> None:
+        """This account is gone."""
+        self._left.pop(account, None)
+        self._sweep.left = sum(self._left.values())
+
+    def is_sweeping(self, account: str) -> bool:
+        return account in self._sweeping
+
     def _start_sweep(self) -> None:
         self._has_swept = True
-        if not self._sweep.running:
+        for account in self._readers:
+            self._sweep_at(account)
+
+    def _sweep_at(self, account: str) -> None:
+        if account not in self._sweeping:
+            self._sweeping.add(account)
             self._sweep.running = True
-            self._tasks.start_soon(self._run_sweep)
+            self._tasks.start_soon(self._run_sweep, account, self._readers[account])
 
-    async def _run_sweep(self) -> None:
-        """Each account by itself: one whose broker hangs holds no other up."""
-        left: dict[str, int] = {}
-        this = (
-            self._sweep
-        )  # a release begins another: this one ends then, though the switch be thrown again
+    async def _run_sweep(self, account: str, reader: Reader) -> None:
+        """Each account by itself: one whose broker hangs holds no other up.
 
-        async def sweep(account: str) -> None:
-            reader = self._readers[account]
+        A release begins another sweep: this one ends then, though the switch be thrown again.
+        """
+        this, left, sweeping = self._sweep, self._left, self._sweeping
+        try:
             while self._gate.is_closed and self._sweep is this:
                 looked = await reader.seen_since(self._clock.boot(), within_s=LOOK_S)
                 left[account] = len(self._open(account))
@@ -281,15 +301,11 @@ class KillSwitch:
                 await self._cancel_all(account)
                 await self._cancel_unstored(reader)
                 await anyio.sleep(AGAIN_S / 2)
-
-        try:
-            async with anyio.create_task_group() as group:
-                for account in self._readers:
-                    group.start_soon(sweep, account)
-            if self._gate.is_closed and self._sweep is this:
-                log.warning("swept", cancelled=this.cancelled)
         finally:
-            this.running = False
+            sweeping.discard(account)
+            this.running = bool(sweeping)
+            if not sweeping and self._gate.is_closed and self._sweep is this:
+                log.warning("swept", cancelled=this.cancelled)
 
     # Releasing and telling
 
@@ -330,6 +346,7 @@ class KillSwitch:
         self._tried.clear()
         self._over.clear()
         self._sweep, self._has_swept = Sweep(), False
+        self._left, self._sweeping = {}, set()
         self._gate.open(Scope())
         with suppress(DiskError):
             await self._disk.flush_gate()

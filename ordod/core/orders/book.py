@@ -157,8 +157,12 @@ class Book:
         ]
         return [*orders, *changes]
 
-    def sends_of(self, account: str, since: datetime, now: datetime) -> list[tuple[datetime, str]]:
+    def sends_of(
+        self, account: str, since: datetime, now: datetime, user: str = ""
+    ) -> list[tuple[datetime, str]]:
         """When orders and changes of an account were sent, or may have been, at the latest, and what; oldest first.
+
+        `user`: whose it is, where that is known: under whatever name its orders were sent, its broker counts them.
 
         What waited for a slot, or for its order to appear, went out long after its intent: no later than its next record, or
         than now where there is none.
@@ -168,7 +172,7 @@ class Book:
         sent = [
             (each.sent_by or now, "place" if isinstance(each, OrderState) else each.operation)
             for each in mine
-            if each.account == account
+            if each.account == account or (user and each.user == user)
             for _ in range(each.sends)
         ]
         return sorted(one for one in sent if one[0] > since)
@@ -279,6 +283,8 @@ class Book:
 
     def _note_account(self, at: datetime, record: AccountNote) -> None:
         """Keep the notes of a day, and a denial until it is lifted: only a person ends it."""
+        if record.event in ("added", "removed"):
+            return  # of no session
         since, lifts = at - timedelta(days=1), record.event in ("active", "released")
         self.account_notes = [
             (account, note, noted_at)
@@ -515,18 +521,22 @@ class Book:
         _keep(self._open, order, is_doubt or order.is_live)
         _keep(self._doubts, order, is_doubt)
 
-    def claim(self, user: str, account: str) -> None:
-        """This broker user is now this account: what is open under another name (it was renamed) is this one's."""
+    def claim(self, user: str, account: str) -> list[str]:
+        """This broker user is now this account: what is open under another name (it was renamed) is this one's. Their ids."""
+        claimed = []
         for order in [o for o in self.open_orders() if o.user == user and o.account != account]:
             self._open[order.account].pop(order.id, None)
             self._doubts.get(order.account, {}).pop(order.id, None)
             order.account = account
             self._file(order)
+            claimed.append(order.id)
         for changes in list(self._open_changes.values()):
             for change in [c for c in changes.values() if c.user == user and c.account != account]:
                 del changes[change.id]
                 change.account = account
                 self._open_changes.setdefault(account, {})[change.id] = change
+                claimed.append(change.id)
+        return claimed
 
     # Keeping small
 

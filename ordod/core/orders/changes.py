@@ -131,10 +131,11 @@ class Changes:
         Raises:
             OrdoError: ORDER_REJECTED where there is nothing left to cancel or the broker refused; others: nothing was sent.
         """
+        if not (order.is_live or order.is_open_doubt):
+            return self._cancelled_or_refuse(order)
+        self._desk.account(order.account)  # what nobody can send is not written down
         if order.is_open_doubt:
             return await self._cancel_later(order, caller)
-        if not order.is_live:
-            return self._cancelled_or_refuse(order)
         deadline = self._clock.boot() + timeout_s
         async with self._lock(order.id):
             if not order.is_live:
@@ -163,7 +164,8 @@ class Changes:
             await self._stored(Cancel(id=change_id, order_id=order.id, caller=caller))
             outcome = await self._send_cancel(order, deadline)
             await self._concluded(change_id, outcome)
-        self._readers[order.account].count_from_now(change_id)
+        if reader := self._readers.get(order.account):
+            reader.count_from_now(change_id)
         return outcome.what
 
     async def cancel_unstored(self, order: OrderState, row: BrokerOrder, timeout_s: float) -> str:
@@ -214,8 +216,8 @@ class Changes:
         self, order: OrderState, outcome: Outcome[None], deadline: float
     ) -> ChangeResult:
         """A refusal often means that the order ended meanwhile: its row tells."""
-        if outcome.what == "rejected":
-            reader = self._readers[order.account]
+        reader = self._readers.get(order.account)
+        if outcome.what == "rejected" and reader is not None:
             left = min(SEEN_S, deadline - self._clock.boot())
             await reader.seen_since(self._clock.boot(), within_s=left)
             if order.status is Status.CANCELLED:
@@ -253,7 +255,8 @@ class Changes:
             await self._concluded(change.id, result)
         if result.what == "unsent" and order.is_live:
             await self._cancel_again(order)
-        self._readers[order.account].look()
+        if reader := self._readers.get(order.account):
+            reader.look()
 
     async def _cancel_again(self, order: OrderState) -> None:
         """It could not be sent: it waits for the next reading."""
@@ -465,10 +468,24 @@ class Changes:
 
     async def _seen(self, order: OrderState, change_id: str, deadline: float) -> ChangeResult:
         """Wait a little for the order's row to show the change. Raises OrdoError where it shows that it did not happen."""
-        reader = self._readers[order.account]
+        reader, change = self._readers.get(order.account), self._book.changes.get(change_id)
+        if reader is not None:  # else the account went, with this, its last change, done
+            await self._look_for(change, change_id, reader, deadline)
+        view = self._book.view(order)
+        if change is None or change.is_open:
+            return ChangeResult(view, "in_doubt")
+        if change.state == "done":
+            return ChangeResult(view, "done")
+        kind = Kind[change.error_kind] if change.error_kind else Kind.ORDER_REJECTED
+        message = change.message or f"it did not happen; order {order.id} is {order.status}"
+        raise OrdoError(kind, message, account=order.account, order=view)
+
+    async def _look_for(
+        self, change: ChangeState | None, change_id: str, reader: Reader, deadline: float
+    ) -> None:
+        """Until the change is over, SEEN_S at most. None: the disk is dead, and the book does not have it."""
         reader.count_from_now(change_id)
         until = min(deadline, self._clock.boot() + SEEN_S)
-        change = self._book.changes.get(change_id)
         told_until = min(until, self._clock.boot() + TOLD_S)
         while change is not None and change.is_open and reader.hearing.is_open:
             if (left := told_until - self._clock.boot()) <= 0:
@@ -480,14 +497,6 @@ class Changes:
                 break
             if change.is_open:
                 await anyio.sleep(SEEN_PAUSE_S)
-        view = self._book.view(order)
-        if change is None or change.is_open:
-            return ChangeResult(view, "in_doubt")
-        if change.state == "done":
-            return ChangeResult(view, "done")
-        kind = Kind[change.error_kind] if change.error_kind else Kind.ORDER_REJECTED
-        message = change.message or f"it did not happen; order {order.id} is {order.status}"
-        raise OrdoError(kind, message, account=order.account, order=view)
 
 
 def _is_so(order: OrderState, outcome: str, broker_order_id: str) -> bool:

@@ -43,13 +43,21 @@ class Report(Struct, kw_only=True):
         return self.damage is None and self.tampered is None
 
 
-def verify(disk: Disk, *, key: bytes | None = None, head: tuple[int, str] | None = None) -> Report:
+def verify(
+    disk: Disk,
+    *,
+    key: bytes | None = None,
+    head: tuple[int, str] | None = None,
+    bytes_max: int | None = None,
+) -> Report:
     """Every line checked against the one before it; nothing is changed. A running daemon's last batch may look torn.
 
     Args:
         head: seq and hash as the system's log kept them: against these the journal shows tampering and truncation too.
+        bytes_max: only the newest segments of together so many bytes (two at least), as a start does; None: everything.
     """
-    found = survey(disk, Codec(key), wanted=frozenset({head[0]} if head else ()))
+    wanted = frozenset({head[0]} if head else ())
+    found = survey(disk, Codec(key), wanted=wanted, bytes_max=bytes_max)
     report = _report(found)
     if head is not None:
         seq, digest = head

@@ -156,6 +156,14 @@ class Desk:
         for call in list(self.under_way.values()):
             await call.done.wait()
 
+    async def quiet(self, user: str, within_s: float) -> bool:
+        """Wait until no call of this user is under way; whether that was so in time. None comes while its account goes."""
+        deadline = self._clock.boot() + within_s
+        while calls := [call for (whose, _), call in self.under_way.items() if whose == user]:
+            if not await calls[0].done.wait(max(0.0, deadline - self._clock.boot())):
+                return False
+        return True
+
     def account(self, name: str) -> Account:
         try:
             return self._accounts[name]
@@ -234,6 +242,7 @@ class Desk:
     def check(self, wanted: WantedOrder) -> tuple[Instrument, tuple[str, ...]]:
         """Validate → kill → risk, storing nothing. The instrument, and the limits that lacked a price."""
         account = self.account(wanted.account)
+        account.check_stays()
         instrument = self.instrument(account, wanted.terms.symbol)
         if not supports(account.adapter, "place") or account.spec.tag is None:
             raise OrdoError(

@@ -139,6 +139,8 @@ class KeyedChanges:
         try:
             await self._desk.ready(account, user, deadline)
             prepared = prepare()
+            if wanted.operation != "cancel_gtt":
+                account.check_stays()
             self._check_gate(account, wanted.key)
             conversion = prepared.conversion
             if conversion is None:

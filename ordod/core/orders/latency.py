@@ -52,6 +52,11 @@ class Latencies:
         whole.add(whole_s)
         broker.add(broker_s)
 
+    def forget(self, account: str) -> None:
+        """It is gone."""
+        self._all.pop(account, None)
+        self._taken.pop(account, None)
+
     def histograms(self, account: str) -> tuple[Histogram, Histogram] | None:
         """Whole and the broker's part, since the start; None: it placed no order."""
         return self._all.get(account)

@@ -201,7 +201,7 @@ class Release(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="releas
 
 
 class AccountNote(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="account"):
-    """A session's life: `event` is active, expired, denied, logout."""
+    """An account's life: `event` is active, expired, denied, refused, released, totp of its session; added, removed by a reload."""
 
     account: str
     event: str

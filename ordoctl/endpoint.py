@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTHENTICATE",
-    "Place",
-    "TcpPlace",
-    "UnixPlace",
+    "Endpoint",
+    "TcpEndpoint",
+    "UnixEndpoint",
     "check",
+    "endpoint_of",
     "no_connection",
     "no_entry",
-    "place_of",
 ]
 
 AUTHENTICATE = "system.authenticate"
@@ -31,7 +31,7 @@ TOKEN_BYTES_MAX = 4096
 UNAUTHENTICATED = 1001  # WIRE 5
 
 
-class UnixPlace:
+class UnixEndpoint:
     """A socket's path."""
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +41,7 @@ class UnixPlace:
         return str(self.path)
 
 
-class TcpPlace:
+class TcpEndpoint:
     """A host and port, and what is shown there. The token is read when it is needed, and shown nowhere.
 
     Args:
@@ -78,7 +78,7 @@ class TcpPlace:
         return f"{'tls' if self.is_tls else 'tcp'}://{host}:{self.port}"
 
     def __repr__(self) -> str:
-        return f"TcpPlace({self})"
+        return f"TcpEndpoint({self})"
 
     def context(self) -> "ssl.SSLContext | None":
         """How the daemon's certificate is verified, its host's name too; None: no TLS. Raises OSError, which names the file."""
@@ -118,10 +118,10 @@ class TcpPlace:
         return token
 
 
-Place: TypeAlias = UnixPlace | TcpPlace
+Endpoint: TypeAlias = UnixEndpoint | TcpEndpoint
 
 
-def place_of(
+def endpoint_of(
     socket: str | os.PathLike[str] | None,
     url: str | None,
     *,
@@ -130,7 +130,7 @@ def place_of(
     ca: str | os.PathLike[str] | None = None,
     client_cert: str | os.PathLike[str] | None = None,
     client_key: str | os.PathLike[str] | None = None,
-) -> Place:
+) -> Endpoint:
     """The place that is named: a socket, a URL, `$ORDOD_URL`, else a socket (`find_socket`).
 
     Raises:
@@ -140,9 +140,9 @@ def place_of(
     if url is None and socket is None:
         url = os.environ.get("ORDOD_URL") or None
     if url is None:
-        return UnixPlace(find_socket(socket))
+        return UnixEndpoint(find_socket(socket))
     host, port, is_tls = _parsed(url)
-    return TcpPlace(
+    return TcpEndpoint(
         host,
         port,
         is_tls=is_tls,
@@ -228,10 +228,10 @@ def no_entry(words: str) -> Error:
     return Error(UNAUTHENTICATED, words, {"kind": "UNAUTHENTICATED", "retry": "same_key"})
 
 
-def no_connection(place: Place, why: Exception, *, first: bool) -> Unconnected:
+def no_connection(place: Endpoint, why: Exception, *, first: bool) -> Unconnected:
     """What a failed connect means, in words that help. `first`: this client never had a connection, so that it gives up."""
     is_final = False
-    if isinstance(place, TcpPlace):
+    if isinstance(place, TcpEndpoint):
         words, is_final = _about_tcp(place, why)
     else:
         match why:
@@ -248,7 +248,7 @@ def _about_any(why: Exception) -> str:
     match why:
         case ConnectionRefusedError():
             return "nobody listens there"
-        case TimeoutError():
+        case TimeoutError() | BlockingIOError():
             return "it does not take connections"
         case OSError():
             return str(why.strerror or why)
@@ -256,7 +256,7 @@ def _about_any(why: Exception) -> str:
             return str(why)
 
 
-def _about_tcp(place: TcpPlace, why: Exception) -> tuple[str, bool]:
+def _about_tcp(place: TcpEndpoint, why: Exception) -> tuple[str, bool]:
     """In words, and whether another try would hear the same: a certificate that is not trusted is not at the next try either."""
     import ssl
 
