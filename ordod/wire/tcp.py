@@ -207,9 +207,8 @@ class TcpFront:
                 self._note("tcp.no_token", address=visit.address)
                 self._end(visit)
             for visit in self._door.idle(self._limits.idle_s):
-                connection, _ = self._inside[visit]
-                if not connection.is_in_use:
-                    connection.stop()
+                if visit in self._inside and not self._inside[visit][0].is_in_use:
+                    self._inside[visit][0].stop()
 
     def _end(self, visit: Visit) -> None:
         if (task := self._arriving.get(visit)) is not None:

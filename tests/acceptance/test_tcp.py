@@ -135,9 +135,10 @@ def test_the_python_clients_work_over_tcp_and_follow_events(
         ):
             assert (await anext(events)).topic == "snapshot"
             await client.order.place("paper", "NSE:INFY", "BUY", 1, "MARKET", "CNC", key=f"{name}-a")  # fmt: skip
-            event = await anext(events)
-            assert event.order is not None
-            assert event.order.key == f"{name}-a"
+            heard = set()
+            while f"{name}-a" not in heard:
+                event = await anext(events)
+                heard |= {event.order.key} if event.order else set()
 
     anyio.run(awaited)
 
