@@ -246,8 +246,9 @@ async def _answer(
 ) -> None:
     """Serve clients until the daemon is to stop."""
     methods = table(parts)
-    every = [*methods, discover(methods, __version__)]
-    page = openrpc_page(every, __version__)
+    itself, document = discover(methods, __version__)
+    every = [*methods, itself]
+    page = openrpc_page(document)
     server = Server(
         Dispatcher(every),
         Peers(_access(settings), os.getuid()).caller,

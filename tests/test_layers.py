@@ -72,6 +72,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ordod.io": ("ordod.core.ports", "ordod.adapter", "ordod.domain", "ordod.errors"),
     "ordod.service": ("ordod.core", "ordod.domain", "ordod.errors"),
     "ordod.wire": ("ordod.service", "ordod.errors"),
+    "ordod.manual": (  # pages of docs, made of what the code says
+        "ordod.adapter",
+        "ordod.core",
+        "ordod.domain",
+        "ordod.errors",
+        "ordod.service.described",
+    ),
     "ordod.paper": ("ordod.core.ports", "ordod.adapter", "ordod.domain"),
     "ordod.sim": ("ordod.paper", "ordod.domain"),
     "ordoctl": (),

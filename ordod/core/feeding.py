@@ -99,6 +99,7 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
         opened: how often it was, since the start.
         unreadable: frames and parts of frames that could not be read.
         message: why it was left last, while it is not open.
+        is_open: now.
     """
 
     is_open: bool

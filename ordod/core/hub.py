@@ -107,10 +107,13 @@ class FeedStatus(Struct, frozen=True, kw_only=True):
     """How one account's prices stand.
 
     Args:
-        instruments: wanted; `subscribed`: of these, at the broker now.
-        open: connections; `opened`: how often one was opened since the start.
-        unreadable: frames and parts of frames that could not be read.
+        instruments: wanted.
+        open: connections that are open.
         message: why the last connection was left, where one is missing.
+        unreadable: frames and parts of frames that could not be read.
+        subscribed: of these, at the broker now.
+        opened: connections since the start.
+        last_at: when the last price came.
     """
 
     account: str

@@ -29,10 +29,12 @@ __all__ = ["Parts", "Reloaded"]
 
 
 class Reloaded(Struct, frozen=True):
-    """Names of settings: those that hold from now on, and those that differ and wait for a restart of the daemon.
+    """Names of settings, never their values.
 
-    Accounts are among `changed`, as `accounts.NAME (added)` and `(removed)`. `waits`: what cannot be now because of what is open
-    at an account, each with what for.
+    Args:
+        changed: hold from now on; accounts among them as `accounts.NAME (added)` and `(removed)`.
+        needs_restart: differ in the file, and wait for a restart of the daemon.
+        waits: what cannot be now because of what is open at an account, each with what for.
     """
 
     changed: list[str]

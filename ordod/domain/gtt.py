@@ -21,7 +21,12 @@ class GttStatus(StrEnum):
 
 
 class GttLeg(Struct, frozen=True, kw_only=True):
-    """One trigger and the order it releases. Prices in rupees, quantity in units."""
+    """One trigger and the order it releases. Prices in rupees, quantity in units.
+
+    Args:
+        trigger_price: rupees.
+        price: limit of the order, rupees.
+    """
 
     trigger_price: Decimal
     side: Side
@@ -32,7 +37,12 @@ class GttLeg(Struct, frozen=True, kw_only=True):
 
 
 class NewGtt(Struct, frozen=True, kw_only=True):
-    """One leg, or two (stop and target, by ascending trigger). `last_price`: the price now, which some brokers want."""
+    """One leg, or two.
+
+    Args:
+        legs: stop and target, by ascending trigger.
+        last_price: the price now, which some brokers want.
+    """
 
     symbol: str
     legs: tuple[GttLeg, ...]

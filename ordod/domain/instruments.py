@@ -32,10 +32,17 @@ class InstrumentKind(StrEnum):
 class Instrument(Struct, frozen=True, kw_only=True):
     """One contract, in Ordo's words and in one broker's.
 
-    `symbol` is Ordo's whole name (`NSE:INFY`, `NFO:NIFTY24NOV26FUT`); `broker_symbol` and `instrument_token` are what
-    the broker calls it. `lot_size` is in units; None where neither the broker's master nor the dated table tells it,
-    and then orders for it are UNSUPPORTED. `freeze_quantity` in units. `isin`: of a share, where the master tells it; two
-    securities never share one.
+    Args:
+        symbol: Ordo's whole name (`NSE:INFY`, `NFO:NIFTY24NOV26FUT`).
+        broker_symbol: what the broker calls it.
+        instrument_token: what else the broker calls it.
+        kind: EQ, FUT, CE, PE or INDEX.
+        tick_size: rupees; prices are multiples of it.
+        lot_size: units; null where neither the broker's master nor the dated table tells it, and then orders for it are
+            UNSUPPORTED.
+        name: of the company or the underlying.
+        freeze_quantity: units; an order may not have more.
+        isin: of a share, where the master tells it; two securities never share one.
     """
 
     exchange: Exchange

@@ -34,7 +34,13 @@ class Mode(StrEnum):
 
 
 class Level(Struct, frozen=True, gc=False):
-    """One level of the book: rupees, units, and how many orders stand there (None: the broker does not say)."""
+    """One level of the book.
+
+    Args:
+        price: rupees.
+        quantity: units.
+        orders: how many stand there; null: the broker does not say.
+    """
 
     price: Decimal
     quantity: int
@@ -42,14 +48,25 @@ class Level(Struct, frozen=True, gc=False):
 
 
 class Depth(Struct, frozen=True):
-    """The levels of the book, best first; empty levels are left out."""
+    """The levels of the book; empty levels are left out.
+
+    Args:
+        buy: the highest price first.
+        sell: the lowest price first.
+    """
 
     buy: tuple[Level, ...]
     sell: tuple[Level, ...]
 
 
 class Quote(Struct, frozen=True, kw_only=True):
-    """An asked-for price. What the broker does not say is None. `close_price` is the previous day's."""
+    """An asked-for price. What the broker does not say is null.
+
+    Args:
+        average_price: rupees, of what was traded today.
+        at: of the last trade, or of the broker's answer.
+        depth: the levels of the book, where the broker tells them in the same answer.
+    """
 
     symbol: str
     last_price: Decimal

@@ -80,9 +80,13 @@ FINAL = frozenset(
 
 
 class OrderTerms(Struct, frozen=True, kw_only=True):
-    """What was asked for. Prices in rupees, quantities in units; `validity_minutes` with TTL only.
+    """What was asked for. Prices in rupees, quantities in units.
 
-    `product` is None only for an order placed elsewhere in a product that Ordo has no word for.
+    Args:
+        validity_minutes: with TTL only.
+        product: null only for an order placed elsewhere in a product that Ordo has no word for.
+        market_protection: of MARKET and SL-M, percent.
+        iceberg_legs: with ICEBERG: in how many parts.
     """
 
     symbol: str
@@ -108,7 +112,7 @@ class NewOrder(OrderTerms, frozen=True, kw_only=True):
 
 
 class OrderChanges(Struct, frozen=True, kw_only=True):
-    """The fields a modify changes; None leaves a field as it is."""
+    """The fields a modify changes; left out: stays as it is."""
 
     price: Decimal | None = None
     trigger_price: Decimal | None = None
@@ -125,10 +129,17 @@ class Placed(Struct, frozen=True):
 
 
 class BrokerOrder(Struct, frozen=True, kw_only=True, gc=False):
-    """One row of a broker's order book, in our words.
+    """One row of a broker's order book, in our words. Quantities in units; null: the row does not say.
 
-    `tags` holds every text of the row that may be a tag of ours. `symbol` is Ordo's whole name where the master knows the
-    contract, else the broker's own behind the exchange. Quantities in units; None: the row does not say.
+    Args:
+        tags: every text of the row that may be a tag of ours.
+        symbol: Ordo's whole name where the master knows the contract, else the broker's own behind the exchange.
+        status: how the order stands.
+        filled_quantity: units.
+        status_message: the broker's words.
+        parent_order_id: of a leg: the order it belongs to.
+        placed_at: as the row says.
+        updated_at: as the row says.
     """
 
     broker_order_id: str
@@ -154,7 +165,12 @@ class BrokerOrder(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Fill(Struct, frozen=True, kw_only=True, gc=False):
-    """One execution. Counts once by (broker_order_id, trade_id)."""
+    """One execution. Counts once by (broker_order_id, trade_id).
+
+    Args:
+        trade_id: the exchange's, or the broker's.
+        price: rupees a unit.
+    """
 
     trade_id: str
     broker_order_id: str
@@ -168,10 +184,19 @@ class Fill(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """An order as clients see it (WIRE 2). What is not known yet, or does not apply, is None.
+    """An order as clients see it. What is not known yet, or does not apply, is null.
 
-    `key` None: placed elsewhere, or adopted from the broker's book. `since` and `next_check` stand while it is in doubt.
-    `seq` is the journal's number of the record that made it so.
+    Args:
+        key: null: placed elsewhere, or adopted from the broker's book.
+        tag: what stands on the broker's order, by which it is found again.
+        status_message: the broker's words, or Ordo's; null: none.
+        filled_quantity: units, of `quantity`.
+        children: order_ids of the parts of a slice or basket.
+        since: while it is in doubt: since when.
+        next_check: while it is in doubt: when the broker's book is looked at next.
+        placed_at: when it was sent, or the broker's row says.
+        updated_at: of the newest record of it.
+        status: docs/orders.md.
     """
 
     order_id: str
@@ -204,7 +229,13 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 class Trade(Struct, frozen=True, kw_only=True):
-    """A fill as clients see it, with the order it belongs to."""
+    """A fill as clients see it, with the order it belongs to.
+
+    Args:
+        trade_id: the exchange's, or the broker's.
+        price: rupees a unit.
+        key: of the order; null: placed elsewhere.
+    """
 
     trade_id: str
     order_id: str

@@ -26,15 +26,27 @@ class One(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Otp(One, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`otp`: what the broker sent, or the address it redirected the browser to."""
+    """What a login asked for.
+
+    Args:
+        otp: what the broker sent, or the address it redirected the browser to. Never echoed.
+    """
 
     otp: Private
 
 
 class AccountStatus(Struct, frozen=True, kw_only=True):
-    """`why` it cannot trade, "" where it can; `todo`: what a person should do, soon or now, "" where nothing.
+    """An account's session, and whether it can trade.
 
-    `clock_skew_s`: the broker's clock less this machine's; None: not measured of late.
+    Args:
+        state: NEW, LOGGING_IN, WAITING_OTP, ACTIVE, EXPIRED or DENIED (docs/sessions.md).
+        user: the broker's name of the user; null: not known before a login.
+        expires_at: when the session ends by the broker's clock; null: it does not say.
+        can_trade: an order would be taken now.
+        why: what keeps it from trading; "" where nothing does.
+        todo: what a person should do, soon or now; "" where nothing.
+        clock_skew_s: the broker's clock less this machine's, seconds; null: not measured of late.
+        is_real: neither the paper broker nor a simulator on this machine.
     """
 
     account: str
@@ -50,11 +62,23 @@ class AccountStatus(Struct, frozen=True, kw_only=True):
 
 
 class Accounts(Struct, frozen=True):
+    """Accounts and their sessions.
+
+    Args:
+        accounts: one row an account, in the configuration's order.
+    """
+
     accounts: list[AccountStatus]
 
 
 class AskedFor(Struct, frozen=True):
-    """`kind`: page, otp or totp."""
+    """What a login wants of a person.
+
+    Args:
+        kind: `page`, `otp` or `totp`.
+        prompt: in words.
+        url: the page to open; "" where it is none.
+    """
 
     kind: str
     prompt: str
@@ -62,7 +86,12 @@ class AskedFor(Struct, frozen=True):
 
 
 class LoginState(Struct, frozen=True, kw_only=True):
-    """`ask`: what is wanted of a person; None where nothing is."""
+    """Where a login stands.
+
+    Args:
+        state: as `account.status` has it.
+        ask: what is wanted of a person; null where nothing is.
+    """
 
     account: str
     state: str
@@ -149,6 +178,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             accounts.status,
         ),
     )
+    ready = {"account": "paper", "broker": "paper", "state": "ACTIVE", "can_trade": True, "why": ""}
     for name, summary, run in shown:
         yield Method(
             name=f"account.{name}",
@@ -158,7 +188,7 @@ def methods(parts: Parts) -> Iterable[Method]:
             result=Accounts,
             run=run,
             errors=(Kind.UNKNOWN_ACCOUNT,),
-            examples=(Example({"account": "paper"}, {}),),
+            examples=(Example({"account": "paper"}, {"accounts": [ready]}),),
         )
     account, active = {"account": "paper"}, {"account": "paper", "state": "ACTIVE", "ask": None}
     acts: tuple[tuple[str, str, Any, Any, Example], ...] = (

@@ -27,6 +27,14 @@ GttId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Leg(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A trigger, and the order it releases.
+
+    Args:
+        trigger_price: rupees: reached, the order is placed.
+        price: limit of that order, rupees.
+        type: LIMIT; what else a broker can is its adapter's to say.
+    """
+
     trigger_price: Rupees
     side: Side
     quantity: int
@@ -42,17 +50,36 @@ class Keyed_(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):  # 
 
 
 class PlaceGtt(Keyed_, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One leg, or two (stop and target): whichever triggers first ends the other."""
+    """One leg, or two (stop and target): whichever triggers first ends the other.
+
+    Args:
+        legs: one, or two (stop and target), in any order: whichever triggers first ends the other.
+        key: the caller's own name of the GTT: the same key is the same GTT.
+    """
 
     symbol: Symbol
     legs: Annotated[list[Leg], Meta(min_length=1, max_length=2)]
 
 
 class ModifyGtt(PlaceGtt, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The legs take the place of those it has.
+
+    Args:
+        gtt_id: the broker's id of the one to change.
+        key: the caller's own name of this change.
+    """
+
     gtt_id: GttId
 
 
 class CancelGtt(Keyed_, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A GTT that is to end.
+
+    Args:
+        gtt_id: the broker's id of the one to cancel.
+        key: the caller's own name of this change.
+    """
+
     gtt_id: GttId
 
 
@@ -61,7 +88,16 @@ class ListGtts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Convert(Keyed_, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`side` is the position's: BUY for a long one."""
+    """Another product for a position, or a part of it.
+
+    Args:
+        side: the position's: BUY for a long one.
+        quantity: units of it.
+        from_product: what it is.
+        to_product: what it is to be.
+        overnight: it was carried over from yesterday.
+        key: the caller's own name of the conversion.
+    """
 
     symbol: Symbol
     side: Side
@@ -72,7 +108,18 @@ class Convert(Keyed_, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Gtt(Struct, frozen=True, kw_only=True):
-    """`gtt_id` is the broker's; None while its answer is not known."""
+    """A GTT as the broker has it.
+
+    Args:
+        gtt_id: the broker's; null while its answer is not known.
+        status: ACTIVE, TRIGGERED, CANCELLED, REJECTED, EXPIRED or DISABLED.
+        legs: by ascending trigger.
+        placed_order_ids: the broker's ids of orders it released.
+        status_message: the broker's words; null: none.
+        created_at: when it was made.
+        updated_at: when it changed last.
+        expires_at: when it ends by itself.
+    """
 
     gtt_id: str | None
     account: str
@@ -87,7 +134,11 @@ class Gtt(Struct, frozen=True, kw_only=True):
 
 
 class GttAnswer(Struct, frozen=True, kw_only=True):
-    """`change`: done or in_doubt."""
+    """A GTT after a change of it.
+
+    Args:
+        gtt: how it stands; null: not known.
+    """
 
     gtt: Gtt | None
     change: str
@@ -95,6 +146,12 @@ class GttAnswer(Struct, frozen=True, kw_only=True):
 
 
 class Gtts(Struct, frozen=True):
+    """The triggers that wait at the broker.
+
+    Args:
+        gtts: all that the broker has, whoever placed them.
+    """
+
     gtts: list[Gtt]
 
 

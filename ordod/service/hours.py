@@ -17,25 +17,48 @@ EXCHANGES_MAX = len(Exchange)
 
 
 class Status(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`exchanges`: without, all."""
+    """Which exchanges.
+
+    Args:
+        exchanges: without, all.
+    """
 
     exchanges: Annotated[list[Exchange], Meta(min_length=1, max_length=EXCHANGES_MAX)] | None = None
 
 
 class Holidays(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`year`: without, this one. `exchange`: without, all."""
+    """Which year and exchange.
+
+    Args:
+        year: without, this one.
+        exchange: without, all.
+    """
 
     year: Annotated[int, Meta(ge=2000, le=2100)] | None = None
     exchange: Exchange | None = None
 
 
 class Session(Struct, frozen=True):
+    """One span of trading.
+
+    Args:
+        opens_at: the first instant.
+        closes_at: the first instant after it.
+    """
+
     opens_at: datetime
     closes_at: datetime
 
 
 class Market(Struct, frozen=True, kw_only=True):
-    """`sessions`: today's; `note`: what makes today unlike other days; `next_change`: when it opens or closes next."""
+    """One exchange, now.
+
+    Args:
+        is_open: now.
+        sessions: today's.
+        note: what makes today unlike other days; null: nothing.
+        next_change: when it opens or closes next; null: not known.
+    """
 
     is_open: bool
     sessions: list[Session]
@@ -44,7 +67,13 @@ class Market(Struct, frozen=True, kw_only=True):
 
 
 class Markets(Struct, frozen=True, kw_only=True):
-    """By exchange. `source`: the calendar's file, or `built in`; `problem`: why the file that should serve does not."""
+    """By exchange. `source`: the calendar's file, or `built in`; `problem`: why the file that should serve does not.
+
+    Args:
+        exchanges: by exchange.
+        source: the calendar's file, or `built in`.
+        problem: why the file that should serve does not; null: none.
+    """
 
     at: datetime
     exchanges: dict[Exchange, Market]
@@ -53,7 +82,14 @@ class Markets(Struct, frozen=True, kw_only=True):
 
 
 class Day(Struct, frozen=True, kw_only=True):
-    """`sessions`: [opens, closes], IST; none on a holiday."""
+    """A day unlike others.
+
+    Args:
+        on: the day.
+        name: of the holiday, or of what is special.
+        exchanges: for which it holds.
+        sessions: [opens, closes], IST; none on a holiday.
+    """
 
     on: date
     name: str
@@ -62,7 +98,15 @@ class Day(Struct, frozen=True, kw_only=True):
 
 
 class Days(Struct, frozen=True, kw_only=True):
-    """Days unlike others, in order. `is_known`: the calendar has this year's; else every weekday counts as a trading day."""
+    """Days unlike others, in order.
+
+    Args:
+        year: asked for.
+        is_known: the calendar has this year's; else every weekday counts as a trading day.
+        days: the earliest first.
+        source: the calendar's file, or `built in`.
+        problem: why the file that should serve does not; null: none.
+    """
 
     year: int
     is_known: bool

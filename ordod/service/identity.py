@@ -19,11 +19,24 @@ AUTHENTICATE = "system.authenticate"
 
 
 class Authenticate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants to come in.
+
+    Args:
+        token: as `ordoctl token new` printed it
+    """
+
     token: Private
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """`accounts`: the role there, where it differs from `role`. `expires_at`: of the token; None: never, or there is none."""
+    """Who is calling, and what they may do.
+
+    Args:
+        caller: as the journal names it: `token:NAME`, or the user
+        role: `read`, `trade` or `admin`; `nobody`: only what `accounts` says
+        accounts: the role at single accounts, where it differs from `role`
+        expires_at: when the token ends; null: never, or there is none
+    """
 
     caller: str
     role: str

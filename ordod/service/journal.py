@@ -20,11 +20,21 @@ __all__ = ["methods"]
 
 
 class Tail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many.
+
+    Args:
+        limit: how many at most, the newest.
+    """
+
     limit: Annotated[int, Meta(ge=1, le=1000)] = 20
 
 
 class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`head`: SEQ:HASH as the log kept it; against it truncation and tampering show too."""
+    """Against what.
+
+    Args:
+        head: SEQ:HASH as the log kept it; against it truncation and tampering show too.
+    """
 
     head: (
         Annotated[
@@ -39,7 +49,13 @@ class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`day` in India. `after`: the `next` of the answer before; 0: from the first row."""
+    """Which table of which day.
+
+    Args:
+        day: in India.
+        table: docs/journal.md says what each holds.
+        after: the `next` of the answer before; 0: from the first row.
+    """
 
     day: date
     table: Literal["orders", "events", "fills", "admin"]
@@ -48,7 +64,13 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Exported(Struct, frozen=True):
-    """Rows as `columns` names their cells; null where the records do not say. `next` is null where no row is left."""
+    """Rows as `columns` names their cells; null where the records do not say.
+
+    Args:
+        columns: names, which stay; new ones are added at the end.
+        rows: each as long as `columns`.
+        next: give it as `after`; null where no row is left.
+    """
 
     columns: list[str]
     rows: list[list[Any]]
@@ -56,11 +78,27 @@ class Exported(Struct, frozen=True):
 
 
 class Entries(Struct, frozen=True):
+    """Records.
+
+    Args:
+        entries: records as they stand in the journal (docs/journal.md), oldest first.
+    """
+
     entries: list[dict[str, Any]]
 
 
 class Verified(Struct, frozen=True, kw_only=True):
-    """`problem`: where the damage stands and what to do; None where there is none."""
+    """What checking every record gave.
+
+    Args:
+        is_good: no damage, and the head fits.
+        records: how many were checked.
+        segments: files.
+        seq: the last record's number.
+        hash: the last record's.
+        sealed: the number of the last seal.
+        problem: where the damage stands and what to do; null where there is none.
+    """
 
     is_good: bool
     records: int
@@ -141,7 +179,7 @@ def methods(parts: Parts, key: bytes | None) -> Iterable[Method]:
         run=journal.tail,
         heavy=True,
         accounts=lambda _: (None,),
-        examples=(Example({"limit": 5}, {}),),
+        examples=(Example({"limit": 5}, {"entries": [{}]}),),
     )
     yield Method(
         name="journal.verify",

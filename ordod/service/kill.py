@@ -17,6 +17,17 @@ Reason = Annotated[str, Meta(max_length=200)]
 
 
 class Engage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is stopped, and how.
+
+    Args:
+        account: not yet: only everything can be stopped.
+        strategy: not yet: only everything can be stopped.
+        mode: `halt`; `reduce` not yet.
+        cancel_open: open orders are cancelled.
+        square_off: not yet.
+        cancel_gtt: not yet.
+    """
+
     account: AccountName | None = None
     strategy: Label | None = None
     mode: Literal["halt", "reduce"] = "halt"
@@ -27,6 +38,13 @@ class Engage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is released.
+
+    Args:
+        account: not yet.
+        strategy: not yet.
+    """
+
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
     account: AccountName | None = None
     strategy: Label | None = None
@@ -37,6 +55,12 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class State(Struct, frozen=True):
+    """The switch, now.
+
+    Args:
+        state: RELEASED.
+    """
+
     state: str
 
 
@@ -94,7 +118,11 @@ def methods(parts: Parts) -> Iterable[Method]:
         accounts=lambda _: (None,),
         changes=True,
         urgent=True,
-        examples=(Example({"reason": "example"}, {"durable": True}),),
+        examples=(
+            Example(
+                {"reason": "example"}, {"durable": True, "cancelled": 0, "failed": 0, "exposed": 0}
+            ),
+        ),
     )
     yield Method(
         name="kill.status",

@@ -31,10 +31,14 @@ COMPARED: tuple[tuple[str, Callable[[Instrument], Any]], ...] = (
 
 
 class Listing(Struct, frozen=True):
-    """What one broker's master of `loaded_on` has under this name.
+    """What one broker's master has under this name.
 
-    `instruments`: one; none, where it does not list the contract; several, where the name is ambiguous there, and then nothing is
-    ordered under it. `same_isin`: other names under which it lists the same security at this exchange.
+    Args:
+        accounts: that are at this broker.
+        loaded_on: the day of the master; null: none yet.
+        instruments: one; none, where it does not list the contract; several, where the name is ambiguous there, and
+            then nothing is ordered under it.
+        same_isin: other names under which it lists the same security at this exchange.
     """
 
     broker: str
@@ -45,7 +49,12 @@ class Listing(Struct, frozen=True):
 
 
 class Disagreement(Struct, frozen=True):
-    """What brokers tell differently: broker -> value."""
+    """What brokers tell differently.
+
+    Args:
+        field: of the instrument.
+        values: broker -> what it tells.
+    """
 
     field: str
     values: dict[str, str]

@@ -34,7 +34,11 @@ Symbols = Annotated[list[Symbol], Meta(min_length=1, max_length=1000)]
 
 
 class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`account`: whose broker is asked; without, one that has a session."""
+    """What is asked for, and whom.
+
+    Args:
+        account: whose broker is asked; without, one that has a session.
+    """
 
     symbols: Symbols
     account: AccountName | None = None
@@ -43,10 +47,19 @@ class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Candles(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}
 ):
+    """Any range: it is asked for in parts, within the broker's limits.
+
+    Args:
+        interval: the length of a candle.
+        from: the first instant; however long the range is, it is asked for in parts, within the broker's limits.
+        to: the last instant.
+        account: whose broker is asked; without, one that has a session.
+        progress: a word of the caller's; until the answer comes, `progress` messages with it say how far the question
+            is.
+    """
+
     symbol: Symbol
     interval: Interval
-    """`progress`: a word of the caller's; until the answer comes, `progress` messages with it say how far the question is."""
-
     from_: Instant
     to: Instant
     account: AccountName | None = None
@@ -54,29 +67,58 @@ class Candles(
 
 
 class OneSymbol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One contract, and whose word counts.
+
+    Args:
+        account: whose broker is asked; without, one that has a session.
+    """
+
     symbol: Symbol
     account: AccountName | None = None
 
 
 class Search(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Words, and whose instruments.
+
+    Args:
+        text: what people type: `nifty dec fut`, `infosys`, `bank nifty 56000 ce`.
+        account: whose broker's instruments; without, one that has a session.
+    """
+
     text: Annotated[str, Meta(min_length=1, max_length=64)]
     account: AccountName | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
 
 class Expiries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`symbol`: the underlying's (NSE_INDEX:NIFTY, NSE:INFY), or its name at the exchange of its contracts (NFO:NIFTY, MCX:GOLDM)."""
+    """An underlying, and whose instruments.
+
+    Args:
+        symbol: the underlying's (NSE_INDEX:NIFTY, NSE:INFY), or its name at the exchange of its contracts (NFO:NIFTY,
+            MCX:GOLDM).
+        account: whose broker's instruments; without, one that has a session.
+    """
 
     symbol: Symbol
     account: AccountName | None = None
 
 
 class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose instruments.
+
+    Args:
+        account: without, all.
+    """
+
     account: AccountName | None = None
 
 
 class Quotes(Struct, frozen=True):
-    """By symbol as asked for; `missing`: those the broker is silent about."""
+    """By symbol as asked for; `missing`: those the broker is silent about.
+
+    Args:
+        quotes: by symbol as asked for.
+    """
 
     quotes: dict[str, Quote]
     missing: list[str]
@@ -87,23 +129,46 @@ class LastPrice(Struct, frozen=True):
 
 
 class LastPrices(Struct, frozen=True):
+    """What the broker answers.
+
+    Args:
+        quotes: by symbol as asked for.
+    """
+
     quotes: dict[str, LastPrice]
     missing: list[str]
 
 
 class Depths(Struct, frozen=True):
+    """What the broker answers.
+
+    Args:
+        quotes: by symbol as asked for.
+    """
+
     quotes: dict[str, Depth]
     missing: list[str]
 
 
 class CandleRows(Struct, frozen=True):
-    """Each: at, open, high, low, close, volume, oi (null where there is none); oldest first."""
+    """Each: at, open, high, low, close, volume, oi (null where there is none); oldest first.
+
+    Args:
+        candles: each [at, open, high, low, close, volume, oi], rupees and units, `oi` null where there is none; oldest
+            first.
+    """
 
     candles: list[tuple[datetime, Decimal, Decimal, Decimal, Decimal, int, int | None]]
 
 
 class InstrumentAnswer(Struct, frozen=True):
-    """The contract as the asked account's broker lists it, and at all configured brokers."""
+    """The contract as the asked account's broker lists it, and at all configured brokers.
+
+    Args:
+        instrument: as the asked account's broker lists it.
+        brokers: one row a configured broker.
+        disagreements: where brokers tell different things of it.
+    """
 
     instrument: Instrument
     brokers: list[Listing]
@@ -111,16 +176,35 @@ class InstrumentAnswer(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
+    """What was found.
+
+    Args:
+        instruments: the likeliest first.
+    """
+
     instruments: list[Instrument]
 
 
 class Expiry(Struct, frozen=True):
+    """One day on which contracts end.
+
+    Args:
+        expiry: the day they end.
+        kinds: FUT, CE, PE: what ends then.
+    """
+
     expiry: date
     kinds: list[InstrumentKind]
 
 
 class ExpiryList(Struct, frozen=True):
-    """The nearest first. `exchange`: where the contracts trade."""
+    """The nearest first. `exchange`: where the contracts trade.
+
+    Args:
+        exchange: where the contracts trade.
+        name: of the underlying there.
+        expiries: the nearest first.
+    """
 
     exchange: Exchange
     name: str
@@ -128,7 +212,11 @@ class ExpiryList(Struct, frozen=True):
 
 
 class Refreshed(Struct, frozen=True):
-    """Broker -> how many instruments its new table has, or why it has none."""
+    """Broker -> how many instruments its new table has, or why it has none.
+
+    Args:
+        instruments: broker -> how many instruments its new table has, or why it has none.
+    """
 
     instruments: dict[str, int | str]
 

@@ -38,8 +38,14 @@ Percent = Annotated[Rupees, Meta(description="percent a year, such as 6.5")]
 
 
 class Chain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`symbol`: the underlying's. `expiry`: without, the nearest. `strikes`: so many on each side of the one at the
-    money. `rate_percent`: without, 0.
+    """Which strikes of which underlying.
+
+    Args:
+        symbol: the underlying's.
+        expiry: without, the nearest.
+        strikes: so many on each side of the one at the money.
+        rate_percent: the interest rate; without, 0.
+        account: whose broker is asked; without, one that has a session.
     """
 
     symbol: Symbol
@@ -50,7 +56,13 @@ class Chain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`forward`: what to take for the forward of all of them, rupees; without, it is looked for. `rate_percent`: without, 0."""
+    """Which options, and what is put into the model.
+
+    Args:
+        forward: what to take for the forward of all of them, rupees; without, it is looked for.
+        rate_percent: the interest rate; without, 0.
+        account: whose broker is asked; without, one that has a session.
+    """
 
     symbols: Annotated[list[Symbol], Meta(min_length=1, max_length=200)]
     forward: Rupees | None = None
@@ -59,7 +71,13 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Forward(Struct, frozen=True):
-    """Rupees. `source`: `future`, `parity` or `given`; `symbols`: whose prices it was made of."""
+    """The price that the model takes the options to be on.
+
+    Args:
+        price: rupees.
+        source: `future`, `parity` or `given`.
+        symbols: whose prices it was made of.
+    """
 
     price: Decimal
     source: str
@@ -67,7 +85,18 @@ class Forward(Struct, frozen=True):
 
 
 class Basis(Struct, frozen=True, kw_only=True):
-    """What was put into the model. `days`: calendar days from `at` to `expires_at`; of `day_count`, 365 are a year."""
+    """What was put into the model.
+
+    Args:
+        forward: null: none was found, and there are no greeks.
+        at: when the prices were read.
+        expires_at: when the options end.
+        days: calendar days from `at` to `expires_at`.
+        rate_percent: percent a year.
+        model: its name.
+        day_count: 365 days are a year.
+        units: of the greeks, in words.
+    """
 
     forward: Forward | None
     at: datetime
@@ -84,7 +113,18 @@ class Basis(Struct, frozen=True, kw_only=True):
 
 
 class Greeks(Struct, frozen=True, kw_only=True):
-    """`price`: what the volatility was found from; `priced_by`: `mid` of bid and ask, or `last`."""
+    """What Black's model makes of an option's price.
+
+    Args:
+        price: what the volatility was found from, rupees.
+        priced_by: `mid` of bid and ask, or `last`.
+        iv_percent: implied volatility, percent a year.
+        delta: for a rupee of the forward.
+        gamma: of delta, for a rupee of the forward.
+        theta: rupees for a calendar day.
+        vega: rupees for a point (1 %) of volatility.
+        rho: rupees for a point (1 %) of the rate.
+    """
 
     price: Decimal
     priced_by: str
@@ -97,7 +137,13 @@ class Greeks(Struct, frozen=True, kw_only=True):
 
 
 class Leg(Struct, frozen=True, kw_only=True):
-    """`greeks` is null where no volatility explains the price."""
+    """One option of a strike.
+
+    Args:
+        bid_price: the best; null: none.
+        ask_price: the best; null: none.
+        greeks: null where no volatility explains the price.
+    """
 
     symbol: str
     last_price: Decimal
@@ -109,7 +155,12 @@ class Leg(Struct, frozen=True, kw_only=True):
 
 
 class Row(Struct, frozen=True):
-    """A side is null where it is not listed, or the broker is silent about it; then `missing` names it."""
+    """A strike. A side is null where it is not listed, or the broker is silent about it; then `missing` names it.
+
+    Args:
+        call: the CE.
+        put: the PE.
+    """
 
     strike: Decimal
     call: Leg | None
@@ -117,7 +168,15 @@ class Row(Struct, frozen=True):
 
 
 class OptionChain(Struct, frozen=True, kw_only=True):
-    """Strikes from the lowest up. `money`: the one next to the forward, or the spot."""
+    """Strikes of one expiry around the money.
+
+    Args:
+        spot: the underlying's last price, rupees; null: not known.
+        money: the strike next to the forward, or the spot.
+        lot_size: units.
+        basis: what was put into the model.
+        strikes: from the lowest up.
+    """
 
     symbol: str
     expiry: date
@@ -130,6 +189,14 @@ class OptionChain(Struct, frozen=True, kw_only=True):
 
 
 class OptionGreeks(Struct, frozen=True, kw_only=True):
+    """An option, and what the model makes of its price.
+
+    Args:
+        kind: CE or PE.
+        basis: what was put into the model.
+        greeks: null where no volatility explains the price.
+    """
+
     strike: Decimal
     kind: InstrumentKind
     expiry: date
@@ -138,6 +205,12 @@ class OptionGreeks(Struct, frozen=True, kw_only=True):
 
 
 class GreeksBySymbol(Struct, frozen=True):
+    """Each option's.
+
+    Args:
+        options: by symbol as asked for.
+    """
+
     options: dict[str, OptionGreeks]
     missing: list[str]
 

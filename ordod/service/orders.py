@@ -38,6 +38,7 @@ Symbol: TypeAlias = Annotated[
     str, Meta(min_length=3, max_length=64, description="EXCHANGE:SYMBOL, such as NSE:INFY")
 ]
 OrderId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Percent: TypeAlias = Annotated[Rupees, Meta(description="percent, such as 2 or 0.5")]
 Cursor: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=128, description="the `next` of the page before")
 ]
@@ -63,7 +64,14 @@ PLACE_KINDS = (
 
 
 class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An order's terms as parameters."""
+    """An order's terms as parameters.
+
+    Args:
+        validity_minutes: with TTL.
+        iceberg_legs: with ICEBERG: in how many parts.
+        disclosed_quantity: units that the market sees.
+        market_protection: of MARKET and SL-M, percent; without: the configuration's, else the broker's automatic.
+    """
 
     symbol: Symbol
     side: Side
@@ -77,10 +85,18 @@ class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     variety: Variety = Variety.REGULAR
     iceberg_legs: int | None = None
     disclosed_quantity: int | None = None
-    market_protection: Rupees | None = None
+    market_protection: Percent | None = None
 
 
 class Place(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`account`, or `accounts` for one order at each of several under the same key.
+
+    Args:
+        account: whose order it is; or `accounts` instead.
+        accounts: the same order at each of these, side by side; the answer has `results`.
+        dry_run: everything is looked at, nothing stored or sent.
+    """
+
     key: Key
     account: AccountName | None = None
     accounts: Annotated[list[AccountName], Meta(min_length=1, max_length=64)] | None = None
@@ -90,7 +106,12 @@ class Place(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Fault(Struct, frozen=True):
-    """An error inside a result."""
+    """An error inside a result.
+
+    Args:
+        code: of the kind (docs/errors.md).
+        data: `kind`, `retry` and what else an error tells.
+    """
 
     code: int
     message: str
@@ -107,7 +128,13 @@ class PlacedAt(Struct, frozen=True, kw_only=True):
 
 
 class PlaceAnswer(Struct, frozen=True, kw_only=True):
-    """`order` and `replayed`, or, with `accounts`, `results`. `unchecked`: risk limits that lacked a fresh price."""
+    """`order` and `replayed`, or, with `accounts`, `results`.
+
+    Args:
+        results: one an account, in the order asked.
+        unchecked: risk limits that lacked a fresh price, and so let it pass.
+        dry_run: true: nothing was stored or sent.
+    """
 
     order: Order | UnsetType = UNSET
     replayed: bool | UnsetType = UNSET
@@ -117,7 +144,13 @@ class PlaceAnswer(Struct, frozen=True, kw_only=True):
 
 
 class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An order by `order_id`, or by `account` and `key`."""
+    """An order by `order_id`, or by `account` and `key`.
+
+    Args:
+        order_id: Ordo's id of the order; or `account` and `key` instead.
+        account: with `key`.
+        key: the order's.
+    """
 
     order_id: OrderId | None = None
     account: AccountName | None = None
@@ -125,10 +158,28 @@ class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Get(Reference, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An order, at once or when it changes.
+
+    Args:
+        wait_ms: answer as soon as the order changes, after so long at the latest; 0: at once.
+    """
+
     wait_ms: Annotated[int, Meta(ge=0, le=WAIT_MS_MAX)] = 0
 
 
 class Modify(Reference, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The order by `order_id`, or by `account` and `key`; and what is to change.
+
+    Args:
+        change_key: the caller's own name of this change: the same is the same change.
+        price: a new limit, rupees.
+        trigger_price: a new trigger, rupees.
+        quantity: a new whole quantity, units, what is filled included.
+        type: another type.
+        validity: another validity.
+        disclosed_quantity: units that the market sees from now on.
+    """
+
     change_key: Key | None = None
     price: Rupees | None = None
     trigger_price: Rupees | None = None
@@ -150,6 +201,12 @@ class CancelAll(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Filter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which orders, and which page of them.
+
+    Args:
+        status: only these; as an order's `status`.
+    """
+
     account: AccountName | None = None
     strategy: Label | None = None
     symbol: Symbol | None = None
@@ -167,6 +224,14 @@ class TradeFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Resolve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person saw at the broker, who has looked.
+
+    Args:
+        outcome: `placed` (with `broker_order_id`) or `not_placed`.
+        broker_order_id: the broker's own id of the order that was found.
+        reason: how the person knows; it is journaled.
+    """
+
     account: AccountName
     key: Key
     outcome: Literal["placed", "not_placed"]
@@ -175,6 +240,12 @@ class Resolve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class MarginOf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Orders that are not placed.
+
+    Args:
+        orders: orders as `order.place` takes their terms, together.
+    """
+
     account: AccountName
     orders: Annotated[list[Terms], Meta(min_length=1, max_length=20)]
 
@@ -184,14 +255,23 @@ class OrderAnswer(Struct, frozen=True):
 
 
 class ResolveAnswer(Struct, frozen=True, kw_only=True):
-    """`order` None: the key was a GTT's or a conversion's, and `change` says how it ended: done or not_done."""
+    """What was in doubt, as it stands now.
+
+    Args:
+        order: as it stands now; null: the key was a GTT's or a conversion's.
+        change: how that one ended: `done` or `not_done`.
+    """
 
     order: Order | None
     change: str | UnsetType = UNSET
 
 
 class ChangeAnswer(Struct, frozen=True, kw_only=True):
-    """`change`: done or in_doubt. `durable` false: the disk is dead, and the journal lacks it."""
+    """An order after a change of it.
+
+    Args:
+        durable: false: the disk is dead, and the journal lacks it; else left out.
+    """
 
     order: Order
     change: str
@@ -207,20 +287,44 @@ class CancelledAt(Struct, frozen=True, kw_only=True):
 
 
 class CancelAllAnswer(Struct, frozen=True):
+    """What became of each.
+
+    Args:
+        results: one an order, the newest first: `order` and `change`, or `error`.
+    """
+
     results: list[CancelledAt]
 
 
 class Orders(Struct, frozen=True):
+    """A page of orders.
+
+    Args:
+        orders: in the order they came.
+    """
+
     orders: list[Order]
     next: str | None
 
 
 class Trades(Struct, frozen=True):
+    """A page of executions.
+
+    Args:
+        trades: in the order they came.
+    """
+
     trades: list[Trade]
     next: str | None
 
 
 class History(Struct, frozen=True):
+    """Everything the journal has of an order.
+
+    Args:
+        records: the journal's records of it, oldest first (docs/journal.md).
+    """
+
     records: list[dict[str, Any]]
 
 
@@ -641,7 +745,12 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=orders.list_orders,
         heavy=True,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        examples=(Example({"account": "paper", "limit": 10}, {"next": None}),),
+        examples=(
+            Example(
+                {"account": "paper", "limit": 10},
+                {"orders": [{"key": "first-1", "status": "FILLED"}], "next": None},
+            ),
+        ),
     )
     yield Method(
         name="order.trades",
@@ -652,7 +761,12 @@ def methods(parts: Parts) -> Iterable[Method]:
         run=orders.trades,
         heavy=True,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        examples=(Example({"account": "paper", "limit": 10}, {"next": None}),),
+        examples=(
+            Example(
+                {"account": "paper", "limit": 10},
+                {"trades": [{"key": "first-1", "quantity": 1}], "next": None},
+            ),
+        ),
     )
     yield Method(
         name="order.history",
@@ -665,7 +779,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         accounts=account_of,
         unseen=unseen,
         errors=(Kind.UNKNOWN_ORDER, Kind.UNKNOWN_ACCOUNT),
-        examples=(Example(reference, {}),),
+        examples=(Example(reference, {"records": [{"type": "intent", "key": "first-1"}]}),),
     )
     yield Method(
         name="order.margin",

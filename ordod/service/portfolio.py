@@ -27,7 +27,11 @@ class OneOrAll(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PositionsAt(Struct, frozen=True, kw_only=True):
-    """`unreadable`: rows of the broker's that could not be read."""
+    """One account's part: read, or an error.
+
+    Args:
+        positions: by instrument and product.
+    """
 
     account: str
     read_at: datetime | None = None
@@ -37,6 +41,12 @@ class PositionsAt(Struct, frozen=True, kw_only=True):
 
 
 class HoldingsAt(Struct, frozen=True, kw_only=True):
+    """One account's part: read, or an error.
+
+    Args:
+        holdings: by share.
+    """
+
     account: str
     read_at: datetime | None = None
     holdings: list[Holding] | UnsetType = UNSET
@@ -45,6 +55,12 @@ class HoldingsAt(Struct, frozen=True, kw_only=True):
 
 
 class FundsAt(Struct, frozen=True, kw_only=True):
+    """One account's part: read, or an error.
+
+    Args:
+        funds: by segment.
+    """
+
     account: str
     read_at: datetime | None = None
     funds: list[Funds] | UnsetType = UNSET
@@ -52,14 +68,32 @@ class FundsAt(Struct, frozen=True, kw_only=True):
 
 
 class Positions(Struct, frozen=True):
+    """Each account's part.
+
+    Args:
+        accounts: one an account.
+    """
+
     accounts: list[PositionsAt]
 
 
 class Holdings(Struct, frozen=True):
+    """Each account's part.
+
+    Args:
+        accounts: one an account.
+    """
+
     accounts: list[HoldingsAt]
 
 
 class AllFunds(Struct, frozen=True):
+    """Each account's part.
+
+    Args:
+        accounts: one an account.
+    """
+
     accounts: list[FundsAt]
 
 

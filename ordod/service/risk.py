@@ -25,18 +25,34 @@ class Check(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ScopeLimits(Struct, frozen=True):
-    """`scope`: all, `account NAME` or `strategy NAME`."""
+    """The limits of one scope.
+
+    Args:
+        scope: `all`, `account NAME` or `strategy NAME`.
+        limits: docs: `[risk]` in ordod.conf.example; null or empty: no such limit.
+    """
 
     scope: str
     limits: RiskLimits
 
 
 class Limits(Struct, frozen=True):
+    """All scopes that an account's orders are of.
+
+    Args:
+        limits: of each scope; an order must pass those of every scope it is of.
+    """
+
     limits: list[ScopeLimits]
 
 
 class Checked(Struct, frozen=True):
-    """The order would pass. `unchecked`: limits that lack a fresh price."""
+    """The order would pass. `unchecked`: limits that lack a fresh price.
+
+    Args:
+        passes: true; what would refuse it is an error, as at `order.place`.
+        unchecked: limits that lack a fresh price, and so would let it pass.
+    """
 
     passes: bool
     unchecked: list[str]
@@ -80,7 +96,7 @@ def methods(parts: Parts) -> Iterable[Method]:
         result=Limits,
         run=risk.limits,
         errors=(Kind.UNKNOWN_ACCOUNT,),
-        examples=(Example({"account": "paper"}, {}),),
+        examples=(Example({"account": "paper"}, {"limits": [{"scope": "all"}]}),),
     )
     yield Method(
         name="risk.check",

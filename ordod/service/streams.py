@@ -51,10 +51,16 @@ SUBJECT = {
 
 
 class Subscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`since`: the `seq` of the last event that was seen, with the `epoch` it was of.
+    """`ticks` and `depth` want `symbols`; they come from the first of `accounts` whose broker pushes prices, or from any.
 
-    `ticks` and `depth` want `symbols`; they come from the first of `accounts` whose broker pushes prices, or from any.
-    `mode`: of the ticks: `ltp`, the last price alone, where that is all that is wanted; `quote` (default): the day's figures too.
+    Args:
+        topics: orders, trades, accounts, kill, system, ticks, depth.
+        accounts: only of these.
+        symbols: only of these; `ticks` and `depth` want them.
+        mode: of the ticks: `ltp`, the last price alone, where that is all that is wanted; `quote` (default): the day's
+            figures too.
+        since: the `seq` of the last event that was seen: what came after it is told first.
+        epoch: with `since`: the journal it was of.
     """
 
     topics: Annotated[list[Topic], Meta(min_length=1, max_length=10)]
@@ -67,11 +73,24 @@ class Subscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Unsubscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which subscription.
+
+    Args:
+        subscription: its name, as `events.subscribe` answered it.
+    """
+
     subscription: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """How things stand at `seq`. `positions` by account, those that could be read."""
+    """How things stand at `seq`.
+
+    Args:
+        orders: those that live or are in doubt.
+        positions: by account, those that could be read.
+        accounts: their sessions.
+        kill: the switch, as `kill.status` has it.
+    """
 
     orders: list[Order]
     positions: dict[str, list[Position]]
@@ -80,7 +99,14 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
 
 class Subscribed(Struct, frozen=True, kw_only=True):
-    """`reset`: the events after `since` are no longer kept; the snapshot stands in their place."""
+    """A subscription, and how things stand at its beginning.
+
+    Args:
+        subscription: its name in events.
+        seq: the number up to which the snapshot, or what was seen before, tells.
+        reset: true: the events after `since` are no longer kept; the snapshot stands in their place.
+        snapshot: null where `since` made none needed.
+    """
 
     subscription: str
     epoch: str
@@ -90,6 +116,12 @@ class Subscribed(Struct, frozen=True, kw_only=True):
 
 
 class Unsubscribed(Struct, frozen=True):
+    """What was ended.
+
+    Args:
+        subscription: that has ended.
+    """
+
     subscription: str
 
 

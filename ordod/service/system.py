@@ -32,16 +32,38 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pong(Struct, frozen=True):
+    """It is there.
+
+    Args:
+        at: the daemon's time.
+    """
+
     at: datetime
 
 
 class Version(Struct, frozen=True):
+    """Which daemon this is.
+
+    Args:
+        version: the daemon's.
+        contract: of the wire; within it things are only added.
+    """
+
     version: str
     contract: int
     epoch: str
 
 
 class JournalState(Struct, frozen=True, kw_only=True):
+    """The journal's head, and whether the disk is well.
+
+    Args:
+        seq: the last record's number.
+        hash: the last record's.
+        failed: true: nothing new is placed until a restart.
+        why: what failed; "" where nothing.
+    """
+
     epoch: str
     seq: int
     hash: str
@@ -50,19 +72,34 @@ class JournalState(Struct, frozen=True, kw_only=True):
 
 
 class KillState(Struct, frozen=True):
+    """The switch.
+
+    Args:
+        engaged: nothing new leaves.
+        scopes: what is stopped, and why.
+    """
+
     engaged: bool
     scopes: tuple[dict[str, str | None], ...]
 
 
 class DoubtState(Struct, frozen=True):
-    """An order in doubt, and why it is not settled yet."""
+    """An order in doubt.
+
+    Args:
+        why: it is not settled yet.
+    """
 
     order: Order
     why: str
 
 
 class ChangeDoubt(Struct, frozen=True):
-    """A GTT or conversion in doubt that only a person can end: what was asked under its key, and of what symbol."""
+    """A GTT or conversion in doubt that only a person can end.
+
+    Args:
+        operation: what was asked under its key.
+    """
 
     account: str
     key: str
@@ -71,7 +108,13 @@ class ChangeDoubt(Struct, frozen=True):
 
 
 class UpdatesStatus(Struct, frozen=True):
-    """`heard`: updates since the start. `lag`: how late they were told."""
+    """What becomes of orders, as the broker pushes it.
+
+    Args:
+        channel: the connection.
+        heard: updates since the start.
+        lag: how late they were told.
+    """
 
     account: str
     channel: ConnectionStatus
@@ -80,10 +123,21 @@ class UpdatesStatus(Struct, frozen=True):
 
 
 class SystemStatus(Struct, frozen=True, kw_only=True):
-    """`todo`: the next thing a person should do; "" where there is none.
+    """The daemon, its accounts, and what a person should look at.
 
-    `feeds`, `updates`: of those accounts whose broker pushes prices, and what becomes of orders. `latency`: of those that placed
-    orders since the start.
+    Args:
+        state: READY, PARTLY_READY, NOT_READY, KILLED, JOURNAL_FAILED or STOPPING.
+        version: the daemon's.
+        started_at: when it began.
+        accounts: as `account.status` has them.
+        doubts: orders in doubt, and why.
+        changes: GTTs and conversions that wait for a person.
+        kill: the switch.
+        journal: its head, and whether the disk is well.
+        feeds: prices, of accounts whose broker pushes them.
+        updates: order updates, of accounts whose broker pushes them.
+        latency: how long orders take, of accounts that placed any since the start.
+        todo: the next thing a person should do; "" where there is none.
     """
 
     state: str
@@ -101,12 +155,22 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True):
-    """The configuration as it was read, without secrets."""
+    """The configuration as it was read, without secrets.
+
+    Args:
+        config: as it was read: `daemon`, `access`, `risk`, `accounts`; secrets are left out.
+    """
 
     config: dict[str, Any]
 
 
 class Done(Struct, frozen=True):
+    """It was taken.
+
+    Args:
+        message: what happens now.
+    """
+
     message: str
 
 

@@ -1,12 +1,14 @@
 """The OpenRPC document, made from the table of methods: what a client can read instead of guessing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 import msgspec
+import msgspec.inspect as types
 from msgspec import Struct
 
 from ordod.errors import Kind
+from ordod.service.described import about
 from ordod.service.methods import Call, Example, Method, Role, Rupees
 from ordod.wire.answers import encode
 from ordod.wire.http import Page
@@ -35,8 +37,8 @@ class NoParams(Struct, frozen=True, forbid_unknown_fields=True):
     """No parameters."""
 
 
-def discover(methods: Iterable[Method], version: str) -> Method:
-    """The method that answers the document of these methods and itself."""
+def discover(methods: Iterable[Method], version: str) -> tuple[Method, Mapping[str, Any]]:
+    """The method that answers the document of these methods and itself, and that document: making it takes 15 ms."""
     described: dict[str, Any] = {}
 
     async def run(_: Call, __: NoParams) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def discover(methods: Iterable[Method], version: str) -> Method:
         examples=(Example({}, {"openrpc": OPENRPC}),),
     )
     described.update(document((*methods, method), version))
-    return method
+    return method, described
 
 
 def document(methods: Sequence[Method], version: str) -> dict[str, Any]:
@@ -64,6 +66,8 @@ def document(methods: Sequence[Method], version: str) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(
         wanted, schema_hook=_schema, ref_template="#/components/schemas/{name}"
     )
+    components = _numbers(components)
+    _describe(components, wanted)
     found = iter(_numbers(list(schemas)))
     by_name = [{name: next(found) for name in each} for each in hints]
     return {
@@ -79,23 +83,24 @@ def document(methods: Sequence[Method], version: str) -> dict[str, Any]:
             _method(method, schemas_of, next(found))
             for method, schemas_of in zip(methods, by_name, strict=True)
         ],
-        "components": {"schemas": _numbers(components), "errors": _errors(methods)},
+        "components": {"schemas": components, "errors": _errors(methods)},
     }
 
 
-def openrpc_page(methods: Sequence[Method], version: str) -> Page:
-    """The document as `GET /openrpc.json` answers it."""
-    return Page(encode(document(methods, version)))
+def openrpc_page(described: Mapping[str, Any]) -> Page:
+    """A document as `GET /openrpc.json` answers it."""
+    return Page(encode(described))
 
 
 def _method(method: Method, by_name: dict[str, Any], result: Any) -> dict[str, Any]:
     fields = msgspec.structs.fields(method.params)
+    _, meanings = about(method.params)
     described = {
         "name": method.name,
         "summary": method.summary,
         "paramStructure": "by-name",
         "params": [
-            {"name": each.encode_name, "required": each.required, "schema": by_name[each.name]}
+            _param(each, by_name[each.name], meanings)
             for each in sorted(fields, key=lambda each: not each.required)
         ],
         "result": {"name": "result", "schema": result},
@@ -109,6 +114,77 @@ def _method(method: Method, by_name: dict[str, Any], result: Any) -> dict[str, A
     if method.examples:
         described["examples"] = [_example(method, each) for each in method.examples]
     return described
+
+
+def _param(
+    field: msgspec.structs.FieldInfo, schema: dict[str, Any], meanings: Mapping[str, str]
+) -> dict[str, Any]:
+    meaning = meanings.get(field.encode_name)
+    is_said = field.default is not msgspec.NODEFAULT and field.default is not None
+    return {
+        "name": field.encode_name,
+        **({"description": meaning} if meaning else {}),
+        "required": field.required,
+        "schema": {**schema, **({"default": field.default} if is_said else {})},
+    }
+
+
+def _describe(components: dict[str, Any], wanted: Sequence[Any]) -> None:
+    """Puts what the types' docstrings say into their schemas: the type's words to the type, a field's to the field."""
+    for name, described in _structs(wanted, set(components)).items():
+        text, meanings = about(described.cls)
+        schema = components[name]
+        schema.pop("description", None)
+        if text:
+            schema["description"] = text
+        fields = {field.encode_name: field for field in described.fields}
+        for field, each in schema.get("properties", {}).items():
+            if meaning := meanings.get(field):
+                each["description"] = meaning
+            if _is_time(fields[field].type):
+                for one in (each, *each.get("anyOf", ())):
+                    if one.get("type") == "string":
+                        one["format"] = "date-time"
+
+
+def _is_time(field: types.Type) -> bool:
+    """msgspec names the format only of times that must have an offset; ours have one without being made to."""
+    match field:
+        case types.DateTimeType():
+            return True
+        case types.UnionType(types=some):
+            return any(_is_time(each) for each in some)
+        case types.Metadata(type=inner):
+            return _is_time(inner)
+        case _:
+            return False
+
+
+def _structs(wanted: Sequence[Any], names: set[str]) -> dict[str, types.StructType]:
+    """Every struct within these types, by its name among the components."""
+    found: dict[str, types.StructType] = {}
+    left = list(types.multi_type_info(wanted))
+    seen: set[int] = set()
+    while left:
+        match left.pop():
+            case types.StructType() as one if id(one) not in seen:
+                seen.add(id(one))
+                short, whole = one.cls.__name__, f"{one.cls.__module__}.{one.cls.__qualname__}"
+                found[short if short in names else whole] = one
+                left += [field.type for field in one.fields]
+            case types.Metadata(type=inner):
+                left.append(inner)
+            case types.UnionType(types=inner):
+                left += inner
+            case types.ListType(item_type=inner) | types.VarTupleType(item_type=inner):
+                left.append(inner)
+            case types.TupleType(item_types=inner):
+                left += inner
+            case types.DictType(value_type=inner):
+                left.append(inner)
+            case _:
+                pass
+    return found
 
 
 def _example(method: Method, example: Example) -> dict[str, Any]:
@@ -126,7 +202,12 @@ def _errors(methods: Sequence[Method]) -> dict[str, Any]:
         kind.name: {
             "code": kind.code,
             "message": kind.name,
-            "data": {"kind": kind.name, "retry": kind.retry},
+            "data": {
+                "kind": kind.name,
+                "retry": kind.retry,
+                "means": kind.means,
+                "advice": kind.advice,
+            },
         }
         for kind in kinds
     }

@@ -76,7 +76,7 @@ def called(method: Method) -> dict[str, Any]:
 async def test_every_method_asks_for_its_role_and_no_method_is_left_out() -> None:
     async with running_world(account(), account("second")) as world:
         methods = table(world.parts)
-        methods.append(discover(methods, "1"))
+        methods.append(discover(methods, "1")[0])
         unknown = {method.name for method in methods} - set(ROLE_OF)
 
         assert not unknown, "a new method: say above who may call it"

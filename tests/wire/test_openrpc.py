@@ -79,7 +79,8 @@ PLACE = Method(
 
 @pytest.fixture
 def described() -> Any:
-    return json.loads(openrpc_page([PLACE, discover([PLACE], "0.1.0")], "0.1.0").body)
+    _, document_of_it = discover([PLACE], "0.1.0")
+    return json.loads(openrpc_page(document_of_it).body)
 
 
 def with_components(described: Any, schema: Any) -> Any:
@@ -113,10 +114,13 @@ def test_every_method_stands_in_it_with_role_and_errors(described: Any) -> None:
 
     assert (place["name"], place["x-role"], place["x-changes"]) == ("order.place", "trade", True)
     assert {"$ref": "#/components/errors/KILLED"} in place["errors"]
-    assert described["components"]["errors"]["ORDER_REJECTED"] == {
-        "code": 1204,
-        "message": "ORDER_REJECTED",
-        "data": {"kind": "ORDER_REJECTED", "retry": "new_key"},
+    rejected = described["components"]["errors"]["ORDER_REJECTED"]
+    assert (rejected["code"], rejected["message"]) == (1204, "ORDER_REJECTED")
+    assert rejected["data"] == {
+        "kind": "ORDER_REJECTED",
+        "retry": "new_key",
+        "means": Kind.ORDER_REJECTED.means,
+        "advice": Kind.ORDER_REJECTED.advice,
     }
     assert itself["name"] == "rpc.discover"
 
@@ -166,7 +170,7 @@ def test_a_price_in_a_result_is_described_as_the_number_it_is_written_as(describ
 
 
 async def test_discover_answers_the_document_itself_included(start: Any, connect: Any) -> None:
-    found = discover([PLACE], "0.1.0")
+    found, _ = discover([PLACE], "0.1.0")
     await start((PLACE, found))
 
     answer = await (await connect()).ask("rpc.discover")

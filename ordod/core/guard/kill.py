@@ -45,11 +45,14 @@ log = structlog.get_logger("kill")
 
 
 class KillResult(Struct, frozen=True, kw_only=True):
-    """`cancelled`: first cancels that reached the broker; `failed`: those that did not, or were refused.
+    """Cancels that wait for an order in doubt to appear are neither `cancelled` nor `failed`; `kill.status` tells what is left.
 
-    Cancels that wait for an order in doubt to appear are neither; `kill.status` tells what is left.
-
-    `exposed`: orders whose connection was reset while unanswered; they are in doubt. `took_ms`: from the call to the answer.
+    Args:
+        durable: true: it holds over a restart, by at least one of three means.
+        cancelled: first cancels that reached the broker.
+        failed: first cancels that did not, or were refused; they are repeated.
+        exposed: orders whose connection was reset while unanswered; they are in doubt.
+        took_ms: from the call to the answer.
     """
 
     durable: bool
@@ -60,7 +63,15 @@ class KillResult(Struct, frozen=True, kw_only=True):
 
 
 class Sweep(Struct, kw_only=True):
-    """How the cancelling stands. `left`: orders live or in doubt at the last look."""
+    """How the cancelling stands.
+
+    Args:
+        running: it goes on.
+        cancelled: cancels that reached the broker.
+        failed: those that did not, or were refused.
+        exposed: orders whose connection was reset while unanswered.
+        left: orders live or in doubt at the last look.
+    """
 
     running: bool = False
     cancelled: int = 0
@@ -70,6 +81,14 @@ class Sweep(Struct, kw_only=True):
 
 
 class KillStatus(Struct, frozen=True, kw_only=True):
+    """The switch, and the cancelling behind it.
+
+    Args:
+        engaged: nothing new leaves.
+        scopes: what is stopped: account and strategy (both null: everything), reason, who and when.
+        sweep: how the cancelling stands; null: none since the start.
+    """
+
     engaged: bool
     scopes: tuple[dict[str, str | None], ...]
     sweep: Sweep | None

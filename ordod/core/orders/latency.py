@@ -16,8 +16,10 @@ class OrderLatency(Struct, frozen=True, kw_only=True):
     """Of the last `orders` of an account, in milliseconds.
 
     Args:
-        median_ms, slow_ms: from the call until the outcome was on disk; within slow_ms were 95 of 100.
+        median_ms: from the call until the outcome was on disk.
+        slow_ms: the same; 95 of 100 took no longer.
         broker_ms: median of the broker's part: the wait for a slot in its limits, and its answer.
+        orders: how many are counted.
     """
 
     account: str

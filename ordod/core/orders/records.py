@@ -42,10 +42,18 @@ FORMAT = 1
 
 
 class Open(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open"):
-    """A segment begins here. `previous` is the hash it goes on from ("": the first of all).
+    """A segment begins here.
 
-    `epoch` names what clients may count on: a number of it never comes to mean another record. `behind`: why the daemon
-    that wrote this may have forgotten what it told; whoever starts next hears it again until a `kill` stands after it.
+    Args:
+        format: of the lines; a daemon that does not know it does not start.
+        epoch: names what clients may count on: a number of it never comes to mean another record.
+        machine: the id of the machine that wrote it.
+        inode: of the state directory: another one may be a copy.
+        installation: which one; its first characters begin the tags of its orders.
+        version: the daemon's.
+        previous: the hash it goes on from; left out: the first of all.
+        behind: why the daemon that wrote this may have forgotten what it told; whoever starts next hears it again until
+            a `kill` stands after it.
     """
 
     format: int
@@ -61,9 +69,19 @@ class Open(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open"):
 class Intent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="intent"):
     """Something will be sent. Durable before the first byte leaves.
 
-    `operation`: place, place_gtt, modify_gtt, cancel_gtt, convert. `user` is the broker's user id: keys belong to it.
-    `symbol_written`: as the caller wrote it. `tag` is on the broker's order. `target`: the broker's id of a GTT to change.
-    `before`: the signed quantity of the position that a conversion takes from, read before it is sent.
+    Args:
+        id: Ordo's, of the order or change.
+        operation: place, place_gtt, modify_gtt, cancel_gtt, convert.
+        user: the broker's name of the user: keys belong to it.
+        fingerprint: of what was asked: the same key with another is KEY_REUSED.
+        caller: who asked.
+        tag: stands on the broker's order.
+        symbol_written: as the caller wrote it.
+        order: of `place`.
+        gtt: of `place_gtt` and `modify_gtt`.
+        conversion: of `convert`.
+        target: the broker's id of a GTT to change.
+        before: the signed quantity of the position that a conversion takes from, read before it is sent.
     """
 
     id: str
@@ -84,7 +102,15 @@ class Intent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="intent"
 
 
 class Modify(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="modify"):
-    """A change of an order will be sent. `id` is the change's."""
+    """A change of an order will be sent.
+
+    Args:
+        id: the change's.
+        changes: the fields that change.
+        caller: who asked.
+        key: the caller's own name of the change.
+        fingerprint: of what was asked under it.
+    """
 
     id: str
     order_id: str
@@ -95,7 +121,12 @@ class Modify(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="modify"
 
 
 class Cancel(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"):
-    """An order's cancel will be sent, or, for one in doubt, as soon as it appears. `id` is the change's."""
+    """An order's cancel will be sent, or, for one in doubt, as soon as it appears.
+
+    Args:
+        id: the change's.
+        caller: who asked.
+    """
 
     id: str
     order_id: str
@@ -103,9 +134,12 @@ class Cancel(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"
 
 
 class Unsent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="unsent"):
-    """It surely had no effect and never will. Of an order: the key is free again. `kind` is the error's that was told.
+    """It surely had no effect and never will. Of an order: the key is free again.
 
-    `sends`: how often it was handed over all the same, and surely not taken: the broker counts those in its limits.
+    Args:
+        id: what it was.
+        kind: the error's that was told.
+        sends: how often it was handed over all the same, and surely not taken: the broker counts those in its limits.
     """
 
     id: str
@@ -115,14 +149,26 @@ class Unsent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="unsent"
 
 
 class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="accepted"):
-    """The broker's sure yes. `broker_id`: its id of the order or GTT; of another change "" (acknowledged, not yet seen)."""
+    """The broker's sure yes.
+
+    Args:
+        id: what was taken.
+        broker_id: the broker's id of the order or GTT; of another change left out (acknowledged, not yet seen).
+    """
 
     id: str
     broker_id: str = ""
 
 
 class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="rejected"):
-    """The broker's sure no, white-listed."""
+    """The broker's sure no, white-listed.
+
+    Args:
+        id: what was refused.
+        kind: the error's that was told.
+        message: the broker's words.
+        code: the broker's own.
+    """
 
     id: str
     kind: str
@@ -131,7 +177,14 @@ class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="rejec
 
 
 class Doubt(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="doubt"):
-    """Sent, and nobody knows. Ended by `settled` only. Times are the send's and its connection's death."""
+    """Sent, and nobody knows. Ended by `settled` only.
+
+    Args:
+        id: what is in doubt.
+        why: no sure answer came.
+        sent_at: when it was sent.
+        died_at: when its connection ended.
+    """
 
     id: str
     why: str
@@ -140,7 +193,16 @@ class Doubt(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="doubt"):
 
 
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="evidence"):
-    """A look at the broker's books. `complete`: read whole; `found`: it was there. Twice complete and not found may end a doubt."""
+    """A look at the broker's books. Twice complete and not found may end a doubt.
+
+    Args:
+        id: what was looked for.
+        source: book, push, gtts or positions.
+        begun_at: when the look began.
+        complete: read whole.
+        found: it was there.
+        broker_id: the broker's id of what was found.
+    """
 
     id: str
     source: str
@@ -151,9 +213,16 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="evide
 
 
 class Settled(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="settled"):
-    """A doubt's end. `outcome`: placed, not_placed (orders); done, not_done (changes). `by`: book, trail, trades, person.
+    """A doubt's end.
 
-    `lapsed` ends no doubt: the order's book day ended before its own end was seen.
+    Args:
+        id: what was in doubt.
+        outcome: placed, not_placed (orders); done, not_done (changes); lapsed: no doubt is ended, the order's book day
+            ended before its own end was seen.
+        by: book, push, gtts, positions or person.
+        broker_id: the broker's id of it.
+        caller: the person.
+        reason: the person's.
     """
 
     id: str
@@ -167,7 +236,13 @@ class Settled(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="settle
 class Update(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="update"):
     """How the broker shows an order now.
 
-    `account` and `user` stand where the order is new to us: placed elsewhere, or (`tag`) ours and missing in this journal.
+    Args:
+        id: the order's.
+        row: the broker's, in our words.
+        status: how the order stands by it.
+        account: where the order is new to us: placed elsewhere, or (`tag`) ours and missing in this journal.
+        user: likewise.
+        tag: likewise.
     """
 
     id: str
@@ -179,12 +254,26 @@ class Update(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="update"
 
 
 class Filled(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="fill"):
+    """One execution.
+
+    Args:
+        id: the order's.
+        fill: counts once by (broker_order_id, trade_id).
+    """
+
     id: str
     fill: Fill
 
 
 class Kill(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="kill"):
-    """The switch was engaged for this scope (both None: everything). `cancel_open`: and everything open is to be cancelled."""
+    """The switch was engaged for this scope.
+
+    Args:
+        caller: who did it.
+        account: null with `strategy`: everything.
+        strategy: null with `account`: everything.
+        cancel_open: and everything open is to be cancelled; left out: yes.
+    """
 
     caller: str
     account: str | None = None
@@ -194,6 +283,14 @@ class Kill(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="kill"):
 
 
 class Release(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
+    """The switch was released for this scope.
+
+    Args:
+        caller: who did it.
+        account: as of `kill`.
+        strategy: as of `kill`.
+    """
+
     caller: str
     account: str | None = None
     strategy: str | None = None
@@ -201,7 +298,13 @@ class Release(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="releas
 
 
 class AccountNote(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="account"):
-    """An account's life: `event` is active, expired, denied, refused, released, totp of its session; added, removed by a reload."""
+    """An account's life.
+
+    Args:
+        event: active, expired, refused, denied (also: a person logged out), released (a person asked for a login) and totp
+            (`message`: the step that is used up), of its session; added, removed, by a reload.
+        user: the broker's name of the user.
+    """
 
     account: str
     event: str
@@ -210,13 +313,25 @@ class AccountNote(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ac
 
 
 class Admin(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="admin"):
+    """What an admin asked for.
+
+    Args:
+        caller: who did it.
+        method: of the wire.
+        params: its parameters, without secrets.
+    """
+
     caller: str
     method: str
     params: dict[str, str | int | bool | None]
 
 
 class Note(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="note"):
-    """Something a person should find here: a torn tail, a state that may be behind."""
+    """Something a person should find here: a torn tail, a state that may be behind.
+
+    Args:
+        text: in words.
+    """
 
     text: str
 

@@ -1,0 +1,82 @@
+"""What the word behind a block's language says, and who runs a block that this folder does not run.
+
+```sh runnable    is run as it stands, in the document's order, beside the daemon of `ordod.conf.example`
+```json           is an exchange with that daemon, `json journal` lines of a journal
+```sh WHY         is not, for one of the reasons below; its commands are parsed all the same
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+__all__ = ["LANGUAGES", "LAST", "RUNNABLE", "WHY_NOT", "WhyNot"]
+
+RUNNABLE = "runnable"
+LAST = "last"  # of an exchange that ends the daemon: it comes after all others
+
+
+class WhyNot(Struct, frozen=True):
+    """Why a block is not run here, and the tests that do what it does (files, and words that stand in them)."""
+
+    why: str
+    by: Mapping[str, str]
+
+
+LANGUAGES: Mapping[str, str] = {
+    "sh": "commands: run, or parsed where WHY_NOT says why",
+    "python": "run, or compiled where WHY_NOT says why",
+    "toml": "a whole configuration is made of it, and `ordod check` finds it good",
+    "json": "requests are sent to a daemon, and its answers have what is shown; lines of a journal are read",
+    "text": "nothing that anybody types: a picture, what a program printed",
+    "ini": "units and their drop-ins: parsed",
+    "yaml": "other programs' configurations",
+    "dockerfile": "run by the tests of the container",
+}
+
+WHY_NOT: Mapping[str, WhyNot] = {
+    "install": WhyNot(
+        "makes an environment and fetches packages",
+        {".ci/run": "README.md", "tests/test_packaging.py": "wheel"},
+    ),
+    "daemon": WhyNot(
+        "runs in the foreground until it is ended: what the tests of documents themselves start",
+        {"tests/documents/conftest.py": '"ordod", "--config", "ordod.conf.example"'},
+    ),
+    "systemd": WhyNot(
+        "wants a machine with systemd, and root: run there, in order, by the slow tests",
+        {"tests/system/test_documents.py": "blocks("},
+    ),
+    "asks": WhyNot(
+        "asks a person at a terminal",
+        {
+            "tests/ordoctl/test_setup.py": "test_a_newcomer_who_only_presses_enter_comes_to_a_filled_paper_order"
+        },
+    ),
+    "broker": WhyNot(
+        "wants an account at a real broker: simulated ones stand in for it",
+        {
+            "tests/brokers/test_one_bot.py": "def test_",
+            "tests/vendor/test_kite_day.py": "def test_",
+        },
+    ),
+    "remote": WhyNot(
+        "wants two machines, and root on one: both sides of it are played on one",
+        {"tests/acceptance/test_tcp.py": "def test_an_order_is_placed_over_tls_by_the_command"},
+    ),
+    "long": WhyNot(
+        "takes minutes, or writes figures: its short form is a test",
+        {"tests/test_benchmarks.py": "--quick"},
+    ),
+    "repair": WhyNot(
+        "wants a journal that is damaged, or an old one",
+        {"tests/ordoctl/test_offline.py": "repair"},
+    ),
+    "adapter": WhyNot(
+        "a part of an adapter, and its tests: the whole is a plugin that is installed and run",
+        {"tests/adapters/test_registry.py": "plugin", "tests/adapters/plugin/pyproject.toml": ""},
+    ),
+    "before": WhyNot(
+        "what a bot did without Ordo: wants a broker's SDK, which has an environment of its own",
+        {"tests/vendor/environments.py": "kiteconnect"},
+    ),
+}
