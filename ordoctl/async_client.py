@@ -7,24 +7,33 @@ whichever call waits for its answer reads the connection for all, and hands that
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
-from msgspec import Struct
+from anyio.streams.tls import TLSStream
+from msgspec import Raw, Struct
 
 from ordoctl import requests
-from ordoctl.connection import is_gone, no_connection
+from ordoctl.connection import AUTHENTICATED_S, CONNECT_S, is_gone
 from ordoctl.conversation import Garbled, Lost, Pause, Reply, Send, Silent, Unconnected, converse
-from ordoctl.discovery import find_socket
+from ordoctl.endpoint import (
+    AUTHENTICATE,
+    Endpoint,
+    TcpEndpoint,
+    check,
+    endpoint_of,
+    no_connection,
+    no_entry,
+)
 from ordoctl.errors import NoDaemon
 from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
 from ordoctl.models import Event, Tick
 from ordoctl.namespaces import AsyncGroups
 from ordoctl.requests import Object, Progress, Request
-from ordoctl.wire import EVENT, Answer, Lines, Notice, Unreadable, progress, read, write
+from ordoctl.wire import EVENT, Answer, Error, Lines, Notice, Unreadable, progress, read, write
 
 __all__ = ["AsyncClient", "AsyncEvents", "AsyncTicks"]
 
@@ -40,16 +49,34 @@ class AsyncClient(AsyncGroups):
         self,
         socket: str | os.PathLike[str] | None = None,
         *,
+        url: str | None = None,
+        token: str | None = None,
+        token_file: str | os.PathLike[str] | None = None,
+        ca: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
         timeout: float = 30.0,
         patient: bool = True,
     ) -> None:
         super().__init__(self)
-        self._socket = socket
+        check(socket, url)
+        self._find = partial(
+            endpoint_of,
+            socket,
+            url,
+            token=token,
+            token_file=token_file,
+            ca=ca,
+            client_cert=client_cert,
+            client_key=client_key,
+        )
         self._timeout = timeout
         self._patient = patient
         self._connection: AsyncConnection | None = None
         self._connecting = anyio.Lock()
-        self._path: Path | None = None  # once found it stays: another daemon does not know our keys
+        self._endpoint: Endpoint | None = (
+            None  # once found it stays: another daemon does not know our keys
+        )
 
     new_key = staticmethod(requests.new_key)
 
@@ -115,24 +142,63 @@ class AsyncClient(AsyncGroups):
             if self._connection is None or self._connection.is_lost:
                 await self.aclose()
                 connection = await self.connect()
-                if isinstance(connection, Unconnected):
+                if not isinstance(connection, AsyncConnection):
                     return connection
                 self._connection = connection
             connection = self._connection
         return await connection.ask(send)
 
-    async def connect(self) -> "AsyncConnection | Unconnected":
+    async def connect(self) -> "AsyncConnection | Unconnected | Error":
         """A new connection of one's own."""
         try:
-            path = self._path or find_socket(self._socket)
+            place = self._endpoint or self._find()
         except NoDaemon as why:
             return Unconnected(why.message, first=True)
         try:
-            stream = await anyio.connect_unix(path)
-        except OSError as why:
-            return no_connection(path, why, first=self._path is None)
-        self._path = path
-        return AsyncConnection(stream)
+            connection = await _connected(place)
+        except LookupError as why:
+            return no_entry(str(why))
+        except (OSError, EOFError, UnicodeError) as why:
+            return no_connection(place, why, first=self._endpoint is None)
+        if isinstance(connection, AsyncConnection):
+            self._endpoint = place
+        return connection
+
+
+async def _connected(place: Endpoint) -> "AsyncConnection | Error":
+    """As `connection.connect`. Raises OSError, EOFError, LookupError."""
+    if not isinstance(place, TcpEndpoint):
+        return AsyncConnection(await anyio.connect_unix(place.path))
+    token, context = place.token(), place.context()
+    with anyio.fail_after(CONNECT_S):
+        stream = await _tcp(place)
+    try:
+        if context is not None:
+            with anyio.fail_after(CONNECT_S):
+                # Our lines tell by themselves whether they are whole; a wait for the other end's goodbye could be long.
+                stream = await TLSStream.wrap(
+                    stream, hostname=place.host, ssl_context=context, standard_compatible=False
+                )
+        connection = AsyncConnection(stream)
+        reply = await connection.ask(
+            Send(AUTHENTICATE, {"token": token}, anyio.current_time() + AUTHENTICATED_S)
+        )
+    except BaseException:
+        await anyio.aclose_forcefully(stream)
+        raise
+    if isinstance(reply, Raw):
+        return connection
+    await connection.aclose()
+    if isinstance(reply, Error):
+        return reply
+    raise connection.failure or EOFError("no answer to the token")
+
+
+async def _tcp(place: TcpEndpoint) -> ByteStream:
+    try:
+        return await anyio.connect_tcp(place.host, place.port)
+    except OSError as why:
+        raise why.__cause__ if isinstance(why.__cause__, OSError) else why from None
 
 
 class _Waiter:
@@ -164,6 +230,7 @@ class AsyncConnection:
         self._is_read = False
         self._last_id = 0
         self._end: Lost | Garbled | None = None
+        self.failure: OSError | None = None  # what the system, or TLS, said at the end
 
     @property
     def is_lost(self) -> bool:
@@ -216,6 +283,9 @@ class AsyncConnection:
                 await self._stream.send(line)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 self._ended(Lost("the connection was lost"))
+            except OSError as why:
+                self.failure = why
+                self._ended(Lost(f"the connection was lost ({why.strerror or why})"))
             except BaseException:
                 self._ended(Lost("a call was given up with half a line sent"))
                 raise
@@ -242,6 +312,9 @@ class AsyncConnection:
             self._ended(Lost("the daemon closed the connection"))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             self._ended(Lost("the connection was lost"))
+        except OSError as why:
+            self.failure = why
+            self._ended(Lost(f"the connection was lost ({why.strerror or why})"))
         except Unreadable as why:
             self._ended(Garbled(str(why)))
 
@@ -348,10 +421,10 @@ class AsyncEvents(AsyncIterator[Event]):
         if connection is not None:
             await connection.aclose()
 
-    async def _reconnect(self) -> Unconnected | None:
+    async def _reconnect(self) -> Unconnected | Error | None:
         await self._drop()
         made = await self._client.connect()
-        if isinstance(made, Unconnected):
+        if not isinstance(made, AsyncConnection):
             return made
         self._connection = made
         return None

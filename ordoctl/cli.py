@@ -20,6 +20,9 @@ TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
 INTERVALS = ("1m", "3m", "5m", "10m", "15m", "30m", "1h", "1d")
 
+ROLES = ("read", "trade", "admin")
+ENDPOINT = ("socket", "url", "token_file", "ca", "client_cert", "client_key")
+
 USAGE = 2
 BUG = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # as a shell has it for SIGINT
@@ -73,7 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
         parents=[_common()],
     )
     parser.add_argument("--version", action=_Version, help="print the version")
-    parser.set_defaults(run=None, json=False, socket=None, account=None, timeout=30.0)
+    parser.set_defaults(run=None, json=False, account=None, timeout=30.0)
+    parser.set_defaults(**dict.fromkeys(ENDPOINT))
     # A parser of their own: argparse shares actions with parents, and with them the defaults just set.
     grammar = _Grammar(parser, _common())
     _accounts(grammar)
@@ -85,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _alert(grammar)
     _journal(grammar)
     _secret(grammar)
+    _token(grammar)
     _beginning(grammar)
     _raw(grammar)
     return parser
@@ -109,6 +114,13 @@ def _common() -> argparse.ArgumentParser:
     group.add_argument("--account", metavar="NAME", help="the account; needless where there is one")
     group.add_argument("--json", action="store_true", help="the daemon's own answer, for programs")
     group.add_argument("--socket", metavar="PATH", help="where the daemon listens")
+    group.add_argument(
+        "--url", metavar="URL", help="its TCP, tls://HOST:PORT; the token is $ORDOD_TOKEN"
+    )
+    group.add_argument("--token-file", metavar="FILE", help="with --url: where the token is")
+    group.add_argument("--ca", metavar="FILE", help="with --url: the certificates to trust")
+    group.add_argument("--client-cert", metavar="FILE", help="with --url: this client's own")
+    group.add_argument("--client-key", metavar="FILE", help="its key, where it is not there too")
     group.add_argument(
         "--timeout", metavar="SECONDS", type=_seconds, help="when to give up waiting (30)"
     )
@@ -360,6 +372,27 @@ def _secret(grammar: _Grammar) -> None:
     for parser in (store, remove):
         parser.add_argument("name", metavar="NAME", help="as store:NAME refers to it")
     for parser in (store, kept, remove):
+        parser.add_argument("--config", metavar="FILE", help="the daemon's; else the usual places")
+
+
+def _token(grammar: _Grammar) -> None:
+    token = grammar.group("token", "who may come in over TCP (needs no daemon)")
+    new = token.command("new", "make one; it is printed once and kept nowhere", ("token", "new"))
+    new.add_argument("name", metavar="NAME", help="as the journal will name its caller")
+    new.add_argument("role", choices=ROLES, help="at every account, or at those named")
+    new.add_argument(
+        "accounts", nargs="*", metavar="ACCOUNT", help="only these; ACCOUNT=ROLE for another role"
+    )
+    new.add_argument(
+        "--expires",
+        metavar="WHEN",
+        default="365d",
+        help="after days (90d), at the end of a day in India (2026-12-31), or never (365d)",
+    )
+    kept = token.command("list", "their names and rights", ("token", "kept"))
+    revoke = token.command("revoke", "end one, and what it has open", ("token", "revoke"))
+    revoke.add_argument("name", metavar="NAME")
+    for parser in (new, kept, revoke):
         parser.add_argument("--config", metavar="FILE", help="the daemon's; else the usual places")
 
 

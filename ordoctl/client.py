@@ -9,21 +9,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from msgspec import Raw
 
 from ordoctl import requests
-from ordoctl.connection import Connection, connect, no_connection
+from ordoctl.connection import Connection, connect
 from ordoctl.conversation import Lost, Pause, Reply, Send, Unconnected, converse
-from ordoctl.discovery import find_socket
+from ordoctl.endpoint import Endpoint, check, endpoint_of, no_connection, no_entry
 from ordoctl.errors import NoDaemon
 from ordoctl.events import Connect, Deliver, Doing, Next, Wanted, follow, wanted
 from ordoctl.models import Event, Tick
 from ordoctl.namespaces import Groups
 from ordoctl.requests import Object, Request
+from ordoctl.wire import Error, Unreadable
 
 __all__ = ["Client", "Events", "Ticks"]
 
@@ -36,25 +37,50 @@ class Client(Groups):
     """A way to the daemon. Connects at the first call, and again whenever it has to.
 
     Args:
-        socket: where it listens; else `$ORDOD_SOCKET`, else the usual places (WIRE 1).
+        socket: where it listens; else what `url` says, `$ORDOD_URL`, `$ORDOD_SOCKET`, or the usual places (WIRE 1).
+        url: `tls://HOST:PORT`, or `tcp://127.0.0.1:PORT` on the daemon's own machine.
+        token: for a URL; else that in `token_file`, read at each connection, else `$ORDOD_TOKEN`.
+        ca: for `tls://`: a file of the certificates that are trusted; else `$ORDOD_CA`, else the system's.
+        client_cert, client_key: files, where the daemon wants a certificate; else `$ORDOD_CLIENT_CERT`, `$ORDOD_CLIENT_KEY`.
         timeout: seconds after which a call is given up.
         patient: calls answered OVERLOADED, SESSION_REQUIRED, TOO_LATE, RATE_LIMITED or BROKER_UNAVAILABLE are sent again, with the
             same key, until `timeout`; else the caller hears it at once. After a lost connection the same call is sent again in any case.
+
+    Raises:
+        ValueError: the URL is none.
     """
 
     def __init__(
         self,
         socket: str | os.PathLike[str] | None = None,
         *,
+        url: str | None = None,
+        token: str | None = None,
+        token_file: str | os.PathLike[str] | None = None,
+        ca: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
         timeout: float = 30.0,
         patient: bool = True,
     ) -> None:
         super().__init__(self)
-        self._socket = socket
+        check(socket, url)
+        self._find = partial(
+            endpoint_of,
+            socket,
+            url,
+            token=token,
+            token_file=token_file,
+            ca=ca,
+            client_cert=client_cert,
+            client_key=client_key,
+        )
         self._timeout = timeout
         self._patient = patient
         self._idle: list[Connection] = []
-        self._path: Path | None = None  # once found it stays: another daemon does not know our keys
+        self._endpoint: Endpoint | None = (
+            None  # once found it stays: another daemon does not know our keys
+        )
         self._is_closed = False
         self._lock = threading.Lock()
 
@@ -139,14 +165,14 @@ class Client(Groups):
 
     def _exchange(self, send: Send) -> Reply:
         connection = self._take()
-        if isinstance(connection, Unconnected):
+        if not isinstance(connection, Connection):
             return connection
         try:
             return connection.ask(send, time.monotonic)
         finally:
             self._give_back(connection)
 
-    def _take(self) -> Connection | Unconnected:
+    def _take(self) -> Connection | Unconnected | Error:
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
@@ -156,16 +182,19 @@ class Client(Groups):
                 return connection
             connection.close()
 
-    def _connect(self) -> Connection | Unconnected:
+    def _connect(self) -> Connection | Unconnected | Error:
         try:
-            path = self._path or find_socket(self._socket)
+            place = self._endpoint or self._find()
         except NoDaemon as why:
             return Unconnected(why.message, first=True)
         try:
-            connection = connect(path)
-        except OSError as why:
-            return no_connection(path, why, first=self._path is None)
-        self._path = path
+            connection = connect(place)
+        except LookupError as why:
+            return no_entry(str(why))
+        except (OSError, EOFError, Unreadable, UnicodeError) as why:
+            return no_connection(place, why, first=self._endpoint is None)
+        if isinstance(connection, Connection):
+            self._endpoint = place
         return connection
 
     def _give_back(self, connection: Connection) -> None:
@@ -244,10 +273,10 @@ class Events(Iterator[Event]):
                     return connection.next_notice()
                 return connection.ask(step, time.monotonic)
 
-    def _reconnect(self) -> Unconnected | None:
+    def _reconnect(self) -> Unconnected | Error | None:
         self._drop()
         connection = self._client._connect()
-        if isinstance(connection, Unconnected):
+        if not isinstance(connection, Connection):
             return connection
         self._connection = connection
         return None

@@ -1,31 +1,75 @@
 """A blocking connection to the daemon, one call at a time."""
 
+import select
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
+from typing import Protocol
 
-from ordoctl.conversation import Garbled, Lost, Reply, Send, Silent, Unconnected
-from ordoctl.wire import EVENT, Answer, Lines, Message, Notice, Unreadable, progress, read, write
+from ordoctl.conversation import Garbled, Lost, Reply, Send, Silent
+from ordoctl.endpoint import AUTHENTICATE, Endpoint, TcpEndpoint
+from ordoctl.wire import (
+    EVENT,
+    Answer,
+    Error,
+    Lines,
+    Message,
+    Notice,
+    Unreadable,
+    progress,
+    read,
+    write,
+)
 
-__all__ = ["Connection", "connect", "is_gone", "no_connection"]
+__all__ = ["AUTHENTICATED_S", "CONNECT_S", "Connection", "connect", "is_gone"]
 
 CHUNK_BYTES = 256 * 1024
 CONNECT_S = 5  # a Unix socket answers at once, or its backlog is full
+AUTHENTICATED_S = 15.0  # the answer to a wrong token waits up to 10
 
 
-def connect(path: Path) -> "Connection":
-    """A connection to this socket. Raises OSError."""
+class _HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+def connect(place: Endpoint) -> "Connection | Error":
+    """A connection to the daemon there; over TCP with the token taken, or why it was not.
+
+    Raises:
+        OSError, EOFError, Unreadable: there is none.
+        LookupError: there is no token to show.
+    """
+    if isinstance(place, TcpEndpoint):
+        return _connect_tcp(place)
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # The kernel's own patience: with Python's, which never blocks, a full backlog would be a refusal at once.
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", CONNECT_S, 0))
-        link.connect(str(path))
+        link.connect(str(place.path))
     except BaseException:
         link.close()
         raise
     return Connection(link)
+
+
+def _connect_tcp(place: TcpEndpoint) -> "Connection | Error":
+    token, context = place.token(), place.context()
+    link = socket.create_connection((place.host, place.port), CONNECT_S)
+    try:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if context is not None:
+            link = context.wrap_socket(link, server_hostname=place.host)
+        connection = Connection(link)
+        refused = connection.authenticate(token)
+    except BaseException:
+        link.close()
+        raise
+    if refused is not None:
+        connection.close()
+        return refused
+    return connection
 
 
 class Connection:
@@ -42,6 +86,16 @@ class Connection:
         self._notices: deque[Notice] = deque()
         self._last_id = 0
         self.is_usable = True
+
+    def authenticate(self, token: str) -> Error | None:
+        """Show a token, before anything else; the daemon's refusal. Raises OSError, EOFError, Unreadable."""
+        self._last_id += 1
+        self._link.settimeout(AUTHENTICATED_S)
+        self._link.sendall(write(self._last_id, AUTHENTICATE, {"token": token}))
+        message = self._next_message(AUTHENTICATED_S)
+        if not isinstance(message, Answer):
+            raise Unreadable("a notice before the first answer")
+        return message.error
 
     def ask(self, send: Send, clock: Callable[[], float]) -> Reply:
         """Send one call and wait for its answer until the deadline."""
@@ -84,13 +138,13 @@ class Connection:
 
     def is_gone(self) -> bool:
         """The other end closed while the connection lay idle, or spoke out of turn."""
-        self._link.settimeout(0)
         return is_gone(self._link)
 
     def shut(self) -> None:
         """Wake whoever reads from another thread: it gets EOFError."""
         try:
-            self._link.shutdown(socket.SHUT_RDWR)
+            # The plain one: TLS' own forgets its state under the reader.
+            socket.socket.shutdown(self._link, socket.SHUT_RDWR)
         except OSError:  # it is gone already
             return
 
@@ -131,28 +185,11 @@ class Connection:
         return read(self._ready.popleft())
 
 
-def is_gone(link: socket.socket) -> bool:
-    """Whether an idle, non-blocking socket has come to its end, or has bytes nobody asked for."""
+def is_gone(link: _HasFileno) -> bool:
+    """Whether an idle socket has come to its end, or has bytes nobody asked for; one look, whatever is spoken on it."""
+    poll = select.poll()
     try:
-        link.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
+        poll.register(link, select.POLLIN)
+    except ValueError:  # closed on this side
         return True
-    return True
-
-
-def no_connection(path: Path, why: OSError, *, first: bool) -> Unconnected:
-    """What a failed connect means, in words that help."""
-    match why:
-        case FileNotFoundError():
-            words = "there is no such socket"
-        case ConnectionRefusedError():
-            words = "nobody listens there"
-        case PermissionError():
-            words = "this user may not open it"
-        case TimeoutError() | BlockingIOError():
-            words = "it does not take connections"
-        case _:
-            words = str(why.strerror or why)
-    return Unconnected(f"no daemon at {path}: {words}", first)
+    return bool(poll.poll(0))

@@ -146,7 +146,7 @@ class _Place:
 def follow(wanted: Wanted, *, clock: Callable[[], float], timeout: float) -> Follow:
     """The events that are wanted, for ever; the driver stops it by closing.
 
-    Replies: to Connect None or Unconnected, to Send as in `conversation`, to Next a Notice, Lost or Garbled.
+    Replies: to Connect None, Unconnected or the Error that a token met, to Send as in `conversation`, to Next a Notice, Lost or Garbled.
 
     Raises:
         NoDaemon: at the first connection. Later ones are tried until they come.
@@ -160,6 +160,8 @@ def follow(wanted: Wanted, *, clock: Callable[[], float], timeout: float) -> Fol
         if isinstance(unconnected, Unconnected):
             if unconnected.first:
                 raise NoDaemon(unconnected.why)
+        elif isinstance(unconnected, Error):
+            _raise_if_final(unconnected)
         else:
             reply = yield Send("events.subscribe", place.params(), clock() + timeout)
             match reply:
@@ -173,19 +175,21 @@ def follow(wanted: Wanted, *, clock: Callable[[], float], timeout: float) -> Fol
                     if (yield from _until_lost(place)):
                         pause = FIRST_PAUSE_S
                 case Error():
-                    failure = from_wire(
-                        reply.code,
-                        reply.message,
-                        reply.data if isinstance(reply.data, dict) else {},
-                    )
-                    if failure.kind not in REPEATED:
-                        raise failure
+                    _raise_if_final(reply)
                 case Garbled():
                     raise _unreadable(reply.why)
                 case _:
                     assert isinstance(reply, (Lost, Silent)), "a Send is replied to"
         yield Pause(pause)
         pause = next_pause(pause)
+
+
+def _raise_if_final(error: Error) -> None:
+    failure = from_wire(
+        error.code, error.message, error.data if isinstance(error.data, dict) else {}
+    )
+    if failure.kind not in REPEATED:
+        raise failure
 
 
 def _until_lost(place: _Place) -> Generator[Next | Deliver, Any, bool]:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ordoctl.ist import IST
 from ordoctl.places import find_place
 
-__all__ = ["Kept", "Stored", "StoredError"]
+__all__ = ["Kept", "Stored", "StoredError", "settings_of"]
 
 PREFIX = "secret/"
 
@@ -42,7 +42,7 @@ class Stored:
     """
 
     def __init__(self, config: str | None) -> None:
-        self._open(*_settings(Path(config) if config else None))
+        self._open(*settings_of(config))
 
     @classmethod
     def of(cls, settings: Any, environment: Mapping[str, str]) -> "Stored":
@@ -127,11 +127,16 @@ class Stored:
         ]
 
 
-def _settings(asked: Path | None) -> tuple[Any, Mapping[str, str]]:
-    """The settings, and the environment of the daemon that they are for."""
+def settings_of(named: str | None) -> tuple[Any, Mapping[str, str]]:
+    """The settings, and the environment of the daemon that they are for; without a configuration one with the defaults.
+
+    Raises:
+        StoredError: the configuration cannot be used.
+    """
     from ordod import config, registry
 
     home = Path.home()
+    asked = Path(named) if named else None
     try:
         try:
             place = find_place(config.find(asked, home))

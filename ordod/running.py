@@ -17,7 +17,7 @@ import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
 from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
 
-from ordod import __version__
+from ordod import __version__, remote
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
 from ordod.app import Running, alert_by, running
 from ordod.config import SECRETS, AccountSettings, Settings
@@ -53,9 +53,11 @@ from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers, paper_options
 from ordod.receivers import Receivers, problems
 from ordod.reloading import Reloader, Wanted
+from ordod.remote import Remote
 from ordod.secrets import Redactor, Secrets
 from ordod.service.methods import Caller, Role
 from ordod.service.table import table
+from ordod.tokens import TokenError
 from ordod.usable import (
     CannotStart,
     calendar_of,
@@ -66,12 +68,15 @@ from ordod.usable import (
 )
 from ordod.vault import StoreVault
 from ordod.wire.dispatch import Dispatcher
+from ordod.wire.door import UNKNOWN_MAX
 from ordod.wire.http import Page
 from ordod.wire.openrpc import discover, openrpc_page
 from ordod.wire.peers import Access, Grant, Peers
 from ordod.wire.room import total_within
 from ordod.wire.server import Server
 from ordod.wire.sockets import ListenError, inherited, listening
+from ordod.wire.tcp import TcpFront
+from ordod.wire.tls import TlsError
 
 __all__ = ["check_config", "read_again", "run"]
 
@@ -100,6 +105,7 @@ def check_config(asked: Path | None) -> int:
     """Say whether the configuration can be used; 0 or 1."""
     try:
         settings, adapters = read_settings(asked, os.environ)
+        worry = _check_remote(settings)
         redactor = Redactor()
         secrets = Secrets(os.environ, redactor, store_of(settings, os.environ, redactor))
         credentials_can_be_read(settings, secrets)
@@ -115,6 +121,8 @@ def check_config(asked: Path | None) -> int:
     names = ", ".join(
         f"{a.name} ({adapters[a.broker].spec.name})" for a in settings.accounts.values()
     )
+    if worry:
+        print(worry, file=sys.stderr)  # noqa: T201 - a command's answer
     print(f"{settings.file}: good. Accounts: {names or 'none'}")  # noqa: T201 - a command's answer
     return 0
 
@@ -143,6 +151,13 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         print(f"ordod: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
     return 0
+
+
+def _check_remote(settings: Settings) -> str:
+    try:
+        return remote.check(settings.daemon, os.environ, SystemClock().now)
+    except (TlsError, TokenError) as error:
+        raise CannotStart(str(error)) from error
 
 
 def _forbid_core_dumps() -> None:
@@ -186,8 +201,10 @@ async def _serve(
         _refuse_forgetful(settings, disk)
         signals.arm(_gate(disk))
         mark_file = settings.daemon.socket.with_suffix(".head")
-        sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
         clock = SystemClock()
+        distant = _remote(settings, clock)
+        sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]
+        front = stack.enter_context(_front(distant)) if distant else None
         calendar = calendar_of(settings)
         if calendar.problem:
             log.error("calendar refused", problem=calendar.problem, serves=calendar.source)
@@ -225,7 +242,9 @@ async def _serve(
                 hide=redactor.hide,
             ) as parts:
                 ask = partial(_can_begin, disk, secrets, paper)
-                await _answer(parts, settings, sockets, signals, redactor, receivers, ask)
+                await _answer(
+                    parts, settings, sockets, front, distant, signals, redactor, receivers, ask
+                )
         except (Damage, TooNew, DiskError) as error:
             why = _about_journal(error, settings.daemon.state_dir)
             alerts = Alerting(clock=clock, disk=ports.disk, host=host, hide=redactor.hide)
@@ -243,6 +262,8 @@ async def _answer(
     parts: Running,
     settings: Settings,
     sockets: list[socket],
+    front: TcpFront | None,
+    distant: Remote | None,
     signals: Signals,
     redactor: Redactor,
     receivers: Receivers,
@@ -261,23 +282,25 @@ async def _answer(
             "/metrics": lambda caller: _metrics(parts, caller),
             "/openrpc.json": lambda _: page,
         },
-        connections=total_within(_files()),
+        connections=total_within(_files() - (UNKNOWN_MAX if front else 0)),
     )
     reloader = Reloader(
         parts,
         parts.roster,
         settings,
-        read=partial(read_again, settings.file),
+        read=partial(_read_all_again, settings.file, distant),
         check=can_begin,
-        take=partial(_take, parts, server, redactor, receivers),
+        take=partial(_take, parts, server, redactor, receivers, distant),
     )
     parts.reload = reloader.reload
     notifier = sdnotify.SystemdNotifier()
     async with anyio.create_task_group() as group:
-        await group.start(partial(server.serve, *sockets, drain_s=DRAIN_S))
+        await group.start(partial(server.serve, *sockets, front=front, drain_s=DRAIN_S))
         _calm_collector()
         signals.on_reload(lambda: parts.tasks.start_soon(_reload_by_signal, reloader))
         log.info("ready", socket=str(settings.daemon.socket), state=str(settings.daemon.state_dir))
+        if distant:
+            distant.say()
         notifier.notify("READY=1")
         async with anyio.create_task_group() as telling:
             telling.start_soon(keep_told, parts, notifier, dict(os.environ))
@@ -311,6 +334,17 @@ async def read_again(file: Path, pause: Callable[[], Awaitable[None]] = _save_pa
     raise _unusable(CannotStart(f"{file} changes all the time; reload when it is saved"))
 
 
+async def _read_all_again(file: Path, distant: Remote | None) -> Wanted:
+    """The certificate too."""
+    wanted = await read_again(file)
+    try:
+        if distant:
+            await distant.read_again()
+    except TlsError as error:
+        raise _unusable(error) from error
+    return wanted
+
+
 def _look_of(file: Path) -> tuple[int, ...]:
     """What changes whenever the file does. Nothing where there is none."""
     with suppress(OSError):
@@ -335,7 +369,7 @@ async def _can_begin(
         raise _unusable(error) from error
 
 
-def _unusable(error: CannotStart) -> OrdoError:
+def _unusable(error: CannotStart | TlsError) -> OrdoError:
     return OrdoError(
         Kind.INVALID_PARAMS,
         f"the configuration cannot be used, nothing was changed: {error}",
@@ -344,9 +378,16 @@ def _unusable(error: CannotStart) -> OrdoError:
 
 
 def _take(
-    parts: Parts, server: Server, redactor: Redactor, receivers: Receivers, settings: Settings
+    parts: Parts,
+    server: Server,
+    redactor: Redactor,
+    receivers: Receivers,
+    distant: Remote | None,
+    settings: Settings,
 ) -> None:
     alert_by(parts, settings.alerts, receivers.outlets(settings.alerts))
+    if distant:
+        distant.take()
     configure(settings.daemon.log_level, redactor)
     server.identify_by(Peers(_access(settings), os.getuid()).caller)
 
@@ -412,6 +453,28 @@ def _listening(settings: Settings) -> Iterator[socket]:
         raise CannotStart(str(error)) from error
     try:
         yield listener
+    finally:
+        manager.__exit__(None, None, None)
+
+
+def _remote(settings: Settings, clock: Clock) -> Remote | None:
+    if settings.daemon.tcp is None:
+        return None
+    try:
+        return Remote(settings.daemon, os.environ, clock.now)
+    except TlsError as error:
+        raise CannotStart(str(error)) from error
+
+
+@contextmanager
+def _front(distant: Remote) -> Iterator[TcpFront]:
+    manager = distant.listening()
+    try:
+        front = manager.__enter__()
+    except ListenError as error:
+        raise CannotStart(str(error)) from error
+    try:
+        yield front
     finally:
         manager.__exit__(None, None, None)
 

@@ -1,8 +1,8 @@
 """Ordo's encrypted store: names and their values in one file, `STATE/secrets.store`.
 
-`secret/NAME` is a secret of the user's, `session/ACCOUNT` a broker's session. The file is written anew at every change, under
-a lock, beside the old one and then in its place: a crash at any moment leaves the one or the other. What cannot be read whole
-(damage, another key, a newer format, a file that others can read) is refused and never written over.
+`secret/NAME` is a secret of the user's, `session/ACCOUNT` a broker's session. The file is replaced whole at every change
+(`private_file`). What cannot be read whole (damage, another key, a newer format, a file that others can read) is refused and
+never written over.
 
     magic 8 · version 2 · key id 16 · nonce 12 · AES-256-GCM of the entries, the 38 bytes before as associated data · digest 16
 
@@ -12,14 +12,10 @@ from a newer format, which would otherwise look alike where the flipped bit stan
 Everything here blocks, on the disk or on another process's lock: the daemon calls it in a thread.
 """
 
-import fcntl
 import os
 import re
-import stat
-import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -27,15 +23,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ordod.private_file import PrivateFile
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["KEY_BYTES", "Key", "NoKey", "Store", "StoreError", "sync_folder"]
+__all__ = ["KEY_BYTES", "Key", "NoKey", "Store", "StoreError"]
 
 KEY_BYTES = 32
 VALUE_BYTES_MAX = 64 * 1024  # as of any secret
 STORE_BYTES_MAX = 256 * 1024  # hundreds of accounts; read and decrypted in a millisecond
-LOCK_S = 10.0  # a change takes two syncs; who holds the lock longer hangs
 
 MAGIC = b"ORDOSTOR"
 VERSION = 1
@@ -47,7 +44,6 @@ _NONCE_AT = _ID_AT + ID_BYTES
 _SEALED_AT = _NONCE_AT + NONCE_BYTES
 
 NAME = re.compile(r"(?:secret|session)/(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class StoreError(Exception):
@@ -117,6 +113,7 @@ class Store:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.path = path
+        self._file = PrivateFile(path, StoreError)
         self._find_key = find_key
         self._found: Key | None = None
         self._now = now
@@ -151,12 +148,12 @@ class Store:
             raise ValueError(f"{name!r} is no name in the store")
         if len(value) > VALUE_BYTES_MAX:
             raise ValueError(f"{name}: longer than {VALUE_BYTES_MAX} bytes")
-        with self._alone():
+        with self._file.alone():
             self._write(self._read() | {name: _Entry(self._now(), value)})
 
     def remove(self, name: str) -> bool:
         """Whether it was there. Raises StoreError: nothing was changed."""
-        with self._alone():
+        with self._file.alone():
             entries = self._read()
             if entries.pop(name, None) is None:
                 return False
@@ -170,27 +167,8 @@ class Store:
         return {} if content is None else self._opened(content)
 
     def _content(self) -> bytes | None:
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | _FLAGS)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"{self.path}: {error.strerror}") from None
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(fd)
-            raise StoreError(f"{self.path} is not a file")
-        with os.fdopen(fd, "rb") as file:
-            if status.st_mode & 0o077:
-                mode = stat.S_IMODE(status.st_mode)
-                raise StoreError(
-                    f"{self.path} can be read by others (mode {mode:04o}); run: chmod 600 {self.path}"
-                )
-            try:
-                content = file.read(STORE_BYTES_MAX + 1)
-            except OSError as error:
-                raise StoreError(f"{self.path}: {error.strerror}") from None
-        if len(content) > STORE_BYTES_MAX:
+        content = self._file.read(STORE_BYTES_MAX)
+        if content is not None and len(content) > STORE_BYTES_MAX:
             raise self._damaged(f"larger than {STORE_BYTES_MAX} bytes")
         return content
 
@@ -239,60 +217,7 @@ class Store:
             raise StoreError(
                 f"{self.path} would be larger than {STORE_BYTES_MAX} bytes: remove a secret first"
             )
-        scrap = self.path.with_name(f".{self.path.name}.new")
-        try:
-            scrap.unlink(missing_ok=True)  # what a crash left
-            try:
-                self._fill(scrap, content)
-                scrap.replace(self.path)
-            except OSError:
-                scrap.unlink(missing_ok=True)  # on a full disk it would keep the space it got
-                raise
-        except OSError as error:
-            raise StoreError(f"{self.path} was not changed: {error.strerror}") from None
-        try:
-            sync_folder(self.path.parent)
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} was changed, but may not outlive a power cut: {error.strerror}"
-            ) from None
-
-    def _fill(self, scrap: Path, content: bytes) -> None:
-        fd = os.open(scrap, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            self._give(fd)
-            file.write(content)
-            file.flush()
-            os.fsync(fd)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other process, and no other thread, changes the file meanwhile."""
-        lock = self.path.with_suffix(".lock")
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(lock, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
-        except OSError as error:
-            raise StoreError(f"{lock}: {error.strerror}") from None
-        try:
-            self._give(fd)
-            until = time.monotonic() + LOCK_S
-            while not _locked(fd):
-                if time.monotonic() > until:
-                    raise StoreError(
-                        f"{lock} has been held by another process for {LOCK_S:g} s; try again, or see who: fuser {lock}"
-                    )
-                time.sleep(0.01)
-            yield
-        finally:
-            os.close(fd)
-
-    def _give(self, fd: int) -> None:
-        """Root's files would keep the daemon's user out."""
-        if os.geteuid() == 0 and os.fstat(fd).st_nlink == 1:  # never what has a name elsewhere too
-            owner = self.path.parent.stat()
-            with suppress(OSError):
-                os.fchown(fd, owner.st_uid, owner.st_gid)
+        self._file.replace(content)
 
 
 def _digest(body: bytes) -> bytes:
@@ -304,22 +229,6 @@ def _cipher(key: Key) -> "AESGCM":
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(key.reveal())
-
-
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 _encoder = msgspec.json.Encoder()

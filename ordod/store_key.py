@@ -9,8 +9,9 @@ from threading import Thread
 
 from ordod.adapter import Secret
 from ordod.domain.references import SecretReference, SecretSource
+from ordod.private_file import sync_folder
 from ordod.secrets import Redactor, SecretError, Secrets
-from ordod.store import KEY_BYTES, Key, NoKey, Store, StoreError, sync_folder
+from ordod.store import KEY_BYTES, Key, NoKey, Store, StoreError
 
 __all__ = ["default_key_file", "make_key", "open_store"]
 

@@ -404,9 +404,9 @@ def test_a_kill_in_mid_write_loses_nothing_that_was_told(store: Store) -> None:
 def test_a_lock_that_is_held_for_long_is_told_and_nothing_is_changed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ordod.store.LOCK_S", 0.05)
+    monkeypatch.setattr("ordod.private_file.LOCK_S", 0.05)
 
-    with store._alone(), pytest.raises(StoreError, match="held by another process"):
+    with store._file.alone(), pytest.raises(StoreError, match="held by another process"):
         store_at(store.path).put("secret/a", b"new")
 
     assert store.get("secret/a") == b"hunter2hunter2"

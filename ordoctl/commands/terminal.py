@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from ordoctl import requests
+from ordoctl.cli import ENDPOINT
 from ordoctl.client import Client
 from ordoctl.errors import UNREADABLE, CallError, NoDaemon, TryAgain
 from ordoctl.models import Account
@@ -19,13 +20,24 @@ from ordoctl.requests import ONCE, Progress, Request
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["DONE", "IN_DOUBT", "NO", "NO_DAEMON", "USAGE", "Misuse", "Terminal", "run"]
+__all__ = [
+    "DONE",
+    "IN_DOUBT",
+    "NO",
+    "NO_DAEMON",
+    "USAGE",
+    "Misuse",
+    "Terminal",
+    "endpoint_in",
+    "run",
+]
 
 T = TypeVar("T")
 
 DONE, NO, USAGE, NO_DAEMON, IN_DOUBT = 0, 1, 2, 3, 4  # WIRE 8
 
 READS = (
+    "system.authenticate",
     "system.ping",
     "system.version",
     "system.status",
@@ -64,7 +76,7 @@ class Terminal:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         # A person at a terminal wants to hear at once that there is no session, not half a minute later.
-        self.client = Client(args.socket, timeout=args.timeout, patient=False)
+        self.client = Client(**endpoint_in(args), timeout=args.timeout, patient=False)
         self.calling: Request[Any] | None = None
         self._accounts: tuple[Account, ...] | None = None
 
@@ -182,9 +194,18 @@ class Terminal:
             raise Misuse(f"this cannot be sent: {why}") from None
 
 
+def endpoint_in(args: argparse.Namespace) -> dict[str, str | None]:
+    """Where the daemon is, as a client's arguments."""
+    return {name: getattr(args, name) for name in ENDPOINT}
+
+
 def run(command: Callable[[Terminal], int], args: argparse.Namespace) -> int:
     """The command's exit status, whatever happens in it."""
-    terminal = Terminal(args)
+    try:
+        terminal = Terminal(args)
+    except ValueError as why:
+        print(f"ordoctl: {why}", file=sys.stderr)
+        return USAGE
     with closing(terminal):
         try:
             return command(terminal)

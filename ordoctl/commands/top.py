@@ -4,6 +4,7 @@ One loop: events, prices, readings and keys change the board, and the screen is 
 back as it was, however it ends.
 """
 
+import argparse
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ from rich.live import Live
 
 from ordoctl.async_client import AsyncClient
 from ordoctl.board import Board
-from ordoctl.commands.terminal import DONE, USAGE, Terminal
+from ordoctl.commands.terminal import DONE, USAGE, Terminal, endpoint_in
 from ordoctl.errors import CallError, NoDaemon
 from ordoctl.ist import IST
 from ordoctl.render.board import Screen
@@ -43,14 +44,14 @@ def top(terminal: Terminal) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         terminal.say("ordoctl top wants a terminal; for programs there is `ordoctl status --json`")
         return USAGE
-    anyio.run(_Top(terminal.args.socket, terminal.args.account).run)
+    anyio.run(_Top(terminal.args).run)
     return DONE
 
 
 class _Top:
-    def __init__(self, socket: str | None, account: str | None) -> None:
-        self._client = AsyncClient(socket, timeout=CALL_S, patient=False)
-        self._account = account
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._client = AsyncClient(**endpoint_in(args), timeout=CALL_S, patient=False)
+        self._account: str | None = args.account
         self._board = Board()
         self._is_changed = anyio.Event()
         self._wants_status = anyio.Event()

@@ -3,7 +3,17 @@
 What comes from outside is put in as plain text, never as markup, and without control characters.
 """
 
-from ordoctl.render.daemon import exported, journal, killed, login, released, secrets, status, tried
+from ordoctl.render.daemon import (
+    exported,
+    journal,
+    killed,
+    login,
+    released,
+    secrets,
+    status,
+    tokens,
+    tried,
+)
 from ordoctl.render.grid import console
 from ordoctl.render.market import candles, depth, holidays, instruments, markets, quotes, tick
 from ordoctl.render.options import chain
@@ -52,6 +62,7 @@ __all__ = [
     "secrets",
     "status",
     "tick",
+    "tokens",
     "trades",
     "tried",
     "when",

@@ -1,11 +1,13 @@
 """The daemon at a glance, its kill switch, its logins, its journal."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ordoctl.issuing import Issued
 from ordoctl.models import (
     Account,
     KillAnswer,
@@ -20,7 +22,7 @@ from ordoctl.render.grid import Grid
 from ordoctl.render.words import NOTHING, flat, text, told, when, word
 from ordoctl.stored import Kept
 
-__all__ = ["journal", "killed", "login", "released", "secrets", "status", "tried"]
+__all__ = ["journal", "killed", "login", "released", "secrets", "status", "tokens", "tried"]
 
 
 def status(status: Status) -> RenderableType:
@@ -152,4 +154,20 @@ def secrets(kept: Sequence[Kept]) -> RenderableType:
     table = Grid("secret", "set")
     for one in kept:
         table.row(one.name, when(one.set_at))
+    return table
+
+
+def tokens(issued: Sequence[Issued], now: datetime) -> RenderableType:
+    if not issued:
+        return Text("no tokens")
+    table = Grid("token", "may", "where", "until", "made")
+    for one in issued:
+        until = f"{one.expires_at:%d %b %Y %H:%M}" if one.expires_at else "for ever"
+        if one.expires_at and one.expires_at <= now:
+            until = f"EXPIRED {until}"
+        may = sorted({one.role, *one.accounts.values()} - {"nobody"})
+        where = ", ".join(one.accounts) if one.role == "nobody" else "every account"
+        if len(may) > 1:
+            where = ", ".join(f"{account}={role}" for account, role in one.accounts.items())
+        table.row(one.name, "/".join(may), where, until, f"{one.created_at:%d %b %Y}")
     return table

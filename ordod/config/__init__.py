@@ -3,6 +3,7 @@
 It knows no adapter: which options a broker has is handed in as a function (`OptionsOf`).
 """
 
+from ordod.config.addresses import split_address
 from ordod.config.reading import SECRETS, ConfigError, OptionsOf, find, load, parse
 from ordod.config.settings import (
     AccessSettings,
@@ -34,4 +35,5 @@ __all__ = [
     "find",
     "load",
     "parse",
+    "split_address",
 ]

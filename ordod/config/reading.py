@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ordod.config.addresses import split_address
 from ordod.config.alerts import alert_settings
 from ordod.config.lines import key_lines
 from ordod.config.owning import others_write
 from ordod.config.settings import (
+    TCP_CONNECTIONS,
+    TCP_IDLE_S,
     AccessSettings,
     AccountSettings,
     DaemonSettings,
@@ -42,6 +45,10 @@ CREDENTIAL_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
 STORE_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 INSTRUMENT_PATTERN = re.compile(r"[^\s:\[\]]+")
+
+TCP_KEYS = ("tls_cert", "tls_key", "tls_client_ca", "tcp_connections", "tcp_idle_s")
+IDLE_LEAST_S = 10  # a client that pings each few seconds is never idle
+TCP_CONNECTIONS_MAX = 4096  # each has a file descriptor
 
 HORIZON_LEAST_S = 60  # below it an order in doubt at a real broker could be called absent too early (RELIABILITY 2)
 SOCKET_BYTES_MAX = 107  # Linux' sun_path, less the closing zero
@@ -209,14 +216,45 @@ class _Reader:
                 f"{socket} is longer than the {SOCKET_BYTES_MAX} bytes a socket's path may have",
             )
         store_key = self._store_key(table)
-        table.refuse("tcp", "is not available yet: use the socket")
+        tcp = table.checked("tcp", _host_and_port)
+        tls_cert = table.checked("tls_cert", self._path)
+        tls_key = self._tls_key(table)
+        tls_client_ca = table.checked("tls_client_ca", self._path)
+        if "tcp" in table:
+            _check_tls(table, tcp)
+        connections = table.count("tcp_connections")
+        idle_s = table.amount("tcp_idle_s")
+        for key in TCP_KEYS:
+            if key in table and "tcp" not in table:
+                table.wrong(key, 'is for TCP, and there is none: set tcp = "127.0.0.1:7878"')
+        if idle_s is not None and idle_s < IDLE_LEAST_S:
+            table.wrong("tcp_idle_s", f"is {idle_s:g}: at least {IDLE_LEAST_S} seconds")
+        if connections is not None and connections > TCP_CONNECTIONS_MAX:
+            table.wrong("tcp_connections", f"is {connections}: at most {TCP_CONNECTIONS_MAX}")
         table.close()
         return DaemonSettings(
             socket=socket,
             state_dir=state_dir,
             store_key=store_key,
+            tcp=tcp,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            tcp_connections=connections or TCP_CONNECTIONS,
+            tcp_idle_s=TCP_IDLE_S if idle_s is None else float(idle_s),
             log_level=level or LogLevel.INFO,
         )
+
+    def _tls_key(self, table: Table) -> SecretReference | None:
+        """A file that TLS reads by itself, so neither a variable nor the store."""
+        text = table.text("tls_key")
+        if text is None:
+            return None
+        if SecretReference.read(text).source not in (SecretSource.FILE, SecretSource.CREDENTIAL):
+            hint = f'; did you mean "file:{text}"?' if text.startswith(("/", "~/")) else ""
+            table.wrong("tls_key", f"must be file:PATH or credential:NAME{hint}")
+            return None
+        return self._secret(table, "tls_key")
 
     def _store_key(self, table: Table) -> SecretReference | None:
         """Neither in this file nor in the store that it opens."""
@@ -440,6 +478,27 @@ def _patterns(table: Table, key: str) -> tuple[str, ...]:
         elif pattern != pattern.upper():
             table.wrong(key, f'holds "{pattern}": symbols are written in capitals')
     return patterns
+
+
+def _host_and_port(text: str) -> str:
+    """Raises ValueError."""
+    host, port = split_address(text)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _check_tls(table: Table, tcp: str | None) -> None:
+    """Off this machine nothing is said in the clear."""
+    has_cert, has_key = "tls_cert" in table, "tls_key" in table
+    if has_cert != has_key:
+        one, other = ("tls_cert", "tls_key") if has_cert else ("tls_key", "tls_cert")
+        table.wrong(one, f"needs {other} beside it")
+    elif "tls_client_ca" in table and not has_cert:
+        table.wrong("tls_client_ca", "needs tls_cert and tls_key beside it")
+    if tcp is not None and not has_cert and not is_loopback(f"tcp://{tcp}"):
+        table.wrong(
+            "tcp",
+            f'is "{tcp}", which other machines reach, and nothing is encrypted: set tls_cert and tls_key, or listen at 127.0.0.1',
+        )
 
 
 def _http_url(text: str) -> str:

@@ -15,6 +15,8 @@ from ordod.domain.references import SecretReference
 from ordod.domain.risk import RiskLimits
 
 __all__ = [
+    "TCP_CONNECTIONS",
+    "TCP_IDLE_S",
     "AccessSettings",
     "AccountSettings",
     "AlertSettings",
@@ -26,6 +28,10 @@ __all__ = [
     "RoleName",
     "Settings",
 ]
+
+
+TCP_CONNECTIONS = 256
+TCP_IDLE_S = 300.0
 
 
 class LogLevel(StrEnum):
@@ -45,11 +51,25 @@ class RoleName(StrEnum):
 
 
 class DaemonSettings(Struct, frozen=True, kw_only=True):
-    """Absolute paths, defaults filled in. `store_key`: where the key of the encrypted store is, if that is said."""
+    """Absolute paths, defaults filled in.
+
+    Args:
+        store_key: where the key of the encrypted store is, if that is said.
+        tcp: `host:port`; None: the socket only.
+        tls_key: `file:` or `credential:`.
+        tls_client_ca: who signs the certificates that clients must have; None: they need none.
+        tcp_idle_s: after so long a connection over TCP that does nothing and follows nothing is closed.
+    """
 
     socket: Path
     state_dir: Path
     store_key: SecretReference | None = None
+    tcp: str | None = None
+    tls_cert: Path | None = None
+    tls_key: SecretReference | None = None
+    tls_client_ca: Path | None = None
+    tcp_connections: int = TCP_CONNECTIONS
+    tcp_idle_s: float = TCP_IDLE_S
     log_level: LogLevel = LogLevel.INFO
 
 

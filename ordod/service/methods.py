@@ -13,7 +13,11 @@ from msgspec import Struct, field
 
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["Call", "Caller", "Example", "Method", "Outbox", "Role", "Rupees"]
+__all__ = ["BY_TOKEN", "Call", "Caller", "Example", "Method", "Outbox", "Role", "Rupees"]
+
+
+BY_TOKEN = "token:"  # noqa: S105 - a name's beginning
+"""Before the names of callers that a token let in; others are `uid:`."""
 
 
 class Role(IntEnum):
@@ -39,7 +43,9 @@ class Rupees(Decimal, metaclass=_PlainDecimal):
 
 
 class Caller(Struct, frozen=True):
-    """Who is at the other end. `roles` by account, where it differs from `role`; `name` as journaled: `uid:1000 (asha)`."""
+    """Who is at the other end. `roles` by account, where it differs from `role`; `name` as journaled: `uid:1000 (asha)`,
+    `token:scalper`.
+    """
 
     name: str
     role: Role

@@ -6,6 +6,7 @@ from ordod.service import (
     alerts,
     gtts,
     hours,
+    identity,
     journal,
     kill,
     market,
@@ -24,6 +25,7 @@ __all__ = ["table"]
 def table(parts: Parts, journal_key: bytes | None = None) -> list[Method]:
     return [
         *system.methods(parts),
+        *identity.methods(),
         *accounts.methods(parts),
         *orders.methods(parts),
         *gtts.methods(parts),

@@ -52,6 +52,11 @@ class Talk(Protocol):
         """Bytes received that are not yet carried out."""
         ...
 
+    @property
+    def is_busy(self) -> bool:
+        """Something was asked that is not answered yet."""
+        ...
+
     def feed(self, data: bytes) -> None: ...
 
     def end(self) -> None:
@@ -108,7 +113,13 @@ class Connection(asyncio.Protocol):
         self._when_free: deque[Callable[[], None]] = deque()
         self._waiters: list[asyncio.Future[None]] = []
         self.caller: Caller | None = None
+        self.heard = 0  # how often bytes came
         self.is_urgent = False  # let in to stop something, when there was no room for more
+
+    @property
+    def is_in_use(self) -> bool:
+        """Something is under way, or somebody wants to hear of its end: it has had a subscription."""
+        return bool(self._reactions) or (self._talk is not None and self._talk.is_busy)
 
     @property
     def kept(self) -> int:
@@ -230,6 +241,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._is_open or self.caller is None:
             return
+        self.heard += 1
         if self._talk is None:
             self._talk = self._speak(self, self.caller, data[0])
         self._talk.feed(data)
@@ -241,7 +253,7 @@ class Connection(asyncio.Protocol):
         if self._talk is None:
             return False
         self._talk.end()
-        return True
+        return self.transport.get_extra_info("ssl_object") is None  # TLS knows no half of an end
 
     def pause_writing(self) -> None:
         self._is_full = True

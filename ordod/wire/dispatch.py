@@ -44,6 +44,7 @@ __all__ = [
     "Start",
     "Tally",
     "is_worth_a_line",
+    "request_id_of",
 ]
 
 BATCH_MAX = 64  # WIRE 1
@@ -194,7 +195,7 @@ class Dispatcher:
         request_id: bytes | None = NO_ID
         name = "?"
         try:
-            request_id = _id(member)
+            request_id = request_id_of(member)
             method = self._method(member, call)
             name = method.name
             if request_id is None and method.changes:
@@ -346,7 +347,7 @@ def is_worth_a_line(times: int) -> bool:
     return times & (times - 1) == 0
 
 
-def _id(member: Any) -> bytes | None:
+def request_id_of(member: Any) -> bytes | None:
     """The request's id as it goes back; None: a notification."""
     if not isinstance(member, dict):
         raise OrdoError(Kind.INVALID_REQUEST, "a request is an object")

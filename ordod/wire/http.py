@@ -18,7 +18,7 @@ from ordod.wire.framing import LINE_BYTES_MAX
 from ordod.wire.lines import TURN_S
 from ordod.wire.roles import is_stranger
 
-__all__ = ["HttpTalk", "Page", "Pages"]
+__all__ = ["Gate", "HttpTalk", "Page", "Pages", "Refusal"]
 
 BODY_BYTES_MAX = LINE_BYTES_MAX
 JSON = "application/json"
@@ -36,28 +36,45 @@ class Page(Struct, frozen=True):
 Pages: TypeAlias = Mapping[str, Callable[[Caller], Page]]
 
 
+class Refusal(Struct, frozen=True):
+    """Why a request is not even read, and how long that is kept back; then the connection is closed."""
+
+    status: HTTPStatus
+    message: str
+    headers: tuple[tuple[str, str], ...] = ()
+    after_s: float = 0.0
+
+
+Gate: TypeAlias = Callable[[h11.Request], Call | Refusal]
+"""Who makes this request, from its head."""
+
+
 class HttpTalk:
     """One connection's requests. While one is worked on the socket is not read."""
 
     def __init__(
-        self, way: Way, call: Call, dispatcher: Dispatcher, start: Start, pages: Pages
+        self, way: Way, gate: Gate, dispatcher: Dispatcher, start: Start, pages: Pages
     ) -> None:
         self._way = way
-        self._call = call
+        self._gate = gate
         self._dispatcher = dispatcher
         self._start = start
         self._pages = pages
         self._http = h11.Connection(h11.SERVER)
         self._request: h11.Request | None = None
+        self._call: Call | None = None
         self._body = bytearray()
         self._is_advancing = False
         self._is_answering = False
-        # Who is let in nowhere, or only to stop something, is answered once.
-        self._is_stopping = call.only_urgent or is_stranger(call.caller)
+        self._is_stopping = False
 
     @property
     def kept(self) -> int:
         return len(self._body) + len(self._http.trailing_data[0])
+
+    @property
+    def is_busy(self) -> bool:
+        return self._is_answering
 
     def feed(self, data: bytes) -> None:
         self._http.receive_data(data)
@@ -105,6 +122,8 @@ class HttpTalk:
                             "two lengths, Content-Length and Transfer-Encoding: send one",
                         )
                         return False
+                    if not self._is_let_in(request):
+                        return False
                     if self._http.they_are_waiting_for_100_continue:
                         self._send(h11.InformationalResponse(status_code=100, headers=[]))
                 case h11.Data(data=data):
@@ -126,20 +145,44 @@ class HttpTalk:
                     return False
         return False
 
+    def _is_let_in(self, request: h11.Request) -> bool:
+        match self._gate(request):
+            case Refusal() as refusal:
+                self._is_answering = self._is_stopping = True
+                if refusal.after_s:
+                    loop = asyncio.get_running_loop()
+                    loop.call_later(refusal.after_s, self._refuse_entry, refusal)
+                else:
+                    self._refuse_entry(refusal)
+                return False
+            case Call() as call:
+                self._call = call
+                # Who is let in nowhere, or only to stop something, is answered once.
+                self._is_stopping |= call.only_urgent or is_stranger(call.caller)
+                return True
+
+    def _refuse_entry(self, refusal: Refusal) -> None:
+        self._respond(
+            refusal.status, encode({"error": refusal.message}), JSON, headers=refusal.headers
+        )
+
     def _answer(self) -> None:
         assert self._request is not None
+        assert self._call is not None
         method = self._request.method
         path = self._request.target.partition(b"?")[0].decode("ascii", "replace")
         if path == "/rpc":
             if method != b"POST":
-                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "/rpc takes POST", allow="POST")
+                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "/rpc takes POST", (("allow", "POST"),))
             elif not self._is_json():
                 self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send it as Content-Type: {JSON}")
             else:
                 self._call_method()
         elif path in self._pages:
             if method != b"GET":
-                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes GET", allow="GET")
+                self._refuse(
+                    HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes GET", (("allow", "GET"),)
+                )
             else:
                 page = self._pages[path](self._call.caller)
                 self._respond(page.status, page.body, page.content_type)
@@ -148,6 +191,7 @@ class HttpTalk:
             self._refuse(HTTPStatus.NOT_FOUND, f"there is nothing here; there are {known}")
 
     def _call_method(self) -> None:
+        assert self._call is not None
         body = bytes(self._body)
         self._body.clear()
         try:
@@ -170,27 +214,36 @@ class HttpTalk:
         )
         return given.partition(b";")[0].strip().lower() == JSON.encode()
 
-    def _refuse(self, status: HTTPStatus, message: str, *, allow: str | None = None) -> None:
+    def _refuse(
+        self,
+        status: HTTPStatus,
+        message: str,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         """Answer with a status; where the request was not read to its end, or makes no sense, also hang up."""
         self._is_answering = True
         body = encode({"error": message})
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._respond(status, body, JSON, allow=allow)
+            self._respond(status, body, JSON, headers=headers)
         else:
             self._way.close()
 
     def _respond(
-        self, status: int, body: bytes, content_type: str | None, *, allow: str | None = None
+        self,
+        status: int,
+        body: bytes,
+        content_type: str | None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        headers = [("content-length", str(len(body)))] if status != HTTPStatus.NO_CONTENT else []
+        said = list(headers)
+        if status != HTTPStatus.NO_CONTENT:
+            said.append(("content-length", str(len(body))))
         if content_type:
-            headers.append(("content-type", content_type))
-        if allow:
-            headers.append(("allow", allow))
+            said.append(("content-type", content_type))
         if self._is_stopping:
-            headers.append(("connection", "close"))
+            said.append(("connection", "close"))
         reason = HTTPStatus(status).phrase
-        self._send(h11.Response(status_code=status, reason=reason, headers=headers))
+        self._send(h11.Response(status_code=status, reason=reason, headers=said))
         if self._request is None or self._request.method != b"HEAD":
             self._send(h11.Data(data=body))
         self._send(h11.EndOfMessage())

@@ -5,7 +5,7 @@ from collections import deque
 from time import perf_counter
 
 from ordod.errors import OrdoError
-from ordod.service.methods import Call
+from ordod.service.methods import Call, Caller, Role
 from ordod.wire.answers import failure_from
 from ordod.wire.connection import Way
 from ordod.wire.dispatch import NO_ID, Dispatcher, Message, Start
@@ -36,6 +36,15 @@ class LineTalk:
     @property
     def kept(self) -> int:
         return self._lines.begun + sum(len(line or b"") for line in self._waiting)
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._in_flight or self._waiting or self._next)
+
+    def disown(self) -> None:
+        """Who called has no access any more: what has not begun is refused."""
+        caller = self._call.caller
+        self._call = Call(Caller(caller.name, Role.NOBODY), self._call.outbox)
 
     def feed(self, data: bytes) -> None:
         if self._has_ended:

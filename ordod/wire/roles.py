@@ -1,9 +1,12 @@
 """Whether a caller may make a call, and what would help where not (WIRE 7)."""
 
 from ordod.errors import Kind, OrdoError
-from ordod.service.methods import Caller, Method, Role
+from ordod.service.methods import BY_TOKEN, Caller, Method, Role
 
-__all__ = ["check_role", "is_stranger", "stranger"]
+__all__ = ["NEW_TOKEN", "check_role", "is_stranger", "stranger"]
+
+
+NEW_TOKEN = "whoever runs this ordod makes another with `ordoctl token new`"  # noqa: S105 - words
 
 
 def is_stranger(caller: Caller) -> bool:
@@ -12,6 +15,10 @@ def is_stranger(caller: Caller) -> bool:
 
 
 def stranger(caller: Caller) -> OrdoError:
+    if caller.name.startswith(BY_TOKEN):
+        return OrdoError(
+            Kind.UNAUTHENTICATED, f"{caller.name} was revoked or has expired: {NEW_TOKEN}"
+        )
     return OrdoError(
         Kind.UNAUTHENTICATED,
         f"{caller.name} has no access here: name this user, or a group of theirs, under [access] in ordod.conf and reload",
@@ -40,11 +47,12 @@ def check_role(caller: Caller, method: Method, accounts: tuple[str | None, ...])
 def _forbidden(caller: Caller, method: Method, role: Role, account: str | None) -> OrdoError:
     where = f"for account `{account}`" if account else "for every account"
     other = any(each >= method.role for each in (caller.role, *caller.roles.values()))
-    way_out = (
-        "name an account you have it for"
-        if other and account is None
-        else "whoever runs this ordod can grant it under [access]"
-    )
+    if other and account is None:
+        way_out = "name an account you have it for"
+    elif caller.name.startswith(BY_TOKEN):
+        way_out = NEW_TOKEN
+    else:
+        way_out = "whoever runs this ordod can grant it under [access]"
     return OrdoError(
         Kind.FORBIDDEN,
         f"`{method.name}` needs the role {method.role.name.lower()} {where}, and {caller.name} has "

@@ -57,13 +57,17 @@ class Room:
         self._counts: Counter[str] = Counter()
         self._urgent: dict[_Connection, str] = {}  # the oldest first
 
-    def enter(self, connection: _Connection, caller: Caller) -> Place:
-        """A place for this connection, which is to `leave`. FULL: there is none, for one more stranger."""
+    def enter(self, connection: _Connection, caller: Caller, most: int = CALLER_MAX) -> Place:
+        """A place for this connection, which is to `leave`. FULL: there is none, for one more stranger.
+
+        Args:
+            most: how many ordinary places this caller may have.
+        """
         if is_stranger(caller):
             whose, most, total = STRANGERS, STRANGERS_MAX, self._total + STRANGERS_MAX
         else:
             more = ADMINS_MORE if caller.role is Role.ADMIN else 0
-            whose, most, total = caller.name, CALLER_MAX, self._total + more
+            whose, total = caller.name, self._total + more
         if self._counts[whose] < most and len(self._ordinary) < total:
             self._ordinary[connection] = whose
             self._counts[whose] += 1

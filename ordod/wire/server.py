@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 import anyio
 import structlog
@@ -12,16 +13,29 @@ from ordod.service.methods import Call, Caller
 from ordod.wire.answers import failure_from
 from ordod.wire.connection import Connection, Kept, Talk
 from ordod.wire.dispatch import NO_ID, Checked, Dispatcher, Send, is_worth_a_line
-from ordod.wire.http import HttpTalk, Pages
+from ordod.wire.http import Gate, HttpTalk, Pages
 from ordod.wire.lines import LineTalk
 from ordod.wire.peers import HasSocketOptions
 from ordod.wire.roles import stranger
-from ordod.wire.room import TOTAL_MAX, Place, Room
+from ordod.wire.room import CALLER_MAX, TOTAL_MAX, Place, Room
 from ordod.wire.sockets import BACKLOG
 
-__all__ = ["Server"]
+__all__ = ["Front", "Server", "is_http"]
 
 log = structlog.get_logger()
+
+
+def is_http(first: int) -> bool:
+    """Methods of HTTP are words in capitals; no JSON begins so."""
+    return ord("A") <= first <= ord("Z")
+
+
+class Front(Protocol):
+    """Brings connections that the kernel knows no user of."""
+
+    async def receive(self, server: "Server") -> None:
+        """Until it is cancelled."""
+        ...
 
 
 class Server:
@@ -45,6 +59,7 @@ class Server:
         self._identify = identify
         self._pages = pages or {}
         self._connections: set[Connection] = set()
+        self._guests: set[Connection] = set()  # of those, the ones over TCP
         self._room = Room(connections)
         self._times_full = 0
         self._kept = Kept()
@@ -56,23 +71,30 @@ class Server:
         """From now on connections are told apart so (`system.reload`); those whose caller changes are closed in good order."""
         self._identify = identify
         for connection in tuple(self._connections):
-            if connection.caller != identify(connection.transport.get_extra_info("socket")):
+            if connection not in self._guests and connection.caller != identify(
+                connection.transport.get_extra_info("socket")
+            ):
                 connection.stop()
 
     async def serve(
         self,
         *listeners: socket.socket,
+        front: Front | None = None,
         drain_s: float,
         task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """Serve until `stop`; then answer what is under way for at most `drain_s`, and close.
 
         Closing a connection cancels nothing; cancelling this does.
+
+        Args:
+            front: what brings in connections over TCP, if there are to be any.
         """
         loop = asyncio.get_running_loop()
         # asyncio's group, not anyio's: a task costs 1.3 us instead of 11, and each request is one.
         async with asyncio.TaskGroup() as group:
             self._group = group
+            receiving = group.create_task(front.receive(self)) if front else None
             servers = [
                 await loop.create_unix_server(self._connection, sock=s, backlog=BACKLOG)
                 for s in listeners
@@ -82,8 +104,12 @@ class Server:
                 await self._stopping.wait()
                 for server in servers:
                     server.close()
+                if receiving:
+                    receiving.cancel()
                 await self._drain(drain_s)
             finally:
+                if receiving:
+                    receiving.cancel()
                 for server in servers:
                     server.close()
                 for connection in tuple(self._connections):
@@ -109,22 +135,68 @@ class Server:
 
     def _admit(self, connection: Connection) -> Caller | None:
         caller = self._identify(connection.transport.get_extra_info("socket"))
-        place = self._room.enter(connection, caller)
-        if place is not Place.ORDINARY:
-            self._times_full += 1
-            if is_worth_a_line(self._times_full):
-                log.warning("wire.full", caller=caller.name, times=self._times_full)
+        place = self._place(connection, caller, CALLER_MAX)
         if place is Place.FULL:
             connection.push(failure_from(NO_ID, stranger(caller)))
             return None
-        connection.is_urgent = place is Place.URGENT
         self._connections.add(connection)
         self.tally.connections = len(self._connections)
         return caller
 
+    def _place(self, connection: Connection, caller: Caller, most: int) -> Place:
+        place = self._room.enter(connection, caller, most)
+        if place is not Place.ORDINARY:
+            self._times_full += 1
+            if is_worth_a_line(self._times_full):
+                log.warning("wire.full", caller=caller.name, times=self._times_full)
+        connection.is_urgent = place is Place.URGENT
+        return place
+
+    # What a front needs
+
+    def guest(
+        self,
+        welcome: Callable[[Connection], Caller],
+        speak: Callable[[Connection, Caller, int], Talk],
+        gone: Callable[[], None],
+    ) -> Connection:
+        """A connection over TCP: `welcome` says who it is before its token is seen. It has no place here until then."""
+
+        def admit(connection: Connection) -> Caller:
+            caller = welcome(connection)
+            self._guests.add(connection)
+            self._connections.add(connection)
+            self.tally.connections = len(self._connections)
+            return caller
+
+        def left(connection: Connection) -> None:
+            gone()
+            self._gone(connection)
+
+        return Connection(admit, speak, left, self._kept, self._relieve)
+
+    def recognise(self, connection: Connection, caller: Caller, most: int) -> None:
+        """It is this caller's from now on, who may have so many; beyond it is let in to stop something."""
+        if connection.caller is None or connection.caller.name != caller.name:
+            self._room.leave(connection)
+            self._place(connection, caller, most)
+        connection.caller = caller
+
+    def lines(self, connection: Connection, caller: Caller) -> LineTalk:
+        call = Call(caller, connection, only_urgent=connection.is_urgent)
+        return LineTalk(connection, call, self._dispatcher, self._start)
+
+    def http(self, connection: Connection, gate: Gate) -> HttpTalk:
+        return HttpTalk(connection, gate, self._dispatcher, self._start, self._pages)
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        return self._dispatcher
+
     def _gone(self, connection: Connection) -> None:
         self._room.leave(connection)
         self._connections.discard(connection)
+        self._guests.discard(connection)
         self.tally.connections = len(self._connections)
         self._look_whether_drained()
 
@@ -132,12 +204,10 @@ class Server:
         max(self._connections, key=lambda each: each.kept).abort("wire.memory")
 
     def _speak(self, connection: Connection, caller: Caller, first: int) -> Talk:
-        """Methods of HTTP are words in capitals; no JSON begins so."""
-        if ord("A") <= first <= ord("Z"):
+        if is_http(first):
             call = Call(caller, only_urgent=connection.is_urgent)
-            return HttpTalk(connection, call, self._dispatcher, self._start, self._pages)
-        call = Call(caller, connection, only_urgent=connection.is_urgent)
-        return LineTalk(connection, call, self._dispatcher, self._start)
+            return self.http(connection, lambda _: call)
+        return self.lines(connection, caller)
 
     def _start(self, checked: Checked, send: Send) -> None:
         task = self._group.create_task(self._carry_out(checked, send))

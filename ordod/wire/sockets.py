@@ -6,9 +6,10 @@ import socket
 import stat
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 
-__all__ = ["ListenError", "inherited", "listening"]
+__all__ = ["ListenError", "inherited", "listening", "listening_tcp"]
 
 BACKLOG = 1024
 MODE = 0o660  # WIRE 1
@@ -60,6 +61,70 @@ def _listen(path: Path) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ListenError(f"cannot listen at {path}: {error.strerror or error}") from error
+    listener.setblocking(False)
+    return listener
+
+
+@contextmanager
+def listening_tcp(host: str, port: int, *, only_loopback: bool) -> Iterator[list[socket.socket]]:
+    """Listening sockets at every address that this name has; `::` takes IPv4 too.
+
+    Args:
+        only_loopback: without TLS; a name that leads elsewhere is refused.
+    Raises:
+        ListenError: an address is taken, is not this machine's, or the name has none.
+    """
+    listeners: list[socket.socket] = []
+    try:
+        for family, address in _addresses(host, port):
+            if only_loopback and not ip_address(str(address[0])).is_loopback:
+                raise ListenError(
+                    f"[daemon] tcp: {host} is {address[0]}, which other machines reach: that takes TLS (tls_cert and tls_key)"
+                )
+            listeners.append(_listen_tcp(family, address))
+        yield listeners
+    finally:
+        for each in listeners:
+            each.close()
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, tuple[str | int, ...]]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ListenError(f"[daemon] tcp: {host} has no address ({error.strerror})") from None
+    kept: dict[tuple[int, tuple[str | int, ...]], None] = {
+        (family, (str(address[0]), *address[1:])): None
+        for family, _, _, _, address in found
+        if _has_family(family)
+    }
+    return list(kept)
+
+
+def _has_family(family: int) -> bool:
+    """Whether this machine speaks it: `localhost` is an address of IPv6 also where that is turned off."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0) if family == socket.AF_INET6 else ("127.0.0.1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _listen_tcp(family: int, address: tuple[str | int, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            is_any = ip_address(str(address[0]).partition("%")[0]).is_unspecified
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if is_any else 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ListenError(
+            f"cannot listen at {address[0]} port {address[1]} ({error.strerror}): set another [daemon] tcp"
+        ) from error
     listener.setblocking(False)
     return listener
 

@@ -66,6 +66,7 @@ GOOD: dict[str, Any] = {
     "outcome": "placed",
     "reason": "a test",
     "otp": "000000",
+    "token": "ordo_x",
     "day": "2026-11-23",
     "table": "orders",
     "orders": [

@@ -22,7 +22,7 @@ ANY_SCHEMA = {
 EXAMPLE_CONFIG = Path(__file__).parents[2] / "ordod.conf.example"
 # WIRE 3, name by name, with the least role; what this stage has not is listed below.
 ROLES = {
-    "read": "system.ping system.version system.status system.config account.list account.status order.get order.list "
+    "read": "system.authenticate system.ping system.version system.status system.config account.list account.status order.get order.list "
     "order.trades order.history order.margin gtt.list portfolio.positions portfolio.holdings portfolio.funds market.quote "
     "market.ltp market.depth market.candles market.status market.holidays market.option_chain market.greeks "
     "instrument.get instrument.search instrument.expiries events.subscribe events.unsubscribe "

@@ -46,10 +46,16 @@ def _words(lexer: shlex.shlex) -> list[str]:
 
 def _calls(words: list[str]) -> Iterator[list[str]]:
     call: list[str] = []
+    is_file = False  # the word behind a redirection
     for word in [*words, ";"]:
-        if word in ENDS or set(word) <= set("<>"):
+        if is_file:
+            is_file = False
+        elif word in ENDS or set(word) <= set("<>"):
             if call and set(word) <= set("<>"):
-                continue  # a file's name follows, which no grammar minds as a word too much
+                is_file = True
+                if call[-1] == "2":  # of `2>`
+                    call.pop()
+                continue
             while call and (call[0] in BEFORE or "=" in call[0]):
                 call = call[1:]
             if call and call[0].rsplit("/", 1)[-1] in PROGRAMS:

@@ -66,6 +66,10 @@ WHY_NOT: Mapping[str, WhyNot] = {
             "tests/vendor/test_kite_day.py": "def test_",
         },
     ),
+    "remote": WhyNot(
+        "wants two machines, and root on one: both sides of it are played on one",
+        {"tests/acceptance/test_tcp.py": "def test_an_order_is_placed_over_tls_by_the_command"},
+    ),
     "long": WhyNot(
         "takes minutes, or writes figures: its short form is a test",
         {"tests/test_benchmarks.py": "--quick"},

@@ -15,6 +15,7 @@ import pytest
 
 import ordod.__main__
 from ordod.core.orders.format import body, entry, stated_hash
+from tests.acceptance.remote import Certificates
 from tests.documents.conftest import Machine
 from tests.documents.exchange import Connection, values
 from tests.documents.marks import LANGUAGES, LAST, RUNNABLE, WHY_NOT
@@ -28,6 +29,8 @@ TYPED = re.compile(
 REFERENCE = re.compile(r'"(?:store|credential|env|file):[^"]+"')
 STORE_KEY = re.compile(r"^store_key = .*$", re.MULTILINE)
 PROGRAM = re.compile(r'command = \["[^"]+"')
+TOOLS = ("curl", "jq", "openssl")  # a block with one that is not here is left out
+CERTIFICATE = re.compile(r"^(tls_cert|tls_key) = .*$", re.MULTILINE)
 A_SECRET = "JBSWY3DPEHPK3PXP"  # any text, and a TOTP secret too
 
 
@@ -90,7 +93,7 @@ def test_what_a_document_tells_to_type_works(
             connection = connection or Connection(here.socket)
             _exchange(block, connection)
             continue
-        if any(f"{tool} " in block.text and shutil.which(tool) is None for tool in ("curl", "jq")):
+        if any(f"{tool} " in block.text and shutil.which(tool) is None for tool in TOOLS):
             continue
         ended = here.run(block.language, block.text)
         assert ended.returncode == 0, f"{block.place}\n{block.text}\n{ended.stdout}{ended.stderr}"
@@ -136,6 +139,10 @@ def test_a_configuration_that_is_shown_is_one(
     config = tmp_path / "ordod.conf"
     whole = PROGRAM.sub('command = ["/bin/true"', whole)  # theirs are not installed here
     whole = REFERENCE.sub('"env:A_SECRET"', whole)
+    if CERTIFICATE.search(whole):
+        made = Certificates(tmp_path / "tls", "localhost")
+        files = f'[daemon]\ntls_cert = "{made.cert}"\ntls_key = "file:{made.key}"\n'
+        whole = CERTIFICATE.sub("", whole).replace("[daemon]\n", files)
     config.write_text(STORE_KEY.sub('store_key = "env:A_KEY"', whole))
     config.chmod(0o600)
     monkeypatch.setenv("A_SECRET", A_SECRET)

@@ -5,14 +5,19 @@ The table below is WIRE 3's column of roles, written down a second time. A call 
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ordod.errors import Kind
+from ordod.errors import Kind, OrdoError
+from ordod.remote import TokenKeys
 from ordod.service.methods import Call, Caller, Method, Role
 from ordod.service.table import table
+from ordod.tokens import TokenFile, TokenRole, Tokens
 from ordod.wire.dispatch import Checked, Dispatcher, Send
+from ordod.wire.guests import admitted
 from ordod.wire.openrpc import discover
 from tests.core.world import VIRTUAL, account, running_world
 from tests.service.calling import client
@@ -22,7 +27,7 @@ LEAST: Mapping[Role, str] = {
         portfolio.positions portfolio.holdings portfolio.funds market.quote market.ltp market.depth market.candles
         market.option_chain market.greeks market.status market.holidays instrument.get instrument.search
         instrument.expiries events.subscribe events.unsubscribe kill.status risk.limits risk.check journal.tail
-        journal.verify rpc.discover system.ping system.version system.status system.config""",
+        journal.verify rpc.discover system.authenticate system.ping system.version system.status system.config""",
     Role.TRADE: """order.place order.modify order.cancel order.cancel_all order.basket order.slice order.target
         gtt.place gtt.modify gtt.cancel portfolio.convert portfolio.close portfolio.close_all kill.engage deadman.arm
         deadman.beat deadman.disarm""",
@@ -31,6 +36,8 @@ LEAST: Mapping[Role, str] = {
 }
 ROLE_OF = {name: role for role, names in LEAST.items() for name in names.split()}
 EVERYWHERE = {"kill.engage", "kill.release", "journal.tail", "journal.verify", "journal.export"}
+TOKEN_ROLES = (TokenRole.READ, TokenRole.TRADE, TokenRole.ADMIN)
+NOON = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
 GIVERS = [Role.NOBODY, Role.READ, Role.TRADE, Role.ADMIN]
 
 
@@ -112,6 +119,47 @@ async def test_less_at_one_account_takes_away_there_and_from_what_touches_all() 
         for name in EVERYWHERE & {method.name for method in methods}:
             method = next(each for each in methods if each.name == name)
             assert not is_let_through(methods, caller, name, called(method)), name
+
+
+async def test_a_token_opens_what_its_role_opens_as_long_as_it_lives(tmp_path: Path) -> None:
+    """Tokens as callers: made into the file, found in it, and walked through every method, with and without accounts."""
+    now = [NOON]
+    file = TokenFile(tmp_path / "tokens.json", now=lambda: now[0])
+    ends_at = NOON + timedelta(hours=1)
+    texts = {str(role): file.make(role, role, {}, ends_at)[0] for role in TOKEN_ROLES}
+    at_one = {
+        str(role): file.make(f"{role}-one", TokenRole.NOBODY, {"paper": role}, ends_at)[0]
+        for role in TOKEN_ROLES
+    }
+    tokens = Tokens(file.path, now=lambda: now[0])
+    keys = TokenKeys(tokens)
+
+    async with running_world(account(), account("second")) as world:
+        methods = table(world.parts)
+        for name, text in texts.items():
+            guest = admitted(keys, text)
+            for method in methods:
+                passed = is_let_through(methods, guest.caller, method.name, called(method))
+                is_enough = Role[name.upper()] >= ROLE_OF[method.name]
+                assert passed is is_enough, (method.name, name)
+        for name, text in at_one.items():
+            guest = admitted(keys, text)
+            for method in (each for each in methods if called(each).get("account") == "paper"):
+                params = called(method)
+                is_enough = Role[name.upper()] >= ROLE_OF[method.name] and method.name not in EVERYWHERE  # fmt: skip
+                assert is_let_through(methods, guest.caller, method.name, params) is is_enough
+                params["account"] = "second"
+                assert not is_let_through(methods, guest.caller, method.name, params), method.name
+
+    file.revoke("read")
+    for text in (texts["read"], "ordo_nobody", ""):
+        with pytest.raises(OrdoError, match="nobody has this token"):
+            admitted(keys, text)
+    now[0] = ends_at
+    for text in (texts["admin"], at_one["admin"]):
+        with pytest.raises(OrdoError, match="has expired"):
+            admitted(keys, text)
+    tokens.close()
 
 
 async def test_the_configuration_is_shown_of_accounts_that_one_may_read() -> None:
