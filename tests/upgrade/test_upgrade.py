@@ -34,8 +34,9 @@ def kept(daemon: Daemon, state: Path) -> Daemon:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """All but the lock, which whoever looks must take."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+    """All but the lock, which whoever looks must take, and what is remembered of who was told of a start that failed."""
+    passing = ("lock", "alerts.json")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in passing)
     return {path: path.read_bytes() for path in files}
 
 
