@@ -177,7 +177,7 @@ async def test_every_method_says_which_accounts_it_touches_or_is_known_to_touch_
     none = {
         "system.ping", "system.version", "system.status", "system.config", "system.reload", "system.shutdown",
         "account.list", "kill.status", "events.unsubscribe", "market.status", "market.holidays", "rpc.discover",
-        "alert.test",
+        "alert.test", "system.authenticate",
     }  # fmt: skip
     async with running_world(account(), account("second")) as world:
         for method in table(world.parts):
