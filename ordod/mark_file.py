@@ -2,6 +2,7 @@
 
 That folder outlives the daemon, and no backup of the state directory holds it, so that a start on an older copy shows. It may be
 a folder where others write, too (`/tmp`): what lies there and is not a file of this user's own is neither read nor written.
+Where systemd holds the socket its folder is root's; then the folder `mark` in it is the daemon's (`systemd/ordod.tmpfiles`).
 """
 
 import os
@@ -14,10 +15,16 @@ import msgspec
 
 from ordod.core.orders.opening import Mark
 
-__all__ = ["keep_mark", "kept_mark"]
+__all__ = ["keep_mark", "kept_mark", "mark_beside"]
 
 BYTES_MAX = 4096
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def mark_beside(socket: Path) -> Path:
+    """The file of the daemon that listens on this socket."""
+    folder = socket.parent / "mark"
+    return (folder if folder.is_dir() else socket.parent) / f"{socket.stem}.head"
 
 
 def kept_mark(file: Path) -> Mark | None:

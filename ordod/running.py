@@ -47,7 +47,7 @@ from ordod.io.http import HttpBrokers
 from ordod.io.signals import Signals
 from ordod.io.tables import SqliteTables
 from ordod.logs import configure
-from ordod.mark_file import keep_mark, kept_mark
+from ordod.mark_file import keep_mark, kept_mark, mark_beside
 from ordod.notifying import keep_told
 from ordod.paper.feed import PaperFeeds
 from ordod.paper.line import PaperBrokers, paper_brokers, paper_options
@@ -200,7 +200,7 @@ async def _serve(
         disk = stack.enter_context(_state(settings.daemon.state_dir))
         _refuse_forgetful(settings, disk)
         signals.arm(_gate(disk))
-        mark_file = settings.daemon.socket.with_suffix(".head")
+        mark_file = mark_beside(settings.daemon.socket)
         clock = SystemClock()
         distant = _remote(settings, clock)
         sockets = inherited(os.environ) or [stack.enter_context(_listening(settings))]

@@ -308,6 +308,22 @@ def test_the_doctor_shows_a_bot_the_daemon_and_skips_what_it_may_not_see(machine
     assert told["counts"]["problem"] == 0
 
 
+def test_an_older_copy_of_its_state_put_back_starts_killed(machine: Machine) -> None:
+    machine.run("systemctl", "stop", "ordod.socket", "ordod.service")
+    machine.run("cp", "-a", "/var/lib/ordod/.", "/root/older")
+    machine.run("systemctl", "start", "ordod.socket", "ordod.service")
+    place(machine, "after-the-copy")
+    machine.run("systemctl", "stop", "ordod.socket", "ordod.service")
+
+    machine.run("sh", "-c", "rm -r /var/lib/ordod/* && cp -a /root/older/. /var/lib/ordod/")
+    machine.run("systemctl", "start", "ordod.socket", "ordod.service")
+    kill = ordoctl(machine, "call", "kill.status")
+    ordoctl(machine, "release", "--reason", "a test")
+
+    assert kill["engaged"]
+    assert "was told, but the journal ends with" in json.dumps(kill)
+
+
 def test_it_is_upgraded_in_place_and_keeps_its_journal(machine: Machine) -> None:
     order = place(machine, "before-the-upgrade")
     before = main_pid(machine)
