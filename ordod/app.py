@@ -117,7 +117,11 @@ async def running(
         log.info("sealed", seq=seq, hash=digest)
         sealed(Mark(journal.installation, seq, digest))
 
+    def on_failure(why: str) -> None:
+        log.error("journal_failed", why=why)
+
     journal.on_seal = on_seal
+    journal.on_failure = on_failure
     async with anyio.create_task_group() as writer:
         writer.start_soon(journal.run)
         if replay.count > SNAPSHOT_RECORDS:

@@ -1,8 +1,7 @@
 """The log: one line an event to stderr; JSON for programs, words for a terminal; no secret and no forged line in either.
 
 Every value is made plain, redacted and cleaned before it is written: a broker's message with a line break in it cannot pass
-for an event of ours. Parts take a logger of their own once (`structlog.get_logger().bind(account=...)`): a level that is
-off then costs one empty call.
+for an event of ours. docs/logs.md lists every event and what its fields mean; a test compares it with the source.
 """
 
 import logging
@@ -26,7 +25,11 @@ DEPTH_MAX = 8  # of nested values; deeper ones are written as one text
 DIGITS_MAX = (
     18  # of a whole number; a longer one may pass what 64 bits hold, and is written as text
 )
-TEXT_MAX = 20_000  # characters of one value: a broker's page of HTML must not fill the disk
+TEXT_MAX = 4_000  # characters of one value: a broker's page of HTML must not fill the disk
+TRACE_MAX = 16_000  # of a traceback, its end
+LINE_BYTES_MAX = 40_000  # systemd's journal cuts a line at 48 KiB, and half a line is no JSON
+SHORTER = (1_000, 100)  # characters of each value, where a line is too long
+KEPT_LAST = ("at", "level", "event", "log_id")  # of a line that is too long all the same
 
 # What a terminal or a reader of lines could take for something else: controls, line separators, changes of direction.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -49,7 +52,7 @@ def configure(
     target = sys.stderr if stream is None else stream
     if as_json is None:
         as_json = wants_json(target, os.environ)
-    render: Processor = _as_json if as_json else _as_words
+    render = _as_json if as_json else _as_words
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -57,7 +60,7 @@ def configure(
             structlog.processors.format_exc_info,
             _Plain(redactor),
             _stamp,
-            render,
+            _Bounded(render),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *_: _Writer(target),
@@ -101,8 +104,9 @@ class _Bridge(logging.Handler):
             message = str(record.msg)
         structlog.get_logger().log(
             max(record.levelno, logging.DEBUG),
-            message,
+            "library",
             logger=record.name,
+            message=message,
             exc_info=record.exc_info or None,
         )
 
@@ -114,7 +118,18 @@ class _Plain:
         self._redactor = redactor
 
     def __call__(self, _logger: Any, _name: str, event: Event) -> Event:
-        return {self._text(key): self._plain(value, DEPTH_MAX) for key, value in event.items()}
+        return {
+            self._text(key): self._trace(value)
+            if key == "exception"
+            else self._plain(value, DEPTH_MAX)
+            for key, value in event.items()
+        }
+
+    def _trace(self, value: object) -> str:
+        """A traceback's end says what went wrong."""
+        text = _without_surrogates(self._redactor.hide(_written(value)))
+        is_long = len(text) > TRACE_MAX
+        return f"({len(text)} characters) ...{text[-TRACE_MAX:]}" if is_long else text
 
     def _plain(self, value: object, depth: int) -> Any:
         match value:
@@ -142,12 +157,55 @@ class _Plain:
                 return self._text(_written(value))
 
     def _text(self, text: str) -> str:
-        hidden = self._redactor.hide(text)
-        if not hidden.isascii():  # half a surrogate pair is no text a stream can take
-            hidden = hidden.encode(errors="backslashreplace").decode()
-        if len(hidden) > TEXT_MAX:
-            return f"{hidden[:TEXT_MAX]}... ({len(hidden)} characters)"
-        return hidden
+        return _short(_without_surrogates(self._redactor.hide(text)), TEXT_MAX)
+
+
+def _without_surrogates(text: str) -> str:
+    """Half a surrogate pair is no text a stream can take."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def _short(text: str, limit: int) -> str:
+    return f"{text[:limit]}... ({len(text)} characters)" if len(text) > limit else text
+
+
+class _Bounded:
+    """Renders an event as a line of at most LINE_BYTES_MAX: what is too long in it is cut, and says so."""
+
+    def __init__(self, render: Callable[[Event], str]) -> None:
+        self._render = render
+
+    def __call__(self, _logger: Any, _name: str, event: Event) -> str:
+        if _length(event) <= LINE_BYTES_MAX and _fits(line := self._render(event)):
+            return line
+        for limit in SHORTER:
+            shorter = {name: _shorter(value, limit) for name, value in event.items()}
+            if _length(shorter) <= LINE_BYTES_MAX and _fits(line := self._render(shorter)):
+                return line
+        kept = {name: event[name] for name in KEPT_LAST if name in event}
+        return self._render({name: _shorter(value, SHORTER[-1]) for name, value in kept.items()})
+
+
+def _fits(line: str) -> bool:
+    return len(line) * 4 <= LINE_BYTES_MAX or len(line.encode()) <= LINE_BYTES_MAX
+
+
+def _length(value: Any) -> int:
+    """Characters at least: what is far too long is not rendered first."""
+    match value:
+        case str():
+            return len(value)
+        case dict():
+            return sum(_length(part) for part in value.values())
+        case list():
+            return sum(_length(part) for part in value)
+        case _:
+            return 1
+
+
+def _shorter(value: Any, limit: int) -> Any:
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return _short(text, limit) if len(text) > limit else value
 
 
 def _written(value: object) -> str:
@@ -164,16 +222,17 @@ def _stamp(_logger: Any, _name: str, event: Event) -> Event:
     return {"at": at, "level": event.pop("level"), "event": event.pop("event"), **event}
 
 
-def _as_json(_logger: Any, _name: str, event: Event) -> str:
+def _as_json(event: Event) -> str:
     # JSON itself escapes the controls below a blank; the rest of what is unsafe is escaped in the finished line.
     line = orjson.dumps(event).decode()
     return _clean(line)
 
 
-def _as_words(_logger: Any, _name: str, event: Event) -> str:
-    trace = event.pop("exception", None)
-    at, level, what = event.pop("at"), event.pop("level"), event.pop("event")
-    pairs = "".join(f" {_clean(key)}={_shown(value)}" for key, value in event.items())
+def _as_words(event: Event) -> str:
+    rest = dict(event)
+    trace = rest.pop("exception", None)
+    at, level, what = rest.pop("at"), rest.pop("level"), rest.pop("event")
+    pairs = "".join(f" {_clean(key)}={_shown(value)}" for key, value in rest.items())
     line = f"{at[11:23]} {level:<7} {_clean(str(what))}{pairs}"
     if not trace:
         return line

@@ -99,7 +99,7 @@ class Remote:
 
     def _warn(self) -> None:
         if self._tls and self._tls.worry:
-            log.warning("tls certificate", problem=self._tls.worry)
+            log.warning("tls_certificate_ends", why=self._tls.worry)
 
 
 class TokenKeys:

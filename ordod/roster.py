@@ -355,10 +355,11 @@ class Roster:
         """In the journal, and to whoever subscribed to accounts: it was added, or removed."""
         if event == "removed":
             self._desk.latencies.forget(name)
+            self._ledger.trail.forget(name)
         self._ledger.write(
             AccountNote(account=name, event=event, message="by a reload of the configuration")
         )
-        log.info(event, account=name)
+        log.info("account_moved", account=name, what=event)
 
     # Staying
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, MutableSequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from socket import gethostname, socket
 from typing import TypeAlias
@@ -15,7 +16,7 @@ import anyio
 import orjson
 import sdnotify  # type: ignore[import-untyped]  # it ships no types
 import structlog
-from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from ordod import __version__, remote
 from ordod.adapter import Adapter, BrokerSpec, Credentials, Secret, StreamRequest
@@ -47,6 +48,7 @@ from ordod.io.http import HttpBrokers
 from ordod.io.signals import Signals
 from ordod.io.tables import SqliteTables
 from ordod.logs import configure
+from ordod.machine import Machine
 from ordod.mark_file import keep_mark, kept_mark, mark_beside
 from ordod.notifying import keep_told
 from ordod.paper.feed import PaperFeeds
@@ -67,7 +69,7 @@ from ordod.usable import (
     store_of,
 )
 from ordod.vault import StoreVault
-from ordod.wire.dispatch import Dispatcher
+from ordod.wire.dispatch import Dispatcher, Tally
 from ordod.wire.door import UNKNOWN_MAX
 from ordod.wire.http import Page
 from ordod.wire.openrpc import discover, openrpc_page
@@ -141,8 +143,8 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         settings, adapters = read_settings(asked, os.environ)
         redactor = Redactor()
         configure(settings.daemon.log_level, redactor)
-        # Retries are logged; by itself stamina counts them too, and imports prometheus-client for it.
-        set_on_retry_hooks([StructlogOnRetryHook])
+        # In our words; by itself stamina counts them too, and imports prometheus-client for it.
+        set_on_retry_hooks([_tell_retry])
         anyio.run(
             partial(_serve, settings, adapters, signals, redactor, through),
             backend_options={"use_uvloop": True},
@@ -151,6 +153,16 @@ def run(asked: Path | None, signals: Signals, through: Through = _as_they_are) -
         print(f"ordod: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
     return 0
+
+
+def _tell_retry(details: RetryDetails) -> None:
+    """A question to a broker is asked again."""
+    log.info(
+        "read_again",
+        tries=details.retry_num,
+        why=str(details.caused_by),
+        wait_s=round(details.wait_for, 2),
+    )
 
 
 def _check_remote(settings: Settings) -> str:
@@ -207,7 +219,7 @@ async def _serve(
         front = stack.enter_context(_front(distant)) if distant else None
         calendar = calendar_of(settings)
         if calendar.problem:
-            log.error("calendar refused", problem=calendar.problem, serves=calendar.source)
+            log.error("calendar_refused", why=calendar.problem, serves=calendar.source)
         tables = SqliteTables(settings.daemon.state_dir)
         stack.callback(tables.close)
         paper = _Paper(disk, clock, calendar.calendar)
@@ -226,7 +238,7 @@ async def _serve(
         ports, host = through(ports), gethostname()
         receivers = Receivers(clock, secrets, os.environ, redactor.hide)
         for problem in problems(settings.alerts, secrets):
-            log.error("receiver refused", problem=problem)
+            log.error("receiver_refused", why=problem)
         try:
             async with running(
                 ports,
@@ -274,13 +286,15 @@ async def _answer(
     itself, document = discover(methods, __version__)
     every = [*methods, itself]
     page = openrpc_page(document)
+    dispatcher = Dispatcher(every)
+    machine = Machine(settings.daemon.state_dir)
     server = Server(
-        Dispatcher(every),
+        dispatcher,
         Peers(_access(settings), os.getuid()).caller,
         pages={
-            "/healthz": lambda _: _health(parts),
-            "/metrics": lambda caller: _metrics(parts, caller),
-            "/openrpc.json": lambda _: page,
+            "/healthz": lambda _, show: show(_health(parts)),
+            "/metrics": partial(_metrics, parts, dispatcher.tally, machine),
+            "/openrpc.json": lambda _, show: show(page),
         },
         connections=total_within(_files() - (UNKNOWN_MAX if front else 0)),
     )
@@ -303,6 +317,8 @@ async def _answer(
             distant.say()
         notifier.notify("READY=1")
         async with anyio.create_task_group() as telling:
+            telling.start_soon(machine.run)
+            telling.start_soon(_load_metrics)
             telling.start_soon(keep_told, parts, notifier, dict(os.environ))
             await parts.stopping.wait()
             telling.cancel_scope.cancel()
@@ -389,6 +405,7 @@ def _take(
     if distant:
         distant.take()
     configure(settings.daemon.log_level, redactor)
+    parts.ledger.trail.look_at_level()
     server.identify_by(Peers(_access(settings), os.getuid()).caller)
 
 
@@ -396,7 +413,7 @@ async def _reload_by_signal(reloader: Reloader) -> None:
     try:
         await reloader.reload("SIGHUP")
     except OrdoError as error:
-        log.error("reload refused", problem=str(error))  # noqa: TRY400 - a mistake in a file, no bug
+        log.error("reload_refused", why=str(error))  # noqa: TRY400 - a mistake in a file, no bug
 
 
 def _calm_collector() -> None:
@@ -407,12 +424,31 @@ def _calm_collector() -> None:
     gc.enable()
 
 
-def _metrics(parts: Parts, caller: Caller) -> Page:
-    if max(caller.role, *caller.roles.values(), Role.NOBODY) < Role.READ:
-        return Page(orjson.dumps({"error": "/metrics needs the role read"}), status=403)
-    from ordod.metrics import CONTENT_TYPE_LATEST, scrape  # a start does not pay for it
+async def _load_metrics() -> None:
+    """In a thread: the first scrape does not hold the loop up for it, nor does a start."""
+    await anyio.to_thread.run_sync(import_module, "ordod.metrics", abandon_on_cancel=True)
 
-    return Page(scrape(parts, caller), content_type=CONTENT_TYPE_LATEST)
+
+def _metrics(
+    parts: Parts, tally: Tally, machine: Machine, caller: Caller, show: Callable[[Page], None]
+) -> None:
+    if max(caller.role, *caller.roles.values(), Role.NOBODY) < Role.READ:
+        show(Page(orjson.dumps({"error": "/metrics needs the role read"}), status=403))
+    else:
+        parts.tasks.start_soon(_scrape, parts, tally, machine, caller, show)
+
+
+async def _scrape(
+    parts: Parts, tally: Tally, machine: Machine, caller: Caller, show: Callable[[Page], None]
+) -> None:
+    from ordod.metrics import CONTENT_TYPE_LATEST, scrape  # loaded by now
+
+    page = Page(orjson.dumps({"error": "a bug; the log has it"}), status=500)
+    try:
+        text = await scrape(parts, caller, tally, machine)
+        page = Page(text, content_type=CONTENT_TYPE_LATEST)
+    finally:
+        show(page)
 
 
 def _health(parts: Parts) -> Page:

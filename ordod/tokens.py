@@ -191,7 +191,7 @@ class Tokens:
         except (TokenError, OSError) as error:
             problem = str(error)
         if problem and problem != self.problem:
-            log.error("tokens unreadable", problem=problem, effect="nobody gets in over TCP")
+            log.error("tokens_unreadable", why=f"{problem}; nobody gets in over TCP")
         self.problem = problem
 
     def _forget(self) -> None:

@@ -1,5 +1,7 @@
 """Sessions in the encrypted store, so that a restart needs no login. Whatever goes wrong with it costs a login, nothing more."""
 
+import logging
+
 import anyio.to_thread
 import structlog
 
@@ -22,7 +24,7 @@ class StoreVault:
         try:
             return await anyio.to_thread.run_sync(self._store.get, SESSION + account)
         except StoreError as error:
-            self._tell("session_not_found", account, error)
+            log.log(_level(error), "session_not_found", account=account, why=str(error))
             return None
 
     async def keep(self, account: str, content: bytes | None) -> None:
@@ -32,9 +34,9 @@ class StoreVault:
             else:
                 await anyio.to_thread.run_sync(self._store.put, SESSION + account, content)
         except (StoreError, ValueError) as error:
-            self._tell("session_not_kept", account, error)
+            log.log(_level(error), "session_not_kept", account=account, why=str(error))
 
-    def _tell(self, event: str, account: str, error: Exception) -> None:
-        """Without a key nothing was promised; anything else a person should know."""
-        tell = log.debug if isinstance(error, NoKey) else log.warning
-        tell(event, account=account, why=str(error))
+
+def _level(error: Exception) -> int:
+    """Without a key nothing was promised; anything else a person should know."""
+    return logging.DEBUG if isinstance(error, NoKey) else logging.WARNING

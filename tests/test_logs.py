@@ -219,7 +219,59 @@ def test_a_value_that_contains_itself_and_a_page_of_html_are_cut() -> None:
     (event,) = events(stream)
     assert event["big"] == str(2**80)
     assert event["page"].endswith("... (300000 characters)")
-    assert len(stream.getvalue()) < 21_000
+    assert len(stream.getvalue()) < 5_000
+
+
+# systemd's journal cuts a line at 48 KiB, and what is cut is two lines, neither of them JSON.
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("text", ["x", "\x1b", "\u2028", "च", "\U0001f600", '"'])
+def test_a_line_has_a_bound_whatever_is_in_it(as_json: bool, text: str) -> None:
+    stream = io.StringIO()
+    log = log_to(stream, as_json=as_json)
+    many = {f"field{number}": [text * 5_000] * 4 for number in range(50)}
+
+    log.error("x", log_id="1f0c9a2b", symbols=[text * 100] * 500)
+    log.error("x", log_id="1f0c9a2b", **many)
+
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert all(len(line.encode()) <= 40_000 and "1f0c9a2b" in line for line in lines)
+    if as_json:
+        assert [event["event"] for event in events(stream)] == ["x", "x"]
+
+
+def test_of_a_long_traceback_the_end_is_kept() -> None:
+    stream = io.StringIO()
+
+    def deeper(levels: int) -> None:
+        if not levels:
+            refuse("the reason" + "." * 100)
+        deeper(levels - 1)
+
+    log = log_to(stream)
+    try:
+        deeper(900)
+    except ValueError:
+        log.exception("bug", task="x" * 3_000)
+
+    (event,) = events(stream)
+    assert "ValueError: the reason" in event["exception"]
+    assert len(event["exception"]) < 17_000
+
+
+def test_words_and_json_tell_the_same_facts() -> None:
+    facts = {"account": "kite", "why": "two words", "times": 3, "ok": True, "rows": ["a", "b"]}
+    told = []
+    for as_json in (True, False):
+        stream = io.StringIO()
+        log_to(stream, as_json=as_json).warning("order_in_doubt", **facts)
+        told.append(stream.getvalue())
+
+    (json_line, words) = told
+    assert json.loads(json_line) | facts == json.loads(json_line)
+    shown = [f"{name}={value}" for name, value in facts.items() if name not in ("why", "rows")]
+    assert all(each in words for each in ["warning order_in_doubt", 'why="two words"', *shown])
+    assert "'a', 'b'" in words
 
 
 def test_a_log_nobody_reads_does_not_stop_the_daemon() -> None:
@@ -241,7 +293,8 @@ def test_a_library_s_warning_is_an_event_and_its_chatter_is_not() -> None:
     logging.getLogger("asyncio").error("never retrieved: %s", "hunter22")
 
     (event,) = events(stream)
-    assert event["event"] == "never retrieved: ***"
+    assert event["event"] == "library"
+    assert event["message"] == "never retrieved: ***"
     assert event["logger"] == "asyncio"
     assert event["level"] == "error"
 
@@ -254,4 +307,4 @@ def test_a_python_warning_is_an_event() -> None:
         warnings.simplefilter("always")
         warnings.warn("old", DeprecationWarning, stacklevel=1)
 
-    assert "DeprecationWarning: old" in events(stream)[0]["event"]
+    assert "DeprecationWarning: old" in events(stream)[0]["message"]

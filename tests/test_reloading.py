@@ -25,11 +25,13 @@ from ordod.domain.orders import NewOrder, Status
 from ordod.domain.references import SecretReference
 from ordod.domain.risk import RiskLimits
 from ordod.errors import Kind, OrdoError
+from ordod.machine import Machine
 from ordod.metrics import scrape
 from ordod.notifying import keep_told
 from ordod.reloading import Reloader, Wanted, differences, merged, planned
 from ordod.running import read_again
 from ordod.service.methods import Caller, Role
+from ordod.wire.dispatch import Tally
 from tests.core.world import (
     VIRTUAL,
     World,
@@ -462,14 +464,14 @@ async def test_metrics_and_what_systemd_is_told_follow() -> None:
         await until(world.is_ready)
         with anyio.move_on_after(1.5):
             await keep_told(world.parts, Told(told), {})
-        during = scrape(world.parts, caller)
+        during = await scrape(world.parts, caller, Tally(), Machine(Path("/")))
         file.settings = OLD
         await file.reloader.reload("test")
         with anyio.move_on_after(1.5):
             await keep_told(world.parts, Told(told), {})
 
         assert b'ordod_doubts_open{account="second"} 0.0' in during
-        assert b'"second"' not in scrape(world.parts, caller)
+        assert b'"second"' not in await scrape(world.parts, caller, Tally(), Machine(Path("/")))
         assert told == [
             "STATUS=2 of 2 accounts can trade",
             "STATUS=1 of 1 accounts can trade",

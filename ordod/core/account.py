@@ -28,6 +28,7 @@ from ordod.adapter import (
 )
 from ordod.core.guard.breaker import Breaker
 from ordod.core.guard.windows import Windows
+from ordod.core.histogram import Histogram
 from ordod.core.ports import Clock, Line, Lost, Master, NotAdmitted, Unsent
 from ordod.core.sessions import SessionKeeper
 from ordod.domain.risk import RiskLimits
@@ -111,7 +112,10 @@ class Going(Enum):
 
 
 class Account:
-    """Everything about one account that lives in memory."""
+    """Everything about one account that lives in memory.
+
+    `slot_waits`: of requests that had to wait for a slot, reads and (True) writes; `slots_refused`: of those that had no time to.
+    """
 
     def __init__(
         self,
@@ -129,10 +133,12 @@ class Account:
         self.adapter = adapter
         self.line = line
         self.windows = windows
-        self.breaker = Breaker()
+        self.breaker = Breaker(rules.name)
         self.keeper = keeper
         self.master = master
         self._clock = clock
+        self.slot_waits = {False: Histogram(), True: Histogram()}
+        self.slots_refused = {False: 0, True: 0}
         self.is_read = False  # the first complete reading of its book is done
         self.goes: Going | None = None  # None: it stays
 
@@ -225,16 +231,20 @@ class Account:
     async def _slot_comes(
         self, request: HttpRequest, deadline: float, hand: Hand | None, cancel: bool
     ) -> None:
+        began: float | None = None
         while wait_s := self.windows.wait_s(
             request.group, now := self._clock.boot(), writes=request.writes, cancel=cancel
         ):
-            _check_slot(request.group, wait_s, now, deadline)
+            began = now if began is None else began
+            self._check_wait(request.group, wait_s, now, deadline, writes=request.writes)
             if hand is not None and request.writes:
                 hand.check(
                     is_first=True
                 )  # who waits is told of a kill at once, not when the slot comes
                 wait_s = min(wait_s, GATE_LOOK_S)
             await anyio.sleep(wait_s)
+        if began is not None:
+            self.slot_waits[request.writes].add(now - began)
 
     def check_stays(self) -> None:
         """Raises OrdoError: UNKNOWN_ACCOUNT, SESSION_REQUIRED, where it takes nothing new any more."""
@@ -264,7 +274,18 @@ class Account:
         """Raises Held, RATE_LIMITED, where a write of the group has no slot by the deadline."""
         now = self._clock.boot()
         if wait_s := self.windows.wait_s(group, now, writes=True):
-            _check_slot(group, wait_s, now, deadline)
+            self._check_wait(group, wait_s, now, deadline, writes=True)
+
+    def _check_wait(
+        self, group: str, wait_s: float, now: float, deadline: float, *, writes: bool
+    ) -> None:
+        if now + wait_s > deadline:
+            self.slots_refused[writes] += 1
+            raise Held(
+                Kind.RATE_LIMITED,
+                f"the broker's limit of {group} is reached; a slot is free in {wait_s:.1f} s, past the deadline",
+                retry_after_ms=ceil(wait_s * 1000),
+            )
 
     async def read(self, operation: Callable[[Session], Dialogue[T]], *, deadline: float) -> T:
         """A question to the broker: asked again where the connection failed or the session died.
@@ -308,12 +329,3 @@ class Account:
             except Held as error:
                 raise error.as_error(self.name) from error
         raise AssertionError("unreachable: the second turn returns or raises")
-
-
-def _check_slot(group: str, wait_s: float, now: float, deadline: float) -> None:
-    if now + wait_s > deadline:
-        raise Held(
-            Kind.RATE_LIMITED,
-            f"the broker's limit of {group} is reached; a slot is free in {wait_s:.1f} s, past the deadline",
-            retry_after_ms=ceil(wait_s * 1000),
-        )

@@ -121,6 +121,11 @@ class Events:
         self._listeners[number] = listener
         return lambda: self._listeners.pop(number, None) and None
 
+    @property
+    def listening(self) -> int:
+        """How many listen: one a subscription, and one a call that waits for an order."""
+        return len(self._listeners)
+
     def since(self, seq: int) -> list[Event] | None:
         """The events after this one, or None where some of them are gone."""
         if seq < self._forgotten_seq:

@@ -97,6 +97,7 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
 
     Args:
         opened: how often it was, since the start.
+        silences: how often it was left because nothing came.
         unreadable: frames and parts of frames that could not be read.
         message: why it was left last, while it is not open.
         is_open: now.
@@ -106,6 +107,7 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     opened: int
     unreadable: int
     message: str
+    silences: int = 0
 
 
 class Connection(Generic[S]):
@@ -123,6 +125,7 @@ class Connection(Generic[S]):
         self.is_open = False
         self.opened = 0
         self.unreadable = 0
+        self.silences = 0
         self.message = ""
 
     def status(self) -> ConnectionStatus:
@@ -131,6 +134,7 @@ class Connection(Generic[S]):
             opened=self.opened,
             unreadable=self.unreadable,
             message=self.message,
+            silences=self.silences,
         )
 
     # What a connection that carries prices does otherwise
@@ -291,7 +295,9 @@ class Connection(Generic[S]):
                 case BadRow():
                     self._count_unreadable(value.why)
                 case Notice():
-                    log.info("notice", account=self._account.name, message=value.message[:200])
+                    log.info(
+                        "broker_notice", account=self._account.name, message=value.message[:200]
+                    )
                 case Reply():
                     self._replies.append(value.frame)
                     self._changed.set()
@@ -304,7 +310,9 @@ class Connection(Generic[S]):
         self.unreadable += 1
         if self._heard_at - self._logged_at >= LOGGED_EVERY_S:
             self._logged_at = self._heard_at
-            log.warning("unreadable", account=self._account.name, why=why, count=self.unreadable)
+            log.warning(
+                "frame_unreadable", account=self._account.name, why=why, count=self.unreadable
+            )
 
     async def _watch(
         self, session: Session, loaded_on: date | None, settings: LineSettings
@@ -320,6 +328,7 @@ class Connection(Generic[S]):
             if self._upstream.settings is not settings:
                 raise Left("its address was changed", at_once=True)
             if silence_s is not None and self._clock.boot() - self._heard_at > silence_s:
+                self.silences += 1
                 raise Left(f"nothing came for {silence_s:.0f} s")
             if not self._check():
                 return

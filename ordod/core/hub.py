@@ -114,6 +114,7 @@ class FeedStatus(Struct, frozen=True, kw_only=True):
         subscribed: of these, at the broker now.
         opened: connections since the start.
         last_at: when the last price came.
+        silences: connections that were left because nothing came, since the start.
     """
 
     account: str
@@ -124,6 +125,7 @@ class FeedStatus(Struct, frozen=True, kw_only=True):
     unreadable: int
     last_at: datetime | None
     message: str
+    silences: int = 0
 
 
 class _Audiences(dict[Audience, Audience]):
@@ -175,7 +177,7 @@ class _Wanted:
 
 
 class Hub:
-    """All accounts' streams.
+    """All accounts' streams. `skipped`: values that slow readers were spared since the start.
 
     Args:
         feeds: opens connections; None: nothing is pushed.
@@ -190,6 +192,7 @@ class Hub:
         mornings: Mornings,
         prices: Prices,
     ) -> None:
+        self.skipped = 0
         self._clock = clock
         self._random = random
         self._opens = feeds
@@ -326,6 +329,7 @@ class _AccountFeed:
         self._last_at: datetime | None = None
         self._opened_before = 0  # by connections that are gone
         self._unreadable_before = 0
+        self._silences_before = 0
         self.upstream: Upstream[Stream] = make(
             limits=limits,
             connect=account.adapter.connect_stream,
@@ -360,6 +364,7 @@ class _AccountFeed:
         self._connections.remove(connection)
         self._opened_before += connection.opened
         self._unreadable_before += connection.unreadable
+        self._silences_before += connection.silences
 
     def subscribe(
         self, instruments: list[Instrument], mode: Mode, reader: PriceReader
@@ -484,6 +489,7 @@ class _AccountFeed:
             unreadable=self._unreadable_before + sum(one.unreadable for one in self._connections),
             last_at=self._last_at,
             message="; ".join(dict.fromkeys(one.message for one in missing if one.message)),
+            silences=self._silences_before + sum(one.silences for one in self._connections),
         )
 
     def updates_status(self) -> ConnectionStatus:

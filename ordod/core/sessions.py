@@ -11,6 +11,8 @@ in ten minutes, ends in DENIED, which is durable and ended by a person alone. A 
 used, by the broker's clock, and no step is used twice.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,6 +20,7 @@ from enum import StrEnum
 
 import anyio
 import pyotp
+import structlog
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
@@ -41,10 +44,11 @@ from ordod.core.ports import Clock, Line, Lost, Unsent, Vault
 from ordod.core.skew import SKEW_S, Skew
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["SessionKeeper", "SessionState"]
+__all__ = ["LOGIN_OUTCOMES", "SessionKeeper", "SessionState"]
 
 LOGINS_MAX = 3  # that the broker answered, in LOGINS_WITHIN, successes too: more means that somebody else uses the session
 LOGINS_WITHIN = timedelta(minutes=10)
+LOGIN_OUTCOMES = ("made", "kept", "failed", "denied")
 ANSWER_WAIT_S = 600.0  # a person looks for the phone; the broker's own page lives a few minutes
 REQUEST_S = 10.0
 RETRY_S = (2.0, 5.0, 15.0, 30.0, 60.0)  # after a login that did not reach the broker
@@ -54,6 +58,8 @@ NOT_ABOUT_US = (Fault.BROKER_UNAVAILABLE, Fault.RATE_LIMITED)  # a login did not
 LOOK_S = 20.0  # how late the end of a session, or the morning, may be noticed; a refused call notices at once
 PROBE_S = 5.0  # for the broker's time, where a code needs it
 GOODBYE_S = 3.0  # for the broker's answer to the logout of an account that goes
+
+log = structlog.get_logger()
 
 
 class _WantsPerson(Exception):  # noqa: N818 - the end of a renewal, not a failure
@@ -69,8 +75,19 @@ class SessionState(StrEnum):
     DENIED = "DENIED"
 
 
+LEVELS = {  # of the log, where it is no news
+    SessionState.LOGGING_IN: logging.DEBUG,
+    SessionState.WAITING_OTP: logging.WARNING,
+    SessionState.EXPIRED: logging.WARNING,
+    SessionState.DENIED: logging.ERROR,
+}
+
+
 class SessionKeeper:
     """The session of one account.
+
+    `counts`: of LOGIN_OUTCOMES, how often since the start: a session was made, an earlier one (or a ready-made token) found to
+    live, none was had this time, the broker said no. `renewals`: sessions that took the place of an earlier one.
 
     Args:
         credentials: read anew at each login, so that a changed secret file counts.
@@ -120,6 +137,9 @@ class SessionKeeper:
         self._learned = learned
         self._on_change = changed
         self._moved = anyio.Event()  # set and replaced at every change of state
+        self.counts: Counter[str] = Counter()
+        self.renewals = 0
+        self._has_served = False
         self._answer = ""
         self._answered = anyio.Event()
         self._logins: list[datetime] = []
@@ -369,7 +389,7 @@ class SessionKeeper:
         if session is not None:
             self._dead_tokens.add(session.access_token)
             await self._log_out(session)
-        await self._deny("logged out by a person")
+        await self._stop("logged out by a person")
 
     async def _log_out(self, session: Session) -> None:
         """The token is forgotten here in any case, and dies at the broker by itself."""
@@ -438,7 +458,7 @@ class SessionKeeper:
         self._logins = [at for at in self._logins if now - at < LOGINS_WITHIN]
         try:
             session = await self._kept(now)
-            self._is_ours = session is not None
+            is_kept = self._is_ours = session is not None
             if session is None:
                 if len(self._logins) >= LOGINS_MAX:
                     await self._spent()
@@ -457,17 +477,19 @@ class SessionKeeper:
             self._wants_person_by = f"{ends:%H:%M}" if ends else "its hour"
             self._on_change()
         else:
-            await self._welcome(session)
+            await self._welcome(session, is_kept=is_kept)
         finally:
             if self.state in (
                 SessionState.LOGGING_IN,
                 SessionState.WAITING_OTP,
             ):  # a bug, or the end
+                self.counts["failed"] += 1
                 self._failures += 1
                 self._move(SessionState.EXPIRED, "the login broke off")
 
     def _fails(self, message: str, *, needs_person: bool = False) -> None:
         """This login came to nothing. A session that is only being renewed goes on."""
+        self.counts["failed"] += 1
         if self.state is SessionState.ACTIVE:
             return
         self._failures = 1 if needs_person else self._failures + 1
@@ -583,7 +605,7 @@ class SessionKeeper:
                 "totp_secret is not base32 text of at least 26 characters, as the broker shows it",
             ) from None
 
-    async def _welcome(self, session: Session) -> None:
+    async def _welcome(self, session: Session, *, is_kept: bool) -> None:
         for secret in (session.access_token, *session.extra.values()):
             self._learned(secret)
         if self._pinned and session.user_id != self.user:
@@ -597,6 +619,10 @@ class SessionKeeper:
             return
         if self._is_counted:
             self._logins.append(self._clock.now())
+        lived = is_kept or session.access_token == self._credentials().access_token
+        self.counts["kept" if lived else "made"] += 1
+        self.renewals += self._has_served
+        self._has_served = True
         self._failures, self._wants_person_by = 0, ""
         self.user = session.user_id
         with suppress(JournalFailed):  # reads and cancels go on; orders fail at their own intent
@@ -631,6 +657,10 @@ class SessionKeeper:
             await self._note(event, error.message)
 
     async def _deny(self, message: str) -> None:
+        self.counts["denied"] += 1
+        await self._stop(message)
+
+    async def _stop(self, message: str) -> None:
         # What is told of it must outlive a crash: a person mends the credentials because of it. Where the disk is dead it
         # stands in memory; a restart finds the dead disk first.
         with suppress(JournalFailed):
@@ -644,8 +674,15 @@ class SessionKeeper:
 
     def _move(self, state: SessionState, message: str) -> None:
         self.state, self.message = state, message
+        _tell(self.name, self._adapter.spec.id, state, message, rests=self._rests)
         if state is not SessionState.WAITING_OTP:
             self.ask = None
         moved, self._moved = self._moved, anyio.Event()
         moved.set()
         self._on_change()
+
+
+def _tell(account: str, broker: str, state: SessionState, why: str, *, rests: bool) -> None:
+    """In the log, as loud as a person should hear it."""
+    level = LEVELS.get(state, logging.INFO) if not rests else logging.INFO
+    log.log(level, "session_moved", account=account, broker=broker, state=state.value, why=why)

@@ -37,10 +37,12 @@ class PricePusher:
         epoch: str,
         outbox: Outbox,
         clock: _Clock,
+        count_skipped: Callable[[int], None] = lambda values: None,
         left: Callable[[str], None] = lambda account: None,
     ) -> None:
         self._subscription = subscription
         self._epoch = epoch
+        self._count_skipped = count_skipped
         self._outbox = outbox
         self._clock = clock
         self._left = left
@@ -61,6 +63,8 @@ class PricePusher:
                 self._is_held = True
                 self._outbox.on_free(self.open)
                 return
+            if newest.skipped:
+                self._count_skipped(newest.skipped)
             self._outbox.push(newest.message(self._clock.now()))
 
     def open(self) -> None:
@@ -98,7 +102,7 @@ class _Newest:
         named = orjson.dumps({"subscription": subscription, "topic": topic, "epoch": epoch})
         self._head = b'{"jsonrpc":"2.0","method":"event","params":' + named[:-1] + b',"at":"'
         self._name = b',"' + topic.encode() + b'":['
-        self._skipped = 0
+        self.skipped = 0
         self._batch: Batch | None = None
         self._values: dict[
             str, Tick | DepthTick
@@ -109,17 +113,17 @@ class _Newest:
         return bool(self._values)
 
     def take(self, batch: Batch) -> None:
-        self._skipped += batch.skipped
+        self.skipped += batch.skipped
         if not self._values:
             self._batch, self._values = batch, batch.values
             return
         if self._batch is not None:
             self._batch, self._values = None, dict(self._values)
-        self._skipped += len(self._values.keys() & batch.values.keys())
+        self.skipped += len(self._values.keys() & batch.values.keys())
         self._values.update(batch.values)
 
     def clear(self) -> None:
-        self._batch, self._values, self._skipped = None, {}, 0
+        self._batch, self._values, self.skipped = None, {}, 0
 
     def message(self, at: datetime) -> bytes:
         """All that waits; afterwards nothing does."""
@@ -128,7 +132,7 @@ class _Newest:
             values = _encoded(self._values)
         else:
             values = batch.encoded = batch.encoded or _encoded(batch.values)
-        skipped = b"%d" % self._skipped
+        skipped = b"%d" % self.skipped
         self.clear()
         head = self._head + at.isoformat().encode() + b'","skipped":' + skipped
         return head + self._name + values + b"]}}"

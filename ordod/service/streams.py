@@ -254,6 +254,7 @@ class _Streams:
             epoch,
             outbox,
             self._parts.clock,
+            count_skipped=self._count_skipped,
             left=lambda account: self._follow(key, params, pusher, account),
         )
         has_missed = missed is not None or is_of_prices_alone
@@ -274,6 +275,9 @@ class _Streams:
             reset=is_reset,
             snapshot=snapshot,
         )
+
+    def _count_skipped(self, values: int) -> None:
+        self._parts.hub.skipped += values
 
     def _tell_held(self, subscription: _Subscription) -> None:
         """At once where it is little; the rest in turns, so that a client from yesterday holds up nobody."""

@@ -14,6 +14,7 @@ import structlog
 from ordod.service.methods import Caller
 
 __all__ = [
+    "DROPPED",
     "KEPT_BYTES_MAX",
     "QUEUE_BYTES_MAX",
     "QUEUE_MESSAGES_MAX",
@@ -25,6 +26,8 @@ __all__ = [
 
 QUEUE_MESSAGES_MAX = 10_000  # WIRE 6
 QUEUE_BYTES_MAX = 8 << 20
+DROPPED = ("slow_reader", "memory", "too_many")
+"""Why the daemon closes a connection. `too_many`: there is no room, but for one call that stops something."""
 KEPT_BYTES_MAX = 64 << 20  # of all connections together; the whole daemon is to need 150 MiB
 
 log = structlog.get_logger()
@@ -82,6 +85,7 @@ class Connection(asyncio.Protocol):
         admit: who is there; None: no room for one more, it was told so, and is hung up on.
         speak: makes the language, from the first byte.
         gone: told once, when the connection is closed, if it was admitted.
+        dropped: told why, of DROPPED, when it is closed at once and what is queued is lost.
         relieve: asked to close the connection that keeps most, when all together keep too much.
     """
 
@@ -91,12 +95,14 @@ class Connection(asyncio.Protocol):
         speak: "Callable[[Connection, Caller, int], Talk]",
         gone: "Callable[[Connection], None]",
         all_kept: Kept,
+        dropped: Callable[[str], None],
         relieve: Callable[[], None],
     ) -> None:
         self._admit = admit
         self._speak = speak
         self._gone = gone
         self._all_kept = all_kept
+        self._dropped = dropped
         self._relieve = relieve
         self._talk: Talk | None = None
         self._queue: deque[bytes] = deque()
@@ -184,7 +190,7 @@ class Connection(asyncio.Protocol):
         self._queued_bytes += len(data)
         self._all_kept.bytes += len(data)
         if len(self._queue) > QUEUE_MESSAGES_MAX or self._queued_bytes > QUEUE_BYTES_MAX:
-            self.abort("wire.slow_reader")
+            self.abort("slow_reader")
         elif self._all_kept.bytes > KEPT_BYTES_MAX:
             self._relieve()
         return self._is_open
@@ -216,9 +222,11 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def abort(self, why: str | None = None) -> None:
-        """Close at once; what is queued is lost. `why` is logged."""
+        """Close at once; what is queued is lost. `why`, of DROPPED, is logged and counted."""
         if why:
-            log.warning(why, caller=self.caller.name if self.caller else None, bytes=self.kept)
+            caller = self.caller.name if self.caller else None
+            log.warning("connection_dropped", why=why, caller=caller, bytes=self.kept)
+            self._dropped(why)
         self._is_open = False
         self._forget()
         self.transport.abort()

@@ -98,6 +98,8 @@ class Tally(Struct):
     unheard: Counter[str] = field(default_factory=Counter)
     """Changes asked for without an id, by method: not carried out."""
     connections: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Connections closed by us, by why (`connection.DROPPED`)."""
 
 
 class Dispatcher:
@@ -201,7 +203,7 @@ class Dispatcher:
             if request_id is None and method.changes:
                 self.tally.unheard[name] += 1
                 if is_worth_a_line(self.tally.unheard[name]):
-                    log.warning("wire.unheard", method=name, caller=call.caller.name)
+                    log.warning("call_without_id", method=name, caller=call.caller.name)
                 send(None)
                 return
             checked = self._check(member, method, request_id, call)
@@ -211,7 +213,7 @@ class Dispatcher:
                 request_id = NO_ID  # what is no request is no notification either
             send(failure_from(request_id, error) if request_id is not None else None)
         except Exception as error:  # noqa: BLE001 - one of dispatch's two edges: a bug ends one request
-            internal = self._bug(name, error)
+            internal = self._bug(name, call, error)
             send(failure_from(request_id, internal) if request_id is not None else None)
         else:
             self._in_flight[call.caller.name] += 1
@@ -277,7 +279,7 @@ class Dispatcher:
                     self._count(method.name, error.kind, call)
                     return Error(error.kind.code, error.message, encode(error.as_data()))
             except Exception as error:  # noqa: BLE001 - the other edge: a bug ends one request
-                internal = self._bug(method.name, error)
+                internal = self._bug(method.name, call, error, params)
                 return Error(internal.kind.code, internal.message, encode(internal.as_data()))
             self.tally.calls[method.name, "ok"] += 1
             return Success(result)
@@ -294,12 +296,19 @@ class Dispatcher:
             self.tally.refused[caller, kind.name] += 1
             times = self.tally.refused[caller, kind.name]
             if is_worth_a_line(times):
-                log.warning("wire.refused", method=name, caller=caller, kind=kind.name, times=times)
+                log.warning("call_refused", method=name, caller=caller, kind=kind.name, times=times)
 
-    def _bug(self, name: str, error: Exception) -> OrdoError:
+    def _bug(self, name: str, call: Call, error: Exception, params: Any = None) -> OrdoError:
         log_id = secrets.token_hex(4)
         self.tally.calls[name, Kind.INTERNAL.name] += 1
-        log.error("wire.bug", method=name, log_id=log_id, exc_info=error)
+        log.error(
+            "call_failed",
+            log_id=log_id,
+            method=name,
+            caller=call.caller.name,
+            **_ids(params),
+            exc_info=error,
+        )
         return OrdoError(
             Kind.INTERNAL, f"a bug of ordod; the log has it as log_id={log_id}", log_id=log_id
         )
@@ -340,6 +349,12 @@ class _Answers:
                 self._send(b"[" + b",".join(said) + b"]" if said else None)
 
         return send
+
+
+def _ids(params: Any) -> dict[str, str]:
+    """What finds the order that a call was about, where its checked parameters name one."""
+    named = {name: getattr(params, name, None) for name in ("account", "key", "order_id")}
+    return {name: value for name, value in named.items() if isinstance(value, str)}
 
 
 def is_worth_a_line(times: int) -> bool:

@@ -33,7 +33,8 @@ class Page(Struct, frozen=True):
     content_type: str = JSON
 
 
-Pages: TypeAlias = Mapping[str, Callable[[Caller], Page]]
+Pages: TypeAlias = Mapping[str, Callable[[Caller, Callable[[Page], None]], None]]
+"""By path: for whom, and what takes the page, now or later, once."""
 
 
 class Refusal(Struct, frozen=True):
@@ -184,11 +185,13 @@ class HttpTalk:
                     HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes GET", (("allow", "GET"),)
                 )
             else:
-                page = self._pages[path](self._call.caller)
-                self._respond(page.status, page.body, page.content_type)
+                self._pages[path](self._call.caller, self._show)
         else:
             known = ", ".join(["POST /rpc", *(f"GET {each}" for each in self._pages)])
             self._refuse(HTTPStatus.NOT_FOUND, f"there is nothing here; there are {known}")
+
+    def _show(self, page: Page) -> None:
+        self._respond(page.status, page.body, page.content_type)
 
     def _call_method(self) -> None:
         assert self._call is not None

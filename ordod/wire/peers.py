@@ -77,7 +77,7 @@ def _by_number(
             yield (int(name) if name.isdecimal() else look_up(name)), grant
         except KeyError:
             # Closed, not open: the entry grants nothing. No reason to stop a daemon that holds positions.
-            log.warning("access.unknown", **{what: name})
+            log.warning("access_unknown", **{what: name})
 
 
 def _uid(name: str) -> int:

@@ -61,7 +61,6 @@ class Server:
         self._connections: set[Connection] = set()
         self._guests: set[Connection] = set()  # of those, the ones over TCP
         self._room = Room(connections)
-        self._times_full = 0
         self._kept = Kept()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = anyio.Event()
@@ -126,12 +125,17 @@ class Server:
             self._look_whether_drained()
             await self._drained.wait()
         if self._tasks:
-            log.warning("wire.undrained", requests=len(self._tasks))
+            log.warning("requests_cut_off", requests=len(self._tasks))
         for task in self._tasks:
             task.cancel()
 
     def _connection(self) -> Connection:
-        return Connection(self._admit, self._speak, self._gone, self._kept, self._relieve)
+        return Connection(
+            self._admit, self._speak, self._gone, self._kept, self._dropped, self._relieve
+        )
+
+    def _dropped(self, why: str) -> None:
+        self.tally.dropped[why] += 1
 
     def _admit(self, connection: Connection) -> Caller | None:
         caller = self._identify(connection.transport.get_extra_info("socket"))
@@ -146,9 +150,10 @@ class Server:
     def _place(self, connection: Connection, caller: Caller, most: int) -> Place:
         place = self._room.enter(connection, caller, most)
         if place is not Place.ORDINARY:
-            self._times_full += 1
-            if is_worth_a_line(self._times_full):
-                log.warning("wire.full", caller=caller.name, times=self._times_full)
+            self._dropped("too_many")
+            times = self.tally.dropped["too_many"]
+            if is_worth_a_line(times):
+                log.warning("no_room_for_connection", caller=caller.name, times=times)
         connection.is_urgent = place is Place.URGENT
         return place
 
@@ -173,7 +178,7 @@ class Server:
             gone()
             self._gone(connection)
 
-        return Connection(admit, speak, left, self._kept, self._relieve)
+        return Connection(admit, speak, left, self._kept, self._dropped, self._relieve)
 
     def recognise(self, connection: Connection, caller: Caller, most: int) -> None:
         """It is this caller's from now on, who may have so many; beyond it is let in to stop something."""
@@ -201,7 +206,7 @@ class Server:
         self._look_whether_drained()
 
     def _relieve(self) -> None:
-        max(self._connections, key=lambda each: each.kept).abort("wire.memory")
+        max(self._connections, key=lambda each: each.kept).abort("memory")
 
     def _speak(self, connection: Connection, caller: Caller, first: int) -> Talk:
         if is_http(first):
@@ -227,4 +232,4 @@ class Server:
         try:
             send(await self._dispatcher.run(checked))
         except Exception:
-            log.exception("wire.bug")
+            log.exception("bug", task="answer")

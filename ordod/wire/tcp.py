@@ -94,16 +94,19 @@ class TcpFront:
             try:
                 link, peer = await loop.sock_accept(listener)
             except OSError as error:
-                self._note("tcp.accept", error=error.strerror)
+                if times := self._times("accept"):
+                    log.warning("tcp_not_accepted", times=times, why=error.strerror)
                 await anyio.sleep(ACCEPT_PAUSE_S)
                 continue
             address = plain_address(peer[0])
             visit, leaves = self._door.knock(address)
             if leaves is not None:
-                self._note("tcp.makes_room", address=leaves.address)
+                if times := self._times("makes_room"):
+                    log.warning("tcp_made_room", times=times, address=leaves.address)
                 self._end(leaves)
             if visit is None:
-                self._note("tcp.turned_away", address=address)
+                if times := self._times("turned_away"):
+                    log.warning("tcp_turned_away", times=times, address=address)
                 link.close()
                 continue
             task = group.create_task(self._let_in(link, visit, server))
@@ -124,9 +127,10 @@ class TcpFront:
                 ssl_shutdown_timeout=TLS_END_S if tls else None,
             )
         except OSError as error:  # of ssl's too, and of time
-            self._note("tcp.handshake", address=visit.address, error=_words(error))
+            if times := self._times("handshake"):
+                log.warning("tls_failed", times=times, address=visit.address, why=_words(error))
         except Exception:  # one connection's, and no reason to end the others'
-            log.exception("wire.bug")
+            log.exception("bug", task="tcp")
 
     def _arrived(self, visit: Visit, link: socket.socket, _: asyncio.Task[None]) -> None:
         """Also where the task was cancelled before it began."""
@@ -182,7 +186,9 @@ class TcpFront:
         is_full = not visit.is_known and self._door.known_count >= self._limits.connections
         server.recognise(connection, guest.caller, 0 if is_full else TOKEN_CONNECTIONS_MAX)
         if not visit.is_known:
-            self._note("tcp.in", caller=guest.caller.name, address=visit.address)
+            caller = guest.caller.name
+            if times := self._times("in", caller):
+                log.info("tcp_in", times=times, caller=caller, address=visit.address)
         self._door.known(visit)
         self._inside[visit] = (connection, guest)
         return Call(guest.caller, only_urgent=connection.is_urgent)
@@ -190,7 +196,10 @@ class TcpFront:
     def _failed(self, visit: Visit, server: Server) -> float:
         pause = self._door.failed(visit)
         server.tally.refused["tcp", Kind.UNAUTHENTICATED.name] += 1
-        self._note("tcp.refused", address=visit.address, pause_s=round(pause, 1))
+        if times := self._times("refused"):
+            log.warning(
+                "token_refused", times=times, address=visit.address, pause_s=round(pause, 1)
+            )
         return pause
 
     async def _sweep(self) -> None:
@@ -201,10 +210,11 @@ class TcpFront:
                 if connection.heard != visit.heard:
                     visit.heard, visit.heard_at = connection.heard, now
                 if guest is not None and not self._keys.lives(guest):
-                    log.info("tcp.token_ended", caller=guest.caller.name, address=visit.address)
+                    log.info("token_ended", caller=guest.caller.name, address=visit.address)
                     connection.stop()
             for visit in self._door.overdue():
-                self._note("tcp.no_token", address=visit.address)
+                if times := self._times("no_token"):
+                    log.warning("no_token", times=times, address=visit.address)
                 self._end(visit)
             for visit in self._door.idle(self._limits.idle_s):
                 if visit in self._inside and not self._inside[visit][0].is_in_use:
@@ -216,13 +226,12 @@ class TcpFront:
         if visit in self._inside:
             self._inside[visit][0].abort()
 
-    def _note(self, event: str, **about: str | float | None) -> None:
-        """Nobody floods the log by what happens to strangers: the 1st, 2nd, 4th, 8th ... time is told."""
-        told = (event, str(about.get("caller", "")))
-        self._counts[told] += 1
-        if is_worth_a_line(self._counts[told]):
-            say = log.info if event == "tcp.in" else log.warning
-            say(event, times=self._counts[told], **about)
+    def _times(self, what: str, caller: str = "") -> int:
+        """How often it happened, now included, or 0 where that is no line's worth: nobody floods the log by what happens to
+        strangers."""
+        self._counts[what, caller] += 1
+        times = self._counts[what, caller]
+        return times if is_worth_a_line(times) else 0
 
 
 def _prepare(link: socket.socket) -> None:

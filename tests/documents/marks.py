@@ -30,6 +30,7 @@ LANGUAGES: Mapping[str, str] = {
     "text": "nothing that anybody types: a picture, what a program printed",
     "ini": "units and their drop-ins: parsed",
     "yaml": "other programs' configurations",
+    "nginx": "another program's configuration",
     "dockerfile": "run by the tests of the container",
 }
 
@@ -73,6 +74,10 @@ WHY_NOT: Mapping[str, WhyNot] = {
     "long": WhyNot(
         "takes minutes, or writes figures: its short form is a test",
         {"tests/test_benchmarks.py": "--quick"},
+    ),
+    "trace": WhyNot(
+        "reads the log of a service: a daemon's own log is read as it says",
+        {"tests/acceptance/test_tracing.py": "jq"},
     ),
     "repair": WhyNot(
         "wants a journal that is damaged, or an old one",

@@ -138,7 +138,7 @@ def test_a_batch_of_long_answers_keeps_within_the_memory_of_all(busy: Daemon) ->
         for _ in range(4):
             one = stack.enter_context(raw(busy))
             one.sendall(batch * 2)
-        until(lambda: "wire.memory" in busy.log_text())
+        until(lambda: '"memory"' in busy.log_text())
         assert busy.call("system.ping")
         grown = resident(busy) - before
 

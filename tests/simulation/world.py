@@ -866,6 +866,11 @@ class _Silent(structlog.BoundLoggerBase):
 
     info = warning = error = exception = critical = debug
 
+    def log(self, level: int, event: str, **_: Any) -> None: ...
+
+    def is_enabled_for(self, level: int) -> bool:
+        return False
+
 
 def run(seed: int, *, is_told: bool = False) -> World:
     """The world of a seed, lived to its end."""

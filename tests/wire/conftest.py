@@ -71,6 +71,9 @@ class Desk:
     async def break_down(self, _: Call, __: Nothing) -> dict[str, str]:
         raise ZeroDivisionError("the secret is 1234")
 
+    async def break_order(self, _: Call, order: Order) -> dict[str, str]:
+        raise ZeroDivisionError(order.key)
+
     async def unreadable(self, _: Call, __: Nothing) -> Any:
         return {"what": object()}
 
@@ -86,6 +89,7 @@ class Desk:
             row("hold", Role.READ, Number, self.hold),
             row("refuse", Role.READ, Nothing, self.refuse),
             row("break_down", Role.READ, Nothing, self.break_down),
+            row("break_order", Role.TRADE, Order, self.break_order),
             row("unreadable", Role.READ, Nothing, self.unreadable),
             row("kill", Role.READ, Nothing, self.ping, urgent=True),
         )
@@ -152,7 +156,7 @@ async def start(path: Path) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
                 connections: int = TOTAL_MAX,
                 **more: Any,
             ) -> Server:
-                pages = {"/healthz": lambda _: Page(b'{"ok":true}')}
+                pages = {"/healthz": lambda _, show: show(Page(b'{"ok":true}'))}
                 identify = Peers(access or Access(), os.getuid()).caller
                 server = Server(Dispatcher(table, **more), identify, pages, connections)
                 await tasks.start(partial(server.serve, listener, drain_s=drain_s))

@@ -122,9 +122,20 @@ async def test_a_bug_is_logged_whole_and_answered_with_its_log_id_only(
     error = answer["error"]
     assert error["code"] == -32603
     assert "1234" not in json.dumps(answer)
-    (logged,) = [each for each in logs if each["event"] == "wire.bug"]
+    (logged,) = [each for each in logs if each["event"] == "call_failed"]
     assert logged["log_id"] == error["data"]["log_id"]
     assert logged["exc_info"].__traceback__ is not None
+
+
+async def test_a_bug_s_line_says_which_order_it_was_about(client: Any) -> None:
+    with capture_logs() as logs:
+        answer = await client.ask("break_order", account="main", key="k-1")
+
+    (logged,) = [each for each in logs if each["event"] == "call_failed"]
+    assert logged["log_id"] == answer["error"]["data"]["log_id"]
+    assert (logged["account"], logged["key"]) == ("main", "k-1")
+    assert logged["method"] == "break_order"
+    assert logged["caller"]
 
 
 async def test_a_change_without_an_id_is_not_carried_out(client: Any, desk: Any) -> None:

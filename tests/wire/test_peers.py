@@ -86,7 +86,7 @@ def test_a_name_that_does_not_exist_grants_nothing_and_is_logged() -> None:
         access = Access(users={"no-such-user": Grant(Role.ADMIN)})
         assert role(access, 4243) is Role.NOBODY
 
-    assert logs[0]["event"] == "access.unknown"
+    assert logs[0]["event"] == "access_unknown"
 
 
 async def as_user(uid: int, path: Path, message: str) -> list[Any]:

@@ -183,7 +183,10 @@ async def test_a_client_that_never_reads_is_hung_up_on_and_harms_nobody(
                 break
             assert "result" in await other.ask("ping")
 
-    assert [each["event"] for each in logs] == ["wire.slow_reader"]
+    assert [(each["event"], each["why"]) for each in logs] == [
+        ("connection_dropped", "slow_reader")
+    ]
+    assert server.tally.dropped == {"slow_reader": 1}
     await until(lambda: server.tally.connections == 1)
 
 
@@ -223,7 +226,8 @@ async def test_when_memory_runs_short_the_connection_that_keeps_most_is_closed(
             for outbox in large:
                 outbox.push(megabyte)
 
-    assert {each["event"] for each in logs} == {"wire.memory"}
+    assert {(each["event"], each["why"]) for each in logs} == {("connection_dropped", "memory")}
+    assert server.tally.dropped == {"memory": len(logs)}
     assert small.push(b"1\n")
     assert await clients[0].read() == "x" * (1 << 20)
 
@@ -240,7 +244,8 @@ async def test_unfinished_lines_count_as_memory_too(server: Any, path: Path, con
                 continue
         await until(lambda: logs)
 
-    assert {each["event"] for each in logs} == {"wire.memory"}
+    assert {(each["event"], each["why"]) for each in logs} == {("connection_dropped", "memory")}
+    assert server.tally.dropped == {"memory": len(logs)}
     assert "result" in await (await connect()).ask("ping")
     for each in hostile:
         await each.aclose()

@@ -100,7 +100,7 @@ async def open_house(
                     limits=limits,
                     clock=clock,
                 )
-                pages = {"/healthz": lambda caller: Page(caller.name.encode())}
+                pages = {"/healthz": lambda caller, show: show(Page(caller.name.encode()))}
                 server = Server(Dispatcher(desk.table()), lambda _: Caller("x", Role.ADMIN), pages)
                 await tasks.start(partial(server.serve, front=front, drain_s=2))
                 servers.append(server)
@@ -354,9 +354,9 @@ async def test_what_a_stranger_sends_is_never_logged(open_house: Any, connect: C
             while await anyio.to_thread.run_sync(link.recv, 4096):
                 pass
 
-    assert [each["event"] for each in logs].count("tcp.refused") >= 1
-    assert {"event": "tcp.in", "caller": "token:good"}.items() <= next(
-        each for each in logs if each["event"] == "tcp.in"
+    assert [each["event"] for each in logs].count("token_refused") >= 1
+    assert {"event": "tcp_in", "caller": "token:good"}.items() <= next(
+        each for each in logs if each["event"] == "tcp_in"
     ).items()
     assert "hunter2" not in repr(logs)
 
@@ -507,7 +507,7 @@ async def test_who_speaks_no_tls_to_tls_is_hung_up_on_and_harms_nobody(
             with raw(house.port) as link:
                 link.sendall(first)
                 assert await anyio.to_thread.run_sync(_ended_without_words, link)
-        await until(lambda: any(each["event"] == "tcp.handshake" for each in logs))
+        await until(lambda: any(each["event"] == "tls_failed" for each in logs))
 
     assert "result" in await inside.ask("ping")
 

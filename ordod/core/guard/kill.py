@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from ordod.core.account import Account
 from ordod.core.guard.gate import Gate, Scope
+from ordod.core.histogram import LONG_S, Histogram
 from ordod.core.orders.changes import Changes
 from ordod.core.orders.journal import JournalFailed, Pending
 from ordod.core.orders.ledger import Ledger
@@ -95,7 +96,11 @@ class KillStatus(Struct, frozen=True, kw_only=True):
 
 
 class KillSwitch:
-    """The switch of the whole daemon."""
+    """The switch of the whole daemon.
+
+    `engagements`: how often it was thrown since the start. `first_cancels_s`: from the call until each open order had its
+    first cancel; `sweeps_s`: of sweeps that came to their end.
+    """
 
     def __init__(
         self,
@@ -123,7 +128,10 @@ class KillSwitch:
         self._has_swept = False  # since the last release
         self._known_engaged = False
         self._engaged: KillNote | None = None  # until the journal has it
-        self._engagements = 0
+        self.engagements = 0
+        self._swept_from = 0.0  # boot time of the kill that is being swept for
+        self.first_cancels_s = Histogram()
+        self.sweeps_s = Histogram(LONG_S)
         self._file = (
             anyio.Lock()
         )  # of kill.d: a release takes away what was written, never the other way round
@@ -154,7 +162,7 @@ class KillSwitch:
             record = self._ledger.write(Kill(caller="start", reason=why, cancel_open=True))
             await self._durable("start", why, record)
         if self._known_engaged and (note is None or note.cancel_open):
-            self._start_sweep()
+            self._start_sweep(self._clock.boot())
 
     # Engaging
 
@@ -165,7 +173,7 @@ class KillSwitch:
         standing = self._ledger.book.kills.get((None, None))
         # One kill adds to another: what appears when its sweep is over is swept as well.
         cancel_open = cancel_open or (standing is not None and standing.cancel_open)
-        self._engagements += 1
+        self.engagements += 1
         self._known_engaged = True
         self._engaged = KillNote(None, None, reason, caller, self._clock.now(), cancel_open)
         # At once, so that the journal's order of kills and releases is the gate's.
@@ -188,7 +196,8 @@ class KillSwitch:
             group.start_soon(make_durable)
             group.start_soon(first_cancels)
         if cancel_open:
-            self._start_sweep()
+            self._start_sweep(began)
+        self.first_cancels_s.add(self._clock.boot() - began)
         return KillResult(
             durable=durable,
             cancelled=cancelled,
@@ -283,6 +292,8 @@ class KillSwitch:
         note = self._ledger.book.kills.get((None, None)) or self._engaged
         if self._gate.is_closed and note is not None and note.cancel_open:
             self._has_swept = True
+            if not self._sweeping:
+                self._swept_from = self._clock.boot()
             self._sweep_at(account)
 
     def left(self, account: str) -> None:
@@ -293,7 +304,10 @@ class KillSwitch:
     def is_sweeping(self, account: str) -> bool:
         return account in self._sweeping
 
-    def _start_sweep(self) -> None:
+    def _start_sweep(self, began: float) -> None:
+        """`began`: boot time of the kill."""
+        if not self._sweeping:
+            self._swept_from = began
         self._has_swept = True
         for account in self._readers:
             self._sweep_at(account)
@@ -324,7 +338,8 @@ class KillSwitch:
             sweeping.discard(account)
             this.running = bool(sweeping)
             if not sweeping and self._gate.is_closed and self._sweep is this:
-                log.warning("swept", cancelled=this.cancelled)
+                self.sweeps_s.add(self._clock.boot() - self._swept_from)
+                log.warning("swept", cancelled=this.cancelled, exposed=this.exposed)
 
     # Releasing and telling
 
@@ -339,7 +354,7 @@ class KillSwitch:
         if not self._gate.is_closed:
             raise OrdoError(Kind.INVALID_PARAMS, "the kill switch is not engaged", field="account")
         record: Record = Release(caller=caller, reason=reason)
-        released, names = self._engagements, self._disk.names(FOLDER)
+        released, names = self.engagements, self._disk.names(FOLDER)
         self._gate.close(Scope())  # a byte that is stored from now on shows
         try:
             await self._ledger.record(record)
@@ -347,16 +362,16 @@ class KillSwitch:
                 self._file
             ):  # an engage just before may still be writing its note, which is ours to remove
                 ours = {*names, FILE.removeprefix(f"{FOLDER}/")}
-                for name in self._disk.names(FOLDER) if self._engagements == released else ():
+                for name in self._disk.names(FOLDER) if self.engagements == released else ():
                     if name in ours:
                         await self._disk.remove(f"{FOLDER}/{name}")
         except (JournalFailed, DiskError) as error:
             raise OrdoError(
                 Kind.JOURNAL_FAILED, f"the release could not be written down ({error})"
             ) from error
-        if self._engagements == released and (self._gate.was_thrown or self._disk.names(FOLDER)):
+        if self.engagements == released and (self._gate.was_thrown or self._disk.names(FOLDER)):
             self._known_engaged = False  # `watch` takes it in
-        if self._engagements != released or not self._known_engaged:
+        if self.engagements != released or not self._known_engaged:
             raise OrdoError(
                 Kind.KILLED, "the kill switch was engaged again meanwhile, and stays engaged"
             )
@@ -370,6 +385,11 @@ class KillSwitch:
         with suppress(DiskError):
             await self._disk.flush_gate()
         log.warning("released", caller=caller, reason=reason)
+
+    @property
+    def sweep(self) -> Sweep:
+        """How the cancelling stands; all 0 where there was none since the last release."""
+        return self._sweep
 
     def status(self) -> KillStatus:
         notes = list(self._ledger.book.kills.values())

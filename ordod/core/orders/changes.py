@@ -32,6 +32,7 @@ from ordod.core.orders.records import (
 )
 from ordod.core.orders.sending import Outcome, Sender, error_of, record_of
 from ordod.core.orders.states import ChangeState, OrderState, row_of
+from ordod.core.orders.trail import about
 from ordod.core.orders.validate import check_changes
 from ordod.core.ports import Clock
 from ordod.core.tasks import Tasks
@@ -178,6 +179,7 @@ class Changes:
             strategy=order.strategy,
             deadline=self._clock.boot() + timeout_s,
             is_cancel=True,
+            ids=about(order),
         )
         return outcome.what
 
@@ -210,6 +212,7 @@ class Changes:
             deadline=deadline,
             # Leaving a cover order trades: that is an order, and the gate holds it.
             is_cancel=not order.is_cover_leg,
+            ids=about(order),
         )
 
     async def _refused_cancel(
@@ -312,6 +315,7 @@ class Changes:
                 user=order.user,
                 strategy=order.strategy,
                 deadline=deadline,
+                ids=about(order),
             )
             is_durable = await self._concluded(change_id, outcome)
         error = error_of(outcome, account=order.account, order=self._book.view(order))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import structlog
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
@@ -43,6 +44,8 @@ __all__ = ["Call", "Desk", "NewId", "PlaceResult", "WantedOrder"]
 
 GRACE_S = 0.5  # past the caller's deadline, for an answer that is being written down
 LOOK_ALIKE_S_MAX = 3600.0
+
+log = structlog.get_logger()
 
 
 class NewId:
@@ -85,6 +88,7 @@ class Call:
     """
 
     __slots__ = (
+        "called_at",
         "done",
         "error",
         "fingerprint",
@@ -101,6 +105,7 @@ class Call:
         self.order_id = ""
         self.tag = ""
         self.passed: WantedOrder | None = None
+        self.called_at = 0.0
         self.passed_at = 0.0
         self.error: OrdoError | None = None
         self.done = Once()
@@ -191,7 +196,8 @@ class Desk:
                 KEY_REUSED (`never`). All others (`same_key`): this call sent nothing and says nothing about the key.
         """
         account = self.account(wanted.account)
-        deadline = self._clock.boot() + wanted.timeout_s
+        called_at = self._clock.boot()
+        deadline = called_at + wanted.timeout_s
         user = await self.user(account, deadline)
         # From here to the reservation nothing awaits.
         known = self._book.by_key(user, wanted.key)
@@ -211,6 +217,7 @@ class Desk:
         if replayed is not None:
             return replayed
         call = self.under_way[user, wanted.key] = Call(print_, wanted.terms.symbol)
+        call.called_at = called_at
         try:
             await self.ready(account, user, deadline)
             adopted = self._adopted(account, user, wanted, call)
@@ -222,7 +229,11 @@ class Desk:
             instrument, unchecked = self.check(wanted)
             self._check_way(account, deadline)
         except BaseException as error:
-            call.error = error if isinstance(error, OrdoError) else None
+            if isinstance(error, OrdoError):
+                call.error = error
+                self._ledger.trail.refused(
+                    account.name, wanted.key, wanted.strategy, error, self._clock.boot()
+                )
             self._end(user, wanted.key, call)
             raise
         call.symbols.add(instrument.symbol)
@@ -397,22 +408,26 @@ class Desk:
             await self._ledger.store(intent)
             call.passed = None  # the book has it
             order = new_order(account, wanted.terms, instrument, intent.tag)
-            begun = self._clock.boot()
+            stored = self._clock.boot()
             outcome: Outcome[Placed] = await self._sender.send_once(
                 account,
                 lambda session: account.adapter.place(session, order, instrument),
                 user=user,
                 strategy=wanted.strategy,
                 deadline=deadline,
+                ids=_ids(intent),
             )
             answered = self._clock.boot()
             if outcome.what == "unsent":
                 self._uncount(account.name, wanted.strategy, call.passed_at)
             await self._conclude(call, intent, outcome)
-            self.latencies.count(
-                account.name,
-                whole_s=self._clock.boot() - call.passed_at,
-                broker_s=answered - begun,
+            self.latencies.way(account.name).add(
+                called=call.called_at,
+                checked=call.passed_at,
+                stored=stored,
+                handed=outcome.handed_at,
+                answered=answered,
+                ended=self._clock.boot(),
             )
         except OrdoError as error:
             call.error = error
@@ -458,6 +473,7 @@ class Desk:
         try:
             await self._ledger.record(record)
         except JournalFailed:
+            log.warning("outcome_not_stored", **_ids(intent), outcome=outcome.what)
             call.error = error if outcome.what == "unsent" else None
             return
         order = self._book.orders[intent.id]
@@ -589,6 +605,16 @@ class Desk:
             if is_alike and order.sent not in ("unsent", "rejected"):
                 return order.id, (now - order.placed_at).total_seconds()
         return None
+
+
+def _ids(intent: Intent) -> dict[str, str]:
+    """What finds the order elsewhere, for the log."""
+    return {
+        "account": intent.account,
+        "key": intent.key,
+        "order_id": intent.id,
+        "tag": intent.tag or "",
+    }
 
 
 def new_order(

@@ -20,6 +20,7 @@ from datetime import date, datetime
 import anyio
 from msgspec.structs import replace
 
+from ordod.core.histogram import Histogram
 from ordod.core.orders.format import Codec, body
 from ordod.core.orders.records import Close, Entry, Intent, Modify, Open, Record, Seal
 from ordod.core.orders.segments import FOLDER, path_of
@@ -34,6 +35,7 @@ BATCH_BYTES_MAX = 2 << 20  # a sync must stay short; some 4000 records
 QUEUE_RECORDS_MAX = 100_000  # a disk that let so many wait (some 50 MiB) has hung for good
 SEGMENT_BYTES_MAX = 64 << 20
 RESERVE_BYTES = SEGMENT_BYTES_MAX + (6 << 20)  # the last batch too, and a full disk's last hours
+BATCH_BOUNDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
 FULL_PAUSE_S = 10.0  # so long a full disk is left alone before a new segment is tried again
 
 
@@ -91,7 +93,8 @@ class Journal:
     """The journal of a running daemon; `open_journal` makes it. Its writer is `run`, which somebody must be running.
 
     `syncing_since`: boot time at which the disk was asked, while it does not answer. `head`: seq and hash of the last durable record. `failed`: for good. `full`: a new segment cannot be had just now, so
-    intents and modifies are refused; the rest goes on in the old one. `on_failure` is called once, with what the disk
+    intents and modifies are refused; the rest goes on in the old one. `sync_s`, `batch_records`: of each batch since the start;
+    `written_bytes` of all. `segments`: files. `on_failure` is called once, with what the disk
     said; `on_seal` with the head after each seal, for the system's log.
     """
 
@@ -108,6 +111,7 @@ class Journal:
         size: int,
         day: date,
         torn: str | None,
+        segments: int,
     ) -> None:
         self.epoch = opening.epoch
         self.installation = opening.installation
@@ -116,6 +120,10 @@ class Journal:
         self.failure = ""
         self.full = False
         self.syncing_since: float | None = None
+        self.sync_s = Histogram()
+        self.batch_records = Histogram(BATCH_BOUNDS)
+        self.written_bytes = 0
+        self.segments = segments
         self.torn = torn
         self.reasons_behind = list(opening.behind)
         self.on_failure: Callable[[str], None] = _nothing
@@ -136,6 +144,11 @@ class Journal:
         self._begun = False
         self._closing = False
         self._ended = anyio.Event()
+
+    @property
+    def queued(self) -> int:
+        """Records that wait for a batch."""
+        return self._queued_records
 
     @property
     def is_quiet(self) -> bool:
@@ -271,11 +284,14 @@ class Journal:
         data, digest = self._codec.lines(
             bodies, seq=seq + 1, batch=self._batch + 1, at=at, previous=previous
         )
-        self.syncing_since = self._clock.boot()
+        since = self.syncing_since = self._clock.boot()
         try:
             await self._file.append(data)
         finally:
             self.syncing_since = None
+        self.sync_s.add(self._clock.boot() - since)
+        self.batch_records.add(len(bodies))
+        self.written_bytes += len(data)
         self.head = (seq + len(bodies), digest)
         self._batch += 1
         self._size += len(data)
@@ -305,6 +321,7 @@ class Journal:
         self.full = False
         self._file.close()
         self._file = file
+        self.segments += 1
         self._size = 0
         self._day = max(at.date(), self._day)
         going_on = replace(self._opening, previous=self.head[1], behind=())

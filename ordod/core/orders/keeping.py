@@ -51,7 +51,7 @@ class Keeper:
                 try:
                     await self._work()
                 except DiskError as error:
-                    log.warning("journal not compressed", why=str(error))
+                    log.warning("journal_not_compressed", why=str(error))
                     await anyio.sleep(RETRY_S)
 
     async def _work(self) -> None:
@@ -66,9 +66,9 @@ class Keeper:
                 size = await pack(self._disk, self._codec, segment, after, self._pause)
             except Damage as damage:
                 self._refused.add(segment.first)
-                log.error("journal damaged", why=str(damage))  # noqa: TRY400 - no bug: its trace says nothing
+                log.error("journal_damaged", why=str(damage))  # noqa: TRY400 - no bug: its trace says nothing
             else:
-                log.info("compressed", file=segment.path, bytes=segment.size, to=size)
+                log.info("journal_compressed", file=segment.path, bytes=segment.size, to=size)
         self._done_on = today
 
     async def _pause(self) -> None:

@@ -183,14 +183,21 @@ class KeyedChanges:
         )
         await self._ledger.store(intent)
         outcome = await self._sender.send_once(
-            account, prepared.make, user=user, strategy=None, deadline=deadline
+            account,
+            prepared.make,
+            user=user,
+            strategy=None,
+            deadline=deadline,
+            ids={"account": account.name, "key": wanted.key, "change_id": intent.id},
         )
         self._counted_from[intent.id] = self._clock.boot()
         broker_id = outcome.value if isinstance(outcome.value, str) else wanted.target or ""
         try:
             await self._ledger.record(record_of(intent.id, outcome, broker_id))
         except JournalFailed:
-            log.warning("outcome_not_stored", account=account.name, change=intent.id)
+            log.warning(
+                "outcome_not_stored", account=account.name, key=wanted.key, change_id=intent.id
+            )
             if outcome.what != "unsent":
                 return  # told as in doubt: the intent is on disk, its outcome is not
         if outcome.what == "doubt":
@@ -280,7 +287,7 @@ class KeyedChanges:
             if records:
                 await self._ledger.record(*records)
         except (OrdoError, JournalFailed) as error:
-            log.info("not_settled", account=account.name, why=str(error))
+            log.info("changes_not_settled", account=account.name, why=str(error))
 
     def _evidence(
         self,
@@ -296,7 +303,9 @@ class KeyedChanges:
             self.waits.discard(change.id)
         elif change.id not in self.waits:
             self.waits.add(change.id)
-            log.warning("change_waits_for_person", account=account.name, change=change.id)
+            log.warning(
+                "change_waits_for_person", account=account.name, key=change.key, change_id=change.id
+            )
         if shown is not None and shown.now:
             found = shown.now == "done"
             yield Evidence(id=change.id, source=source, begun_at=at, complete=is_whole, found=found)

@@ -1,15 +1,16 @@
-"""How long orders take, from the call to its outcome on disk, and the broker's share: the last ones, and all since the start."""
+"""How long orders take, from the call to its outcome on disk, and each part of the way: the last ones, and all since the start."""
 
-from bisect import bisect_left
 from collections import deque
 from statistics import median, quantiles
 
 from msgspec import Struct
 
-__all__ = ["BOUNDS_S", "Histogram", "Latencies", "OrderLatency"]
+from ordod.core.histogram import Histogram
+
+__all__ = ["STAGES", "Latencies", "OrderLatency", "Way"]
 
 KEPT = 200  # of each account: a busy minute's
-BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+STAGES = ("checks", "intent_sync", "slot", "broker", "outcome_sync")
 
 
 class OrderLatency(Struct, frozen=True, kw_only=True):
@@ -29,45 +30,57 @@ class OrderLatency(Struct, frozen=True, kw_only=True):
     broker_ms: float
 
 
-class Histogram:
-    """`counts`: of each bound of BOUNDS_S, those within it and past the one before; last, those past all."""
+class Way:
+    """One account's orders: histograms of the whole way and of its stages, in the order of STAGES."""
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS_S) + 1)
-        self.sum_s = 0.0
+        self.whole = Histogram()
+        self.stages = tuple(Histogram() for _ in STAGES)
+        self.taken: deque[tuple[float, float]] = deque(maxlen=KEPT)
 
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(BOUNDS_S, seconds)] += 1
-        self.sum_s += seconds
+    def add(
+        self,
+        *,
+        called: float,
+        checked: float,
+        stored: float,
+        handed: float | None,
+        answered: float,
+        ended: float,
+    ) -> None:
+        """Boot times of one order. `handed`: when its first byte left for the last time; None: none ever did."""
+        self.taken.append((ended - called, answered - stored))
+        self.whole.add(ended - called)
+        checks, intent_sync, slot, broker, outcome_sync = self.stages
+        checks.add(checked - called)
+        intent_sync.add(stored - checked)
+        if handed is not None:
+            slot.add(handed - stored)
+            broker.add(answered - handed)
+        outcome_sync.add(ended - answered)
 
 
 class Latencies:
-    def __init__(self) -> None:
-        self._all: dict[str, tuple[Histogram, Histogram]] = {}
-        self._taken: dict[str, deque[tuple[float, float]]] = {}
+    """By account, of those that placed an order since the start."""
 
-    def count(self, account: str, *, whole_s: float, broker_s: float) -> None:
-        self._taken.setdefault(account, deque(maxlen=KEPT)).append((whole_s, broker_s))
-        if account not in self._all:
-            self._all[account] = (Histogram(), Histogram())
-        whole, broker = self._all[account]
-        whole.add(whole_s)
-        broker.add(broker_s)
+    def __init__(self) -> None:
+        self._ways: dict[str, Way] = {}
+
+    def way(self, account: str) -> Way:
+        way = self._ways.get(account)
+        if way is None:
+            way = self._ways[account] = Way()
+        return way
 
     def forget(self, account: str) -> None:
         """It is gone."""
-        self._all.pop(account, None)
-        self._taken.pop(account, None)
-
-    def histograms(self, account: str) -> tuple[Histogram, Histogram] | None:
-        """Whole and the broker's part, since the start; None: it placed no order."""
-        return self._all.get(account)
+        self._ways.pop(account, None)
 
     def of(self, account: str) -> OrderLatency | None:
         """None: it placed no order since the start."""
-        taken = self._taken.get(account)
-        if not taken:
+        if account not in self._ways or not self._ways[account].taken:
             return None
+        taken = self._ways[account].taken
         whole = [seconds * 1000 for seconds, _ in taken]
         slow = quantiles(whole, n=20, method="inclusive")[-1] if len(whole) > 1 else whole[0]
         return OrderLatency(

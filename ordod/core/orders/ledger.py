@@ -4,6 +4,7 @@ from ordod.core.events import Events
 from ordod.core.orders.book import Book
 from ordod.core.orders.journal import Journal, JournalFailed, Pending
 from ordod.core.orders.records import Entry, Intent, Modify, Record, Unsent
+from ordod.core.orders.trail import Trail
 from ordod.errors import Kind, OrdoError
 
 __all__ = ["Ledger"]
@@ -16,6 +17,7 @@ class Ledger:
         self.journal = journal
         self.book = book
         self.events = events
+        self.trail = Trail(book)
 
     def write(self, *records: Record) -> Pending:
         """Queue records for the next sync; the book and the subscribers have them before `durable()` returns."""
@@ -48,6 +50,7 @@ class Ledger:
         for entry in entries:
             self.book.apply(entry)
             self.events.publish(entry)
+            self.trail.take(entry.record)
 
 
 def _not_stored(why: str) -> OrdoError:

@@ -18,6 +18,7 @@ from ordod.core.orders.segments import (
     FOLDER,
     REPAIRING,
     lines_between,
+    listed,
     path_of,
     pieces,
     set_aside,
@@ -83,6 +84,7 @@ async def open_journal(
         size=begun.size,
         day=begun.day,
         torn=begun.torn,
+        segments=len(listed(disk)),
     )
 
 

@@ -4,7 +4,7 @@ The transport, not the exception, says what happened: what was held back or foun
 byte was handed over, only a white-listed answer ends the matter, and everything else, a bug of ours too, is *doubt*.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -47,7 +47,10 @@ NO_EFFECT = {  # white-listed faults after which the order may be sent again
 
 
 class Outcome(Struct, Generic[T], frozen=True, kw_only=True):
-    """What is known after a send. `what`: accepted (with `value`), rejected, unsent (both with `kind`), doubt (with times)."""
+    """What is known after a send. `what`: accepted (with `value`), rejected, unsent (both with `kind`), doubt (with times).
+
+    `handed_at`: boot time at which its first byte left, for the last time; None: none did.
+    """
 
     what: str
     value: T | None = None
@@ -58,6 +61,7 @@ class Outcome(Struct, Generic[T], frozen=True, kw_only=True):
     died_at: datetime | None = None
     sends: int = 0  # of what is unsent: how often it was handed over, and surely not taken
     retry_after_ms: int | None = None
+    handed_at: float | None = None
 
 
 class _Hand:
@@ -70,6 +74,7 @@ class _Hand:
         self._strategy = strategy
         self._deadline = deadline
         self.passed_at: datetime | None = None
+        self.handed_at: float | None = None
 
     def check(self, *, is_first: bool) -> None:
         if self._gate is not None and self._gate.is_closed_for(self._account, self._strategy):
@@ -82,6 +87,7 @@ class _Hand:
 
     def hands_over(self) -> None:
         self.passed_at = self._clock.now()
+        self.handed_at = self._clock.boot()
 
 
 class Sender:
@@ -100,6 +106,7 @@ class Sender:
         strategy: str | None,
         deadline: float,
         is_cancel: bool = False,
+        ids: Mapping[str, str] | None = None,
     ) -> Outcome[T]:
         """At most one send that may have had an effect.
 
@@ -108,6 +115,7 @@ class Sender:
             user: the broker user the intent is of; a session of another one is not used.
             deadline: boot time; past it nothing is handed over.
             is_cancel: passes the gate and the breaker, and comes first in the windows.
+            ids: what finds it elsewhere, for the log.
         """
         has_renewed = False
         sends = 0
@@ -134,7 +142,9 @@ class Sender:
                 if error.fault not in UNREACHED:
                     account.breaker.succeeded()  # it can be reached, whatever it says
                 sends += hand.passed_at is not None
-                outcome: Outcome[T] = replace(self._answered(error, hand.passed_at), sends=sends)
+                outcome: Outcome[T] = replace(
+                    self._answered(error, hand.passed_at), sends=sends, handed_at=hand.handed_at
+                )
                 if outcome.what == "unsent" and error.fault is Fault.AUTH_EXPIRED and session:
                     if await account.keeper.still_lives(session):
                         return _unsent(sends, Kind.SESSION_REQUIRED, _refuses(account, error))
@@ -159,7 +169,7 @@ class Sender:
                     )
                 account.breaker.failed(ended)
                 if isinstance(error, Lost) and hand.passed_at:
-                    return self._doubt(str(error), hand.passed_at)
+                    return self._doubt(str(error), hand.passed_at, hand.handed_at)
                 return _unsent(
                     sends,
                     Kind.BROKER_UNAVAILABLE,
@@ -167,13 +177,15 @@ class Sender:
                 )
             except Exception as error:
                 # After the first byte a bug of ours is a doubt too (P3); before it, surely nothing happened.
-                log.exception("bug_in_send", account=account.name, broker=account.spec.id)
+                log.exception(
+                    "bug_in_send", broker=account.spec.id, **(ids or {"account": account.name})
+                )
                 why = f"{type(error).__name__} in the adapter of {account.spec.id}"
                 if hand.passed_at:
-                    return self._doubt(why, hand.passed_at)
+                    return self._doubt(why, hand.passed_at, hand.handed_at)
                 return _unsent(sends, Kind.BROKER_UNAVAILABLE, f"nothing was sent: {why}")
             account.breaker.succeeded()
-            return Outcome(what="accepted", value=value)
+            return Outcome(what="accepted", value=value, handed_at=hand.handed_at)
 
     def _answered(self, error: BrokerError, sent_at: datetime | None) -> Outcome[T]:
         """What a fault means: before the first byte of the write always that nothing happened, after it only if sure."""
@@ -189,8 +201,14 @@ class Sender:
             return _unsent(0, Kind.BROKER_UNAVAILABLE, f"nothing was sent: {error.message}")
         return self._doubt(error.message, sent_at)
 
-    def _doubt(self, why: str, sent_at: datetime) -> Outcome[T]:
-        return Outcome(what="doubt", message=why[:200], sent_at=sent_at, died_at=self._clock.now())
+    def _doubt(self, why: str, sent_at: datetime, handed_at: float | None = None) -> Outcome[T]:
+        return Outcome(
+            what="doubt",
+            message=why[:200],
+            sent_at=sent_at,
+            died_at=self._clock.now(),
+            handed_at=handed_at,
+        )
 
 
 def _refuses(account: Account, error: BrokerError) -> str:

@@ -33,6 +33,7 @@ from ordod.core.orders.reconcile import (
 )
 from ordod.core.orders.records import Evidence, Record, Settled, Update
 from ordod.core.orders.states import ChangeState, OrderState
+from ordod.core.orders.trail import about
 from ordod.core.ports import Clock
 from ordod.domain.orders import Status, Variety
 
@@ -172,8 +173,7 @@ class Settler:
             )
             log.error(
                 "ended_order_is_at_the_broker",
-                account=order.account,
-                order=order.id,
+                **about(order),
                 was=order.status,
                 shown=status,
             )
@@ -293,7 +293,7 @@ class Settler:
 
     def _tell(self, order: OrderState, why: str) -> None:
         if why != self.why_open.get(order.id) and "order.resolve" in why:
-            log.warning("doubt_waits_for_person", account=order.account, order=order.id, why=why)
+            log.warning("doubt_waits_for_person", **about(order), why=why)
         self.why_open[order.id] = why
 
     def _changes(self, reading: Reading) -> list[Record]:
