@@ -259,13 +259,14 @@ async def _serve(
                 )
         except (Damage, TooNew, DiskError) as error:
             why = _about_journal(error, settings.daemon.state_dir)
-            alerts = Alerting(clock=clock, disk=ports.disk, host=host, hide=redactor.hide)
-            alerts.use(
-                receivers.outlets(settings.alerts),
-                remind_s=settings.alerts.remind_minutes * 60.0,
-                per_hour=settings.alerts.per_hour,
-            )
-            await alerts.tell_and_end(damaged(why), LAST_WORD_S)
+            if outlets := receivers.outlets(settings.alerts):
+                alerts = Alerting(clock=clock, disk=ports.disk, host=host, hide=redactor.hide)
+                alerts.use(
+                    outlets,
+                    remind_s=settings.alerts.remind_minutes * 60.0,
+                    per_hour=settings.alerts.per_hour,
+                )
+                await alerts.tell_and_end(damaged(why), LAST_WORD_S)
             raise CannotStart(why) from error
         log.info("stopped")
 
