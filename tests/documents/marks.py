@@ -44,7 +44,7 @@ WHY_NOT: Mapping[str, WhyNot] = {
         {"tests/documents/conftest.py": '"ordod", "--config", "ordod.conf.example"'},
     ),
     "systemd": WhyNot(
-        "wants a machine with systemd, and root: run there, in order, by the slow tests",
+        "wants a machine with systemd, and root: run there, in order, where one can be made (ORDO_SYSTEM_TESTS=1, and in CI)",
         {"tests/system/test_documents.py": "blocks("},
     ),
     "container": WhyNot(

@@ -337,7 +337,6 @@ def test_it_is_upgraded_in_place_and_keeps_its_journal(machine: Machine) -> None
     assert machine.run("readlink", "/opt/ordod").stdout.strip().endswith(release)
 
 
-@pytest.mark.slow
 def test_an_upgrade_that_does_not_start_is_taken_back(machine: Machine, broken: str) -> None:
     order = place(machine, "before-the-bad-upgrade")
     release = machine.run("readlink", "/opt/ordod").stdout
@@ -356,7 +355,6 @@ def test_an_upgrade_that_does_not_start_is_taken_back(machine: Machine, broken: 
     assert machine.run("ls", "/opt/ordod-releases").stdout.split() == [release.strip()[-8:]]
 
 
-@pytest.mark.slow
 def test_what_cannot_be_installed_changes_nothing(machine: Machine) -> None:
     before = main_pid(machine), machine.run("ls", "-lR", "/opt").stdout
 
@@ -383,7 +381,6 @@ def test_what_cannot_be_installed_changes_nothing(machine: Machine) -> None:
     assert (main_pid(machine), machine.run("ls", "-lR", "/opt").stdout) == before
 
 
-@pytest.mark.slow
 def test_what_was_stopped_by_a_person_is_upgraded_and_stays_stopped(machine: Machine) -> None:
     machine.run("systemctl", "stop", "ordod.socket", "ordod.service")
 
@@ -417,7 +414,6 @@ def test_uninstalled_it_leaves_the_journal(machine: Machine) -> None:
     assert machine.run("ls", "/opt").stdout == ""
 
 
-@pytest.mark.slow
 def test_installed_again_it_goes_on_with_what_was_there(machine: Machine) -> None:
     install(machine, "--wheels", "/root/wheels")
 
@@ -425,7 +421,6 @@ def test_installed_again_it_goes_on_with_what_was_there(machine: Machine) -> Non
     assert history["order"]["key"] == "before-the-uninstall"
 
 
-@pytest.mark.slow
 def test_purged_nothing_is_left(machine: Machine) -> None:
     install(machine, "--uninstall", "--purge")
 
