@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.daemon import PAPER, Daemon, Refused
+from tests.promises.daemon import PAPER, Daemon, Refused, until
 
 Make = Callable[..., Daemon]
 
@@ -147,8 +147,10 @@ def test_a_client_that_hangs_up_cancels_nothing(make: Make) -> None:
     with daemon.client() as client:
         client.send("order.place", **terms)
     daemon.wait_status(lambda _: daemon.records("accepted"))
+    # In the file it may stand before it is durable, and until then nobody is told.
+    until(lambda: daemon.get("left-alone", "paper")["status"] in ("OPEN", "PENDING"))
 
-    assert daemon.get("left-alone", "paper")["status"] in ("OPEN", "PENDING")
+    assert daemon.records("doubt") == []
     assert daemon.place("left-alone", account="paper")["replayed"]
 
 
