@@ -5,7 +5,6 @@ The stream is a process of its own that speaks Kite's packets at an even pace; t
 
 import json
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from urllib.request import Request, urlopen
 from benchmarks.figures import Figure, Part, percentile
 from benchmarks.memory import wait_for_master
 from benchmarks.plugin.benchmark_zerodha import CROWDED
-from benchmarks.processes import Daemon, cores, environment, running
+from benchmarks.processes import Daemon, answer_to, cores, running, talking
 from benchmarks.readers import subscribe
 from benchmarks.ticker import frames_of
 from benchmarks.zerodha import Broker, simulated
@@ -157,8 +156,8 @@ def _sdk(
     kept.write_bytes(b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames))
     script = Path(__file__).with_name("sdk_ticker.py")
     command = [str(python), str(script), str(kept), str(passes)]
-    with _process(command) as process:
-        yield lambda: float(_asked(process, ""))
+    with talking(command) as process:
+        yield lambda: float(answer_to(process, ""))
     kept.unlink()
 
 
@@ -170,7 +169,7 @@ def _fan_out(scratch: Path, *, quick: bool) -> list[Figure]:
     packets = min(PACKETS, count)
     frames_s = count * UPDATES_S // packets
     ticker = ["-m", "benchmarks.ticker", str(count), str(frames_s), str(packets)]
-    with simulated() as broker, _process([sys.executable, *ticker]) as process:
+    with simulated() as broker, talking([sys.executable, *ticker]) as process:
         assert process.stdout is not None
         accounts = broker.account("zerodha", "crowded-zerodha")
         accounts += f'urls.ws = "ws://127.0.0.1:{int(process.stdout.readline())}"\n'
@@ -221,9 +220,9 @@ class _Readers:
         self.busy = 0.0
 
     def read(self, symbols: Sequence[str]) -> "_Readers":
-        with _process([sys.executable, *self._command]) as process:
+        with talking([sys.executable, *self._command]) as process:
             before, begun = self._daemon.cpu_s(), time.perf_counter()
-            told = json.loads(_asked(process, json.dumps(list(symbols))))
+            told = json.loads(answer_to(process, json.dumps(list(symbols))))
             self.busy = (self._daemon.cpu_s() - before) / (time.perf_counter() - begun)
         self.delays, self.skipped = told["delays"], told["skipped"]
         self.messages = told["messages"]
@@ -249,23 +248,3 @@ def _listed(broker: Broker, count: int) -> list[Instrument]:
         content = answer.read()
     listed = CROWDED.parse_master(content, datetime.now(IST).date())
     return list(islice((i for i in listed if i.kind is InstrumentKind.CALL), count))
-
-
-@contextmanager
-def _process(command: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
-    pipe = subprocess.PIPE
-    with subprocess.Popen(  # noqa: S603 - fixed argv
-        command, stdin=pipe, stdout=pipe, text=True, env=environment()
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _asked(process: "subprocess.Popen[str]", line: str) -> str:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(line + "\n")
-    process.stdin.flush()
-    return process.stdout.readline()

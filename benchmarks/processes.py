@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ordoctl import Client
 
-__all__ = ["Daemon", "cores", "environment", "running"]
+__all__ = ["Daemon", "answer_to", "cores", "environment", "running", "talking"]
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = Path(__file__).parent / "plugin"  # the adapter without rate windows, and its entry point
@@ -70,6 +70,28 @@ def environment(**more: str) -> dict[str, str]:
     return (
         os.environ | {"PYTHONPATH": os.pathsep.join([*paths, *([given] if given else [])])} | more
     )
+
+
+@contextmanager
+def talking(command: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
+    """A process that is asked and answers by lines, while the block lasts."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(  # noqa: S603 - fixed argv
+        command, stdin=pipe, stdout=pipe, text=True, env=environment()
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def answer_to(process: "subprocess.Popen[str]", line: str) -> str:
+    """Its next line, after it was told this one."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+    return process.stdout.readline()
 
 
 @contextmanager

@@ -15,12 +15,11 @@ counted at the end is read from the broker and the journal, not from the daemon.
 import json
 import random
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,7 +32,7 @@ from msgspec import Struct
 from benchmarks.confined import Confined, confined
 from benchmarks.figures import Figure, Part, percentile
 from benchmarks.memory import wait_for_master
-from benchmarks.processes import Daemon, cores, environment, running
+from benchmarks.processes import Daemon, answer_to, cores, running, talking
 from benchmarks.zerodha import Broker, simulated
 from ordoctl import Client
 from ordoctl.errors import CallError
@@ -383,8 +382,8 @@ def _floor(
         session.access_token.reveal(),
     ]
     command += [str(broker.price), str(scratch / "floor")]
-    with _process([*limits.prefix, sys.executable, *command]) as process:
-        yield lambda count: [float(one) for one in json.loads(_asked(process, str(count)))]
+    with talking([*limits.prefix, sys.executable, *command]) as process:
+        yield lambda count: [float(one) for one in json.loads(answer_to(process, str(count)))]
 
 
 @contextmanager
@@ -393,7 +392,7 @@ def _ticker(size: Size) -> Iterator[int]:
     frames_s = UPDATES_S * 10
     packets = size.instruments // 10
     command = ["-m", "benchmarks.ticker", str(size.instruments), str(frames_s), str(packets)]
-    with _process([sys.executable, *command]) as process:
+    with talking([sys.executable, *command]) as process:
         assert process.stdout is not None
         yield int(process.stdout.readline())
 
@@ -415,7 +414,7 @@ def _prices(daemon: Daemon, client: Client, size: Size) -> Iterator[Callable[[],
         str(READERS),
         str(45 * size.minute_s),
     ]
-    with _process([sys.executable, *command]) as process:
+    with talking([sys.executable, *command]) as process:
         assert process.stdin is not None
         process.stdin.write(json.dumps(asked) + "\n")
         process.stdin.flush()
@@ -470,23 +469,3 @@ def _events(daemon: Daemon) -> Iterator[Callable[[], int]]:
             closed_early = len(ended)
             connection.shutdown(socket.SHUT_RDWR)
             following.join()
-
-
-@contextmanager
-def _process(command: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
-    pipe = subprocess.PIPE
-    with subprocess.Popen(  # noqa: S603 - fixed argv
-        command, stdin=pipe, stdout=pipe, text=True, env=environment()
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _asked(process: "subprocess.Popen[str]", line: str) -> str:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(line + "\n")
-    process.stdin.flush()
-    return process.stdout.readline()
