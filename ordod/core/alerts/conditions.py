@@ -131,6 +131,7 @@ def _doubts(parts: Parts, limits: Limits, now: datetime) -> Iterator[Condition]:
             old.setdefault(order.account, []).append(order)
     for account, orders in old.items():
         sent_at = min(order.sent_at or order.placed_at for order in orders)
+        names = [f"{order.key or order.id} ({_what(order)})" for order in orders]
         yield Condition(
             kind=AlertKind.DOUBT,
             severity=Severity.CRITICAL,
@@ -138,7 +139,7 @@ def _doubts(parts: Parts, limits: Limits, now: datetime) -> Iterator[Condition]:
             since=sent_at,
             message=(
                 f"{_count(len(orders), 'order')} in doubt at {account} for more than {limits.doubt_older_than_s:.0f} s: "
-                f"{_named(orders)}. Sent, and the answer was lost; ordod goes on looking and sends nothing again. "
+                f"{_few(names)}. Sent, and the answer was lost; ordod goes on looking and sends nothing again. "
                 "Look at the broker's order book"
             ),
             ended=f"no order at {account} has been in doubt for so long any more",
@@ -159,13 +160,12 @@ def _for_a_person(parts: Parts) -> Iterator[Condition]:
         ]
         if not keys:
             continue
-        more = f" and {len(keys) - NAMED_MAX} more" if len(keys) > NAMED_MAX else ""
         yield Condition(
             kind=AlertKind.RESOLVE,
             severity=Severity.CRITICAL,
             account=name,
             message=(
-                f"only a person can end what is in doubt at {name}: {', '.join(keys[:NAMED_MAX])}{more}. Look at the broker "
+                f"only a person can end what is in doubt at {name}: {_few(keys)}. Look at the broker "
                 f"and tell: ordoctl resolve --account {name} KEY placed|not_placed --reason WHY"
             ),
             ended=f"nothing at {name} waits for a person any more",
@@ -262,10 +262,9 @@ def _streams(parts: Parts, account: str) -> Iterator[Condition]:
         )
 
 
-def _named(orders: list[OrderState]) -> str:
-    names = [f"{order.key or order.id} ({_what(order)})" for order in orders[:NAMED_MAX]]
-    more = f" and {len(orders) - NAMED_MAX} more" if len(orders) > NAMED_MAX else ""
-    return ", ".join(names) + more
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(names[:NAMED_MAX]) + more
 
 
 def _what(order: OrderState) -> str:
