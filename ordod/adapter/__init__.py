@@ -407,8 +407,16 @@ class Adapter:
         """Ask for an order's end. An answer is an acknowledgement, not yet a cancel."""
         raise _unsupported("cancel")
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
-        """Today's order book, every page and half of it."""
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
+        """Today's order book, every page and half of it.
+
+        `last` is the reading before, for `read_rows`: a book of hundreds is read again with every order, and few rows move.
+        """
         raise _unsupported("orders")
 
     def trail(

@@ -1,13 +1,13 @@
 """What every adapter reads with: rows, money, units, Indian time. Each refuses rather than guesses."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ordod.adapter.codes import BrokerError, Fault
 from ordod.domain.instruments import Exchange, InstrumentKind
@@ -46,6 +46,8 @@ ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{24,}")  # of a JWT or a hash; an order id has at most 20
 
+_WORDS = msgspec.json.Encoder(decimal_format="number")  # 1.50 and 1.5, "1" and 1 stay apart
+
 _JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -57,10 +59,14 @@ class BadRow(Struct, frozen=True):
 
 
 class Rows(Struct, Generic[T], frozen=True):
-    """A list as the broker gave it: what was read, and what was not. Only a list read whole may conclude *absent*."""
+    """A list as the broker gave it: what was read, and what was not. Only a list read whole may conclude *absent*.
+
+    `known`: its good rows by the broker's own words, for the next reading; empty where there was no last.
+    """
 
     good: tuple[T, ...]
     bad: tuple[BadRow, ...] = ()
+    known: Mapping[bytes, T] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -68,17 +74,35 @@ class Rows(Struct, Generic[T], frozen=True):
 
 
 def read_rows(
-    raw: Iterable[Any], shape: type[U], convert: Callable[[U], T], *, strict: bool = False
+    raw: Iterable[Any],
+    shape: type[U],
+    convert: Callable[[U], T],
+    last: Rows[T] | None = None,
+    *,
+    strict: bool = False,
 ) -> Rows[T]:
-    """Each raw row as `shape` (msgspec), then through `convert`. A row that fails either is kept as bad, the rest go on."""
+    """Each raw row as `shape` (msgspec), then through `convert`. A row that fails either is kept as bad, the rest go on.
+
+    Args:
+        last: the reading before, by the same shape, conversion and instruments: a row that it has word for word is taken from it.
+    """
     good: list[T] = []
     bad: list[BadRow] = []
+    known: dict[bytes, T] = {}
     for row in raw:
-        try:
-            good.append(convert(msgspec.convert(row, shape, strict=strict)))
-        except (msgspec.ValidationError, BrokerError, ValueError, ArithmeticError) as error:
-            bad.append(BadRow(str(error), row))
-    return Rows(tuple(good), tuple(bad))
+        words = b"" if last is None else _WORDS.encode(row)
+        if last is not None and words in last.known:
+            value = last.known[words]
+        else:
+            try:
+                value = convert(msgspec.convert(row, shape, strict=strict))
+            except (msgspec.ValidationError, BrokerError, ValueError, ArithmeticError) as error:
+                bad.append(BadRow(str(error), row))
+                continue
+        good.append(value)
+        if last is not None:
+            known[words] = value
+    return Rows(tuple(good), tuple(bad), known)
 
 
 def from_json(body: bytes) -> Any:

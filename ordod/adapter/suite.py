@@ -305,10 +305,10 @@ class Listed(Instruments):
 def _arguments(adapter: Adapter, samples: Samples, one: Conversation) -> dict[str, Any]:
     """The call's arguments: session and instruments are the folder's, the rest is converted by the contract's types."""
     hints = get_type_hints(getattr(Adapter, one.operation))
-    del hints["return"]
     return {
         name: _argument(samples, one.arguments.get(name), hint, f"{one.operation}.{name}")
         for name, hint in hints.items()
+        if name not in ("return", "last")
     }
 
 
@@ -416,14 +416,14 @@ class Bench:
             raise Skipped(self._why_none)
         return self.maybe_samples
 
-    def start(self, one: Conversation) -> Any:
+    def start(self, one: Conversation, **more: Any) -> Any:
         """The dialogue, begun anew. (A pure operation is dressed as a dialogue that asks for nothing.)"""
-        arguments = _arguments(self.adapter, self.samples, one)
+        arguments = _arguments(self.adapter, self.samples, one) | more
         method = getattr(self.adapter, one.operation)
         return _pure(method, arguments) if one.operation in PURE else method(**arguments)
 
-    def play(self, one: Conversation) -> Played:
-        return play(self.start(one), [_response(self.samples, a) for a in one.answers])
+    def play(self, one: Conversation, **more: Any) -> Played:
+        return play(self.start(one, **more), [_response(self.samples, a) for a in one.answers])
 
     def conversations(self, operation: str) -> tuple[Conversation, ...]:
         found = self.samples.of(operation, ending_well=True)
@@ -480,7 +480,10 @@ def checks(adapter: Adapter, folder: Path | None = None) -> list[Check]:
             check("a success without an id is not a yes", _no_id),
         ]
     if "orders" in bench.operations:
-        found.append(check("an unknown status spoils one row only", _unknown_status))
+        found += [
+            check("an unknown status spoils one row only", _unknown_status),
+            check("a row that has not moved is not read again", _last_reading),
+        ]
     if bench.streams:
         found += [
             check("what opens its stream is of its hosts", _stream_request),
@@ -862,6 +865,19 @@ def _unknown_status(bench: Bench) -> None:
                 _must(left == (len(whole.good) - 1, 1), f"{word!r} made unknown: {left} rows")
                 return
     raise Skipped("no sample of orders holds two rows, one of a status of its own")
+
+
+def _last_reading(bench: Bench) -> None:
+    """A book that is read with the reading before at hand says the same, and of the same rows by the same objects."""
+    for one in bench.conversations("orders"):
+        alone = bench.play(one).value
+        first = bench.play(one, last=Rows(())).value
+        second = bench.play(one, last=first).value
+        says = [(rows.good, rows.bad) for rows in (alone, first, second)]
+        _must(says[0] == says[1] == says[2], "with the last reading at hand it reads another book")
+        again = [a for a, b in zip(first.good, second.good, strict=True) if a is not b]
+        is_paper = bench.adapter.spec.id == "paper"  # both sides write the same types
+        _must(is_paper or not again, f"{len(again)} rows are read again that have not moved")
 
 
 def _spoiled_row(body: bytes, word: str) -> bytes | None:

@@ -291,7 +291,13 @@ class Signals(Protocol):
 
 
 class Master(Instruments, Protocol):
-    """One broker's instruments, looked up by key in microseconds."""
+    """One broker's instruments, looked up by key in microseconds.
+
+    Attributes:
+        edition: another number whenever other instruments serve than before, of the same day too.
+    """
+
+    edition: int
 
     @property
     def loaded_on(self) -> date | None:

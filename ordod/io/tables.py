@@ -166,10 +166,12 @@ class SqliteMaster:
 
     def __init__(self, table: "_Table | None") -> None:
         self._table = table
+        self.edition = 0
 
     def serve(self, table: "_Table | None") -> None:
         """From now on this table; the one before is closed."""
         before, self._table = self._table, table
+        self.edition += 1
         if before is not None:
             before.close()
 

@@ -153,7 +153,12 @@ class Paper(Adapter):
         response = yield _change(session, "DELETE", path, group="orders.cancel")
         _read(response, _Placed)
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         return _rows((yield _ask(session, "GET", "/orders")), BrokerOrder)
 
     def trail(

@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from ordod.adapter import (
     Exchange,
     Fault,
     InstrumentKind,
+    Rows,
     amount,
     decimal,
     derivative_symbol,
@@ -57,6 +59,35 @@ def test_a_bad_row_spoils_itself_only_and_the_list_is_not_whole() -> None:
     assert not rows.is_whole
     assert [bad.row["name"] for bad in rows.bad] == ["b", "unknown", "c"]
     assert "unknown status" in rows.bad[1].why
+
+
+def test_a_row_that_has_not_moved_is_taken_from_the_last_reading() -> None:
+    converted: list[str] = []
+
+    def convert(row: Row) -> list[str]:
+        converted.append(row.name)
+        if row.quantity < 0:
+            raise BrokerError(Fault.UNREADABLE, "a negative quantity")
+        return [row.name]
+
+    def read(last: Rows[list[str]] | None, **quantities: Any) -> Rows[list[str]]:
+        converted.clear()
+        raw = [{"name": name, "quantity": one} for name, one in quantities.items()]
+        return read_rows(raw, Row, convert, last)
+
+    first = read(Rows(()), a=1, b=2, c=-1)
+    assert converted == ["a", "b", "c"]
+    second = read(first, b=2, c=-1, a=1, d=4)
+    assert converted == ["c", "d"]  # what could not be read is tried again
+    assert second.good == (["b"], ["a"], ["d"])
+    assert second.good[0] is first.good[1]
+    assert [bad.row["name"] for bad in second.bad] == ["c"]
+    third = read(second, a=3, b="2")
+    assert converted == ["a", "b"]  # it moved; and a text is no number
+    read(third, d=4)
+    assert converted == ["d"]  # only the last reading is remembered
+    read(None, a=3)
+    assert converted == ["a"]
 
 
 def test_a_list_of_good_rows_is_whole() -> None:

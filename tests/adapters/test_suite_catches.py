@@ -202,8 +202,10 @@ def test_another_contract_is_caught() -> None:
 
 def _orders(read: Callable[[Rows[BrokerOrder]], Rows[BrokerOrder]]) -> Adapter:
     class Reading(Zerodha):
-        def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
-            return read((yield from super().orders(session, instruments)))
+        def orders(
+            self, session: Session, instruments: Instruments, last: Rows[BrokerOrder] | None = None
+        ) -> Dialogue[Rows[BrokerOrder]]:
+            return read((yield from super().orders(session, instruments, last)))
 
     return Reading()
 
@@ -227,18 +229,43 @@ def test_a_guess_at_an_unknown_status_is_caught(read: Any, words: str) -> None:
     assert words in violation(_orders(read), "an unknown status")
 
 
+def test_a_book_that_is_read_whole_every_time_is_caught() -> None:
+    class Forgetful(Zerodha):
+        def orders(
+            self, session: Session, instruments: Instruments, last: Rows[BrokerOrder] | None = None
+        ) -> Dialogue[Rows[BrokerOrder]]:
+            return super().orders(session, instruments)
+
+    assert "read again" in violation(Forgetful(), "not read again")
+
+
+def test_a_book_that_is_taken_from_the_last_without_a_look_is_caught() -> None:
+    class Repeating(Zerodha):
+        def orders(
+            self, session: Session, instruments: Instruments, last: Rows[BrokerOrder] | None = None
+        ) -> Dialogue[Rows[BrokerOrder]]:
+            rows = yield from super().orders(session, instruments, last)
+            return rows if last is None else last
+
+    assert "another book" in violation(Repeating(), "not read again")
+
+
 class GuessesOfTwo(AngelOne):
     """The same guess, where a row says its status twice."""
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
-        return _guess((yield from super().orders(session, instruments)))
+    def orders(
+        self, session: Session, instruments: Instruments, last: Rows[BrokerOrder] | None = None
+    ) -> Dialogue[Rows[BrokerOrder]]:
+        return _guess((yield from super().orders(session, instruments, last)))
 
 
 class GuessesOfNumbers(Fyers):
     """The same guess, where a status is a number."""
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
-        return _guess((yield from super().orders(session, instruments)))
+    def orders(
+        self, session: Session, instruments: Instruments, last: Rows[BrokerOrder] | None = None
+    ) -> Dialogue[Rows[BrokerOrder]]:
+        return _guess((yield from super().orders(session, instruments, last)))
 
 
 @pytest.mark.parametrize("adapter", [GuessesOfTwo(), GuessesOfNumbers()])

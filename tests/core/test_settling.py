@@ -41,11 +41,15 @@ class Shown(type(PAPER)):  # type: ignore[misc]  # the paper adapter, whose book
     def __init__(self) -> None:
         self.show: Callable[[Rows[BrokerOrder]], Rows[BrokerOrder]] = lambda rows: rows
         self.readings = 0
+        self.last: Any = None
+        self.shown: list[Rows[BrokerOrder]] = []
 
-    def orders(self, session: Any, instruments: Any) -> Any:
-        rows = yield from super().orders(session, instruments)
+    def orders(self, session: Any, instruments: Any, last: Any = None) -> Any:
+        self.last = last
+        rows = yield from super().orders(session, instruments, last)
         self.readings += 1
-        return self.show(rows)
+        self.shown.append(self.show(rows))
+        return self.shown[-1]
 
 
 async def doubtful(world: World, act: Any = lost_before, key: str = "k1") -> OrderState:
@@ -101,6 +105,22 @@ async def test_a_doubt_waits_while_the_book_cannot_be_read_whole() -> None:
         await until(lambda: order.status is Status.NOT_PLACED, 60)
 
         assert still is Status.IN_DOUBT
+
+
+async def test_a_reading_knows_the_one_before_until_other_instruments_serve() -> None:
+    adapter = Shown()
+    async with running_world(adapter=adapter) as world:
+        shown = adapter.shown
+        await echoed(world)
+        await until(lambda: len(shown) > 3, 60)
+        assert adapter.last is shown[-2]
+
+        await world.parts.masters["paper"].refresh(world.parts.accounts["paper"])
+        before = len(shown)
+        await until(lambda: len(shown) == before + 1, 60)
+        assert adapter.last == Rows(())
+        await until(lambda: len(shown) == before + 2, 60)
+        assert adapter.last is shown[-2]
 
 
 async def test_one_bad_reading_between_the_two_begins_the_count_anew() -> None:

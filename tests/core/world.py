@@ -250,6 +250,7 @@ class MemoryMaster(Master):
     def __init__(self) -> None:
         self.instruments: dict[str, Instrument] = {}
         self.day: date | None = None
+        self.edition = 0
 
     @property
     def loaded_on(self) -> date | None:
@@ -304,6 +305,7 @@ class MemoryTables:
         master = self.masters.setdefault(broker, MemoryMaster())
         master.instruments = {i.symbol: i for i in adapter.parse_master(content, on)}
         master.day = on
+        master.edition += 1
         return len(master.instruments)
 
 

@@ -283,6 +283,7 @@ class _MemoryMaster(Master):
     def __init__(self) -> None:
         self.rows: Mapping[str, Instrument] = {}
         self.day: date | None = None
+        self.edition = 0
 
     @property
     def loaded_on(self) -> date | None:
@@ -353,6 +354,7 @@ class MemoryTables:
         await anyio.sleep(0.01)
         master = self.master(broker)
         master.rows, master.day = known, on
+        master.edition += 1
         return len(known)
 
 

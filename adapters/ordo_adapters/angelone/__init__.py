@@ -232,10 +232,15 @@ class AngelOne(Adapter):
         response = yield _order("cancelOrder", "cancel", session, body)
         _order_id(read(response, OrderAnswer))
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         """GET getOrderBook: the whole day in one answer (angelone.md 5.1)."""
         response = yield _get(f"{SECURE}/order/v1/getOrderBook", session, BOOK)
-        return read_list(response, OrderRow, lambda row: read_order(row, instruments))
+        return read_list(response, OrderRow, lambda row: read_order(row, instruments), last)
 
     def trail(
         self, session: Session, broker_order_id: str, instruments: Instruments

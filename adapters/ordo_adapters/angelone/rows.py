@@ -145,9 +145,11 @@ def rows_of(response: HttpResponse) -> list[Any]:
     return [] if data is None else shaped(data, list[Any])
 
 
-def read_list(response: HttpResponse, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
+def read_list(
+    response: HttpResponse, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
+) -> Rows[T]:
     """The same, row by row."""
-    return read_rows(rows_of(response), shape, convert)
+    return read_rows(rows_of(response), shape, convert, last)
 
 
 def day_of(response: HttpResponse) -> date:

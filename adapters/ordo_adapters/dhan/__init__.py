@@ -181,10 +181,15 @@ class Dhan(Adapter):
         response = yield _write("DELETE", path, f"{ORDERS}.cancel", session)
         _acknowledged(response)
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         """GET /orders: the whole day in one answer (dhan.md 5)."""
         response = yield _get("/orders", session)
-        return read_list(response, OrderRow, lambda row: read_order(row, instruments))
+        return read_list(response, OrderRow, lambda row: read_order(row, instruments), last)
 
     def trail(
         self, session: Session, broker_order_id: str, instruments: Instruments

@@ -143,11 +143,16 @@ def read(response: HttpResponse, shape: type[T]) -> T:
 
 
 def read_list(
-    response: HttpResponse, shape: type[U], convert: Callable[[U], T], *, may_lack: bool = False
+    response: HttpResponse,
+    shape: type[U],
+    convert: Callable[[U], T],
+    last: Rows[T] | None = None,
+    *,
+    may_lack: bool = False,
 ) -> Rows[T]:
     """A success, a list, row by row. `may_lack`: where Dhan says that there is none, it is empty (dhan.md 3)."""
     try:
-        return read_rows(read(response, list[Any]), shape, convert)
+        return read_rows(read(response, list[Any]), shape, convert, last)
     except BrokerError as error:
         if may_lack and error.code in EMPTY:
             return Rows(())

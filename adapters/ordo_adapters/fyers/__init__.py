@@ -171,10 +171,17 @@ class Fyers(Adapter):
         response = yield _write("DELETE", "/orders/sync", f"{ORDERS}.cancel", session, body)
         order_id(response)
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         """GET /orders: the whole day in one answer (fyers.md 5)."""
         response = yield _get("/orders", session)
-        return read_list(response, "orderBook", OrderRow, lambda row: read_order(row, instruments))
+        return read_list(
+            response, "orderBook", OrderRow, lambda row: read_order(row, instruments), last
+        )
 
     def by_tag(
         self, session: Session, tag: str, instruments: Instruments

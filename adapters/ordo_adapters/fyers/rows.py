@@ -120,10 +120,14 @@ def read(response: HttpResponse, name: str, shape: type[T], faults: Faults = FAU
 
 
 def read_list(
-    response: HttpResponse, name: str, shape: type[U], convert: Callable[[U], T]
+    response: HttpResponse,
+    name: str,
+    shape: type[U],
+    convert: Callable[[U], T],
+    last: Rows[T] | None = None,
 ) -> Rows[T]:
     """A list in a success, row by row."""
-    return read_rows(read(response, name, list[Any]), shape, convert)
+    return read_rows(read(response, name, list[Any]), shape, convert, last)
 
 
 class Changed(Struct):

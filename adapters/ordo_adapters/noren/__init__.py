@@ -192,10 +192,15 @@ class Noren(Adapter):
         response = yield self._write(session, "CancelOrder", body, f"{ORDERS}.cancel")
         _of(answered(response), row)
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         """`OrderBook`: the whole day in one answer (noren.md 5)."""
         response = yield self._call(session, "OrderBook", {})
-        return read_list(response, OrderRow, lambda row: read_order(row, instruments))
+        return read_list(response, OrderRow, lambda row: read_order(row, instruments), last)
 
     def trail(
         self, session: Session, broker_order_id: str, instruments: Instruments

@@ -132,8 +132,10 @@ def listed(response: HttpResponse) -> list[Any]:
     raise BrokerError(Fault.UNREADABLE, "a success without a list")
 
 
-def read_list(response: HttpResponse, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
-    return read_rows(listed(response), shape, convert)
+def read_list(
+    response: HttpResponse, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
+) -> Rows[T]:
+    return read_rows(listed(response), shape, convert, last)
 
 
 # Orders and trades (noren.md 5)

@@ -183,10 +183,15 @@ class Upstox(Adapter):
         response = yield _order("DELETE", "cancel", session, query=query)
         read(response, OrderAnswer, writes=True).one()
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         """GET /v2/order/retrieve-all: the whole day in one answer (upstox.md 4.1)."""
         response = yield _get("/v2/order/retrieve-all", session)
-        return read_list(response, OrderRow, lambda row: read_order(row, instruments))
+        return read_list(response, OrderRow, lambda row: read_order(row, instruments), last)
 
     def trail(
         self, session: Session, broker_order_id: str, instruments: Instruments

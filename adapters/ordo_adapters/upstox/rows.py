@@ -138,9 +138,11 @@ def read_bare(response: HttpResponse, shape: type[T]) -> T:
     return shaped(body, shape)
 
 
-def read_list(response: HttpResponse, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
+def read_list(
+    response: HttpResponse, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
+) -> Rows[T]:
     """The `data` of a success, a list, row by row."""
-    return read_rows(read(response, list[Any]), shape, convert)
+    return read_rows(read(response, list[Any]), shape, convert, last)
 
 
 class Profile(Struct):

@@ -182,10 +182,17 @@ class Xts(Adapter):
         query = (("appOrderID", row.broker_order_id), ("orderUniqueIdentifier", _tag(row)))
         result((yield _call("DELETE", "/orders", session, f"{ORDERS}.cancel", query=query)))
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         """GET /orders: the whole day in one answer (xts.md 5)."""
         response = yield _call("GET", "/orders", session)
-        return read_list(results(response), OrderRow, lambda row: read_order(row, instruments))
+        return read_list(
+            results(response), OrderRow, lambda row: read_order(row, instruments), last
+        )
 
     def trail(
         self, session: Session, broker_order_id: str, instruments: Instruments

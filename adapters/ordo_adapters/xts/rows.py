@@ -119,9 +119,11 @@ def results(response: HttpResponse) -> Any:
         raise
 
 
-def read_list(value: Any, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
+def read_list(
+    value: Any, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
+) -> Rows[T]:
     """A list of rows, row by row; None: an empty one."""
-    return read_rows([] if value is None else shaped(value, list[Any]), shape, convert)
+    return read_rows([] if value is None else shaped(value, list[Any]), shape, convert, last)
 
 
 class PlacedRow(Struct):

@@ -193,10 +193,15 @@ class Zerodha(Adapter):
         )
         _order_id(read(response, OrderAnswer))
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         """GET /orders: the whole day in one answer (zerodha.md 5.2)."""
         response = yield _get("/orders", session)
-        return read_list(response, OrderRow, lambda row: read_order(row, instruments))
+        return read_list(response, OrderRow, lambda row: read_order(row, instruments), last)
 
     def trail(
         self, session: Session, broker_order_id: str, instruments: Instruments

@@ -122,9 +122,11 @@ def read(response: HttpResponse, shape: type[T], faults: Faults = FAULTS) -> T:
     return shaped(data_of(response, faults), shape)
 
 
-def read_list(response: HttpResponse, shape: type[U], convert: Callable[[U], T]) -> Rows[T]:
+def read_list(
+    response: HttpResponse, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
+) -> Rows[T]:
     """The `data` of a success, a list, row by row."""
-    return read_rows(read(response, list[Any]), shape, convert)
+    return read_rows(read(response, list[Any]), shape, convert, last)
 
 
 class Profile(Struct):

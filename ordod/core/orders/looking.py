@@ -75,6 +75,8 @@ class Reader:
         self._failures = 0
         self._took_s = 0.0  # the last turn
         self._begun = float("-inf")  # of the last whole reading
+        self._rows: Rows[BrokerOrder] = Rows(())  # the last reading's
+        self._edition = account.master.edition  # of the instruments it was read with
         self.unstored: list[
             tuple[OrderState, BrokerOrder]
         ] = []  # on a dead disk: doubts that appeared, for the kill sweep
@@ -199,9 +201,13 @@ class Reader:
         begun, begun_at, user = self._clock.boot(), self._clock.now(), account.user
         assert user is not None
 
+        edition = account.master.edition
+        last: Rows[BrokerOrder] = self._rows if self._edition == edition else Rows(())
         rows = await account.read(
-            lambda session: account.adapter.orders(session, account.master), deadline=deadline
+            lambda session: account.adapter.orders(session, account.master, last),
+            deadline=deadline,
         )
+        self._rows, self._edition = rows, edition
         if account.user != user:
             raise OrdoError(
                 Kind.SESSION_REQUIRED, f"the session was {user}'s, now {account.user}'s"

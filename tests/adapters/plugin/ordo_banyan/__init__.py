@@ -93,9 +93,14 @@ class Banyan(Adapter):
             raise BrokerError(Fault.UNREADABLE, "a success without an id")
         return Placed(answer.order_no)
 
-    def orders(self, session: Session, instruments: Instruments) -> Dialogue[Rows[BrokerOrder]]:
+    def orders(
+        self,
+        session: Session,
+        instruments: Instruments,
+        last: Rows[BrokerOrder] | None = None,
+    ) -> Dialogue[Rows[BrokerOrder]]:
         response = yield HttpRequest("GET", "rest", "/orders", "orders")
-        return read_rows(_read(response, list[Any]), OrderRow, _order)
+        return read_rows(_read(response, list[Any]), OrderRow, _order, last)
 
 
 def _order(row: OrderRow) -> BrokerOrder:
