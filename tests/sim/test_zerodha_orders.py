@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,35 @@ def test_the_trail_tells_placing_and_modifying_in_the_words_of_the_sample(kite: 
     assert trail[-1]["price"] == price - 1
     assert trail[0]["exchange_order_id"] is None
     assert kite.order(order_id)["modified"] is True
+
+
+@pytest.mark.parametrize(
+    "steps", [("modify", "cancel"), ("cancel",), ("modify", "fill"), ("fill",)]
+)
+def test_the_book_shows_every_step_though_it_was_read_before(
+    kite: Any, steps: tuple[str, ...]
+) -> None:
+    last = kite.last_price("NSE:INFY")
+    terms = {"order_type": "LIMIT", "price": round(last * 0.95), "market_protection": None}
+    order_id, other = kite.place(**terms), kite.place(**terms)
+    seen = [kite.order(order_id)]
+    beside = kite.order(other)
+    asks = {
+        "modify": ("PUT", {"order_type": "LIMIT", "price": round(last * 0.95) - 1}),
+        "fill": ("PUT", {"order_type": "LIMIT", "price": round(last * 1.02)}),
+        "cancel": ("DELETE", None),
+    }
+
+    for step in steps:
+        method, form = asks[step]
+        kite.ask(method, f"/orders/regular/{order_id}", *([form] if form else []))
+        seen.append(kite.order(order_id))
+        assert seen[-1] == kite.ask("GET", f"/orders/{order_id}")[-1]
+
+    ends = {"cancel": "CANCELLED", "fill": "COMPLETE"}
+    assert [row["status"] for row in (seen[0], seen[-1])] == ["OPEN", ends[steps[-1]]]
+    assert all(before != after for before, after in pairwise(seen))
+    assert kite.order(other) == beside
 
 
 def test_a_cancelled_order_stays_in_the_book_as_cancelled(kite: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from ordod.domain.orders import (
     NewOrder,
@@ -73,6 +74,7 @@ class Desk(Orders[Booked]):
 
     def __init__(self, paper: Paper, market: Market, chance: random.Random) -> None:
         super().__init__(paper)
+        self._rows: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}  # as last shown
         self._market = market
         self._chance = chance
         self._icebergs: list[_Iceberg] = []
@@ -139,7 +141,17 @@ class Desk(Orders[Booked]):
     # The books
 
     def rows(self, user: str, now: datetime) -> list[dict[str, Any]]:
-        return [order_row(booked) for booked in self.visible(user, now)]
+        return [self._row(booked) for booked in self.visible(user, now)]
+
+    def _row(self, booked: Booked) -> dict[str, Any]:
+        """Made anew when the order has moved: who waits behind a book of hundreds would be measured by its making."""
+        paper = booked.paper
+        at_exchange = (paper.marks[-1], paper.exchange_order_id, paper.limit) if paper else ()
+        stands = (*astuple(booked), *at_exchange)
+        kept = self._rows.get(booked.order_id)
+        if kept is None or kept[0] != stands:
+            kept = self._rows[booked.order_id] = (stands, order_row(booked))
+        return kept[1]
 
     def trail(self, user: str, order_id: str, now: datetime) -> list[dict[str, Any]]:
         """Oldest first. Raises KiteError 404 for an order that is not in the book."""
@@ -192,6 +204,7 @@ class Desk(Orders[Booked]):
     def new_day(self, now: datetime) -> None:
         self._icebergs.clear()
         self._covers.clear()
+        self._rows.clear()
         super().new_day(now)
 
     # Placing
