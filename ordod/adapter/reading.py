@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from ordod.adapter.codes import BrokerError, Fault
 from ordod.domain.instruments import Exchange, InstrumentKind
@@ -46,9 +47,10 @@ ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{24,}")  # of a JWT or a hash; an order id has at most 20
 
-_WORDS = msgspec.json.Encoder(decimal_format="number")  # 1.50 and 1.5, "1" and 1 stay apart
-
 _JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_ROWS = msgspec.json.Decoder(list[Raw])
+_NO_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class BadRow(Struct, frozen=True):
@@ -84,33 +86,61 @@ def read_rows(
     """Each raw row as `shape` (msgspec), then through `convert`. A row that fails either is kept as bad, the rest go on.
 
     Args:
-        last: the reading before, by the same shape, conversion and instruments: a row that it has word for word is taken from it.
+        raw: decoded rows, or rows as they stand in the answer (`from_json`), in any mix.
+        last: the reading before, by the same shape, conversion and instruments: a row that stands as it stood then is not
+            decoded again.
+    Raises:
+        BrokerError: UNREADABLE, a row is no JSON: then the answer is none.
     """
     good: list[T] = []
     bad: list[BadRow] = []
     known: dict[bytes, T] = {}
     for row in raw:
-        words = b"" if last is None else _WORDS.encode(row)
+        words = bytes(row) if last is not None and isinstance(row, Raw) else b""
         if last is not None and words in last.known:
             value = last.known[words]
         else:
+            plain = _decoded(row) if isinstance(row, Raw) else row
             try:
-                value = convert(msgspec.convert(row, shape, strict=strict))
+                value = convert(msgspec.convert(plain, shape, strict=strict))
             except (msgspec.ValidationError, BrokerError, ValueError, ArithmeticError) as error:
-                bad.append(BadRow(str(error), row))
+                bad.append(BadRow(str(error), plain))
                 continue
         good.append(value)
-        if last is not None:
+        if words:
             known[words] = value
     return Rows(tuple(good), tuple(bad), known)
 
 
-def from_json(body: bytes) -> Any:
-    """What an answer's body says, its fractions as Decimal; None where it is no JSON, as for a plain `null`."""
+def _decoded(row: Raw) -> Any:
     try:
+        return _JSON.decode(row)
+    except _NO_JSON:
+        raise BrokerError(Fault.UNREADABLE, "a row that is no JSON") from None
+
+
+def from_json(body: bytes, *, rows: str | None = None) -> Any:
+    """What an answer's body says, its fractions as Decimal; None where it is no JSON, as for a plain `null`.
+
+    Args:
+        rows: the rows of a list are left as they stand, for `read_rows`: of the list under this name, "" for the body itself.
+    """
+    try:
+        if rows is not None:
+            with suppress(*_NO_JSON):
+                return _ROWS.decode(body) if not rows else _with_rows(_FIELDS.decode(body), rows)
         return _JSON.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except _NO_JSON:
         return None
+
+
+def _with_rows(fields: dict[str, Raw], rows: str) -> dict[str, Any]:
+    return {
+        name: (_ROWS if name == rows and memoryview(value)[:1].tobytes() == b"[" else _JSON).decode(
+            value
+        )
+        for name, value in fields.items()
+    }
 
 
 def shaped(value: Any, shape: type[T]) -> T:

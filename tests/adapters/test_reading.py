@@ -1,5 +1,6 @@
 """What every adapter reads with: each refuses rather than guesses."""
 
+import json
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ordod.adapter import (
     IST,
@@ -72,8 +73,8 @@ def test_a_row_that_has_not_moved_is_taken_from_the_last_reading() -> None:
 
     def read(last: Rows[list[str]] | None, **quantities: Any) -> Rows[list[str]]:
         converted.clear()
-        raw = [{"name": name, "quantity": one} for name, one in quantities.items()]
-        return read_rows(raw, Row, convert, last)
+        body = json.dumps([{"name": name, "quantity": one} for name, one in quantities.items()])
+        return read_rows(from_json(body.encode(), rows=""), Row, convert, last)
 
     first = read(Rows(()), a=1, b=2, c=-1)
     assert converted == ["a", "b", "c"]
@@ -88,6 +89,54 @@ def test_a_row_that_has_not_moved_is_taken_from_the_last_reading() -> None:
     assert converted == ["d"]  # only the last reading is remembered
     read(None, a=3)
     assert converted == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("body", "rows", "said"),
+    [
+        (b'[{"a": 1.5}, "b"]', "", [Raw(b'{"a": 1.5}'), Raw(b'"b"')]),
+        (
+            b'{"a": {"b": [1.5]}, "d": [{"c": 2}], "e": [1.5]}',
+            "d",
+            {"a": {"b": [Decimal("1.5")]}, "d": [Raw(b'{"c": 2}')], "e": [Decimal("1.5")]},
+        ),
+        (b'{"d": null, "e": "no"}', "d", {"d": None, "e": "no"}),
+        (b'{"d": {"e": 1.5}}', "d", {"d": {"e": Decimal("1.5")}}),
+        (b'{"why": ["no"]}', "", {"why": ["no"]}),
+        (b"[1]", "d", [1]),
+        (b'"no"', "d", "no"),
+        (b"[1, ]", "", None),
+        (b'{"d": [1, ]}', "d", None),
+        (b"<html>", "d", None),
+        (b"", "", None),
+    ],
+)
+def test_the_rows_of_a_list_are_left_as_they_stand_and_all_else_is_decoded(
+    body: bytes, rows: str, said: Any
+) -> None:
+    assert _in_words(from_json(body, rows=rows)) == _in_words(said)
+
+
+def _in_words(value: Any) -> Any:
+    """Rows that were left compare by their words."""
+    match value:
+        case Raw():
+            return ("as it stands", bytes(value))
+        case list():
+            return [_in_words(one) for one in value]
+        case dict():
+            return {name: _in_words(one) for name, one in value.items()}
+        case _:
+            return value
+
+
+def test_an_answer_with_a_row_that_is_no_text_is_no_answer() -> None:
+    raw = from_json(b'[{"name": "a", "quantity": 1}, {"name": "\xff", "quantity": 2}]', rows="")
+
+    with pytest.raises(BrokerError) as caught:
+        read_rows(raw, Row, lambda row: row, Rows(()))
+
+    assert (caught.value.fault, caught.value.sure) == (Fault.UNREADABLE, False)
 
 
 def test_a_list_of_good_rows_is_whole() -> None:

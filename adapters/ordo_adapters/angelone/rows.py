@@ -100,14 +100,14 @@ TEXT_MAX = 100  # of an answer in plain words; the rate limiter's has 44 bytes
 # The envelope (angelone.md 2.7, 3)
 
 
-def data_of(response: HttpResponse, faults: Faults = FAULTS) -> Any:
+def data_of(response: HttpResponse, faults: Faults = FAULTS, *, rows: str | None = None) -> Any:
     """The `data` of a success, in either of the two envelopes.
 
     Raises:
         BrokerError: what `faults` says of a refusal; UNREADABLE and never sure where the answer is neither an envelope nor
             the rate limiter's plain words. Such a body is never quoted.
     """
-    match from_json(response.body):
+    match from_json(response.body, rows=rows):
         case {"status": status, "data": data} if status in _TRUE and response.status == 200:
             return data
         case {"success": status, "data": data} if status in _TRUE and response.status == 200:
@@ -139,9 +139,9 @@ def read(response: HttpResponse, shape: type[T], faults: Faults = FAULTS) -> T:
     return shaped(data_of(response, faults), shape)
 
 
-def rows_of(response: HttpResponse) -> list[Any]:
+def rows_of(response: HttpResponse, *, rows: str | None = None) -> list[Any]:
     """The `data` of a success, a list; null is an empty one (angelone.md 3)."""
-    data = data_of(response)
+    data = data_of(response, rows=rows)
     return [] if data is None else shaped(data, list[Any])
 
 
@@ -149,7 +149,7 @@ def read_list(
     response: HttpResponse, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
 ) -> Rows[T]:
     """The same, row by row."""
-    return read_rows(rows_of(response), shape, convert, last)
+    return read_rows(rows_of(response, rows="data"), shape, convert, last)
 
 
 def day_of(response: HttpResponse) -> date:

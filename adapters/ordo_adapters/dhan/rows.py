@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from ordo_adapters.dhan.tables import (
@@ -48,6 +47,7 @@ from ordod.adapter import (
     Status,
     Variety,
     decimal,
+    from_json,
     identifier,
     ist_datetime,
     read_rows,
@@ -87,7 +87,6 @@ __all__ = [
 T = TypeVar("T")
 U = TypeVar("U")
 
-_JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 TOKENS = re.compile(r"[A-Za-z0-9_.-]{32,}")  # a JWT has hundreds; a tag at most 30, an order id 15
 OKAY = range(200, 203)
 
@@ -96,7 +95,11 @@ OKAY = range(200, 203)
 
 
 def data_of(
-    response: HttpResponse, faults: Faults = FAULTS, secret: re.Pattern[str] = TOKENS
+    response: HttpResponse,
+    faults: Faults = FAULTS,
+    secret: re.Pattern[str] = TOKENS,
+    *,
+    rows: str | None = None,
 ) -> Any:
     """A success's JSON, which has no envelope. What matches `secret` is masked in a refusal's words.
 
@@ -104,10 +107,7 @@ def data_of(
         BrokerError: what `faults` says of a refusal, in either of its shapes; sure at most where the status is 400 to 499.
             UNREADABLE where the answer is neither, unless its status alone has a meaning. Such a body is never quoted.
     """
-    try:
-        value = _JSON.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        value = None
+    value = from_json(response.body, rows=rows)
     refusal = _refusal(value)
     if refusal is not None:
         code, message = refusal
@@ -152,7 +152,7 @@ def read_list(
 ) -> Rows[T]:
     """A success, a list, row by row. `may_lack`: where Dhan says that there is none, it is empty (dhan.md 3)."""
     try:
-        return read_rows(read(response, list[Any]), shape, convert, last)
+        return read_rows(shaped(data_of(response, rows=""), list[Any]), shape, convert, last)
     except BrokerError as error:
         if may_lack and error.code in EMPTY:
             return Rows(())

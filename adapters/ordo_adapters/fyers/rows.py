@@ -92,7 +92,11 @@ U = TypeVar("U")
 
 
 def envelope(
-    response: HttpResponse, faults: Faults = FAULTS, *, yes: tuple[str, ...] = ("ok",)
+    response: HttpResponse,
+    faults: Faults = FAULTS,
+    *,
+    yes: tuple[str, ...] = ("ok",),
+    rows: str | None = None,
 ) -> dict[str, Any]:
     """The whole JSON of a success; a 201 in it is none.
 
@@ -100,7 +104,7 @@ def envelope(
         BrokerError: what `faults` says of a refusal; UNREADABLE and never sure where the answer is not FYERS' envelope, unless
             its status alone has a meaning (502 with a page of HTML). Such a body is never quoted.
     """
-    said = from_json(response.body)
+    said = from_json(response.body, rows=rows)
     match said:
         case {"s": str(word)} if word in yes and response.status == 200 and said.get("code") != 201:
             return dict(said)
@@ -127,7 +131,8 @@ def read_list(
     last: Rows[T] | None = None,
 ) -> Rows[T]:
     """A list in a success, row by row."""
-    return read_rows(read(response, name, list[Any]), shape, convert, last)
+    listed = shaped(envelope(response, rows=name).get(name), list[Any])
+    return read_rows(listed, shape, convert, last)
 
 
 class Changed(Struct):

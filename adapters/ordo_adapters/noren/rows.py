@@ -118,9 +118,9 @@ def answered(
             )
 
 
-def listed(response: HttpResponse) -> list[Any]:
+def listed(response: HttpResponse, *, rows: str | None = None) -> list[Any]:
     """A list; "no data" is an empty one, and the only refusal that is."""
-    said = from_json(response.body)
+    said = from_json(response.body, rows=rows)
     if isinstance(said, list) and response.status == 200:
         return said
     try:
@@ -135,7 +135,7 @@ def listed(response: HttpResponse) -> list[Any]:
 def read_list(
     response: HttpResponse, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
 ) -> Rows[T]:
-    return read_rows(listed(response), shape, convert, last)
+    return read_rows(listed(response, rows=""), shape, convert, last)
 
 
 # Orders and trades (noren.md 5)

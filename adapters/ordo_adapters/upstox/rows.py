@@ -95,14 +95,14 @@ U = TypeVar("U")
 # The envelope (upstox.md 3)
 
 
-def data_of(response: HttpResponse, *, writes: bool = False) -> Any:
+def data_of(response: HttpResponse, *, writes: bool = False, rows: str | None = None) -> Any:
     """The `data` of a success.
 
     Raises:
         BrokerError: what the tables say of a refusal; UNREADABLE and never sure where the answer is not Upstox's envelope,
             unless its status alone has a meaning (a page of Cloudflare's). Such a body is never quoted.
     """
-    match from_json(response.body):
+    match from_json(response.body, rows=rows):
         case {"status": "success", "data": data} if response.status == 200:
             return data
         case envelope:
@@ -142,7 +142,7 @@ def read_list(
     response: HttpResponse, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
 ) -> Rows[T]:
     """The `data` of a success, a list, row by row."""
-    return read_rows(read(response, list[Any]), shape, convert, last)
+    return read_rows(shaped(data_of(response, rows="data"), list[Any]), shape, convert, last)
 
 
 class Profile(Struct):

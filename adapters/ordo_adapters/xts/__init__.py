@@ -191,7 +191,10 @@ class Xts(Adapter):
         """GET /orders: the whole day in one answer (xts.md 5)."""
         response = yield _call("GET", "/orders", session)
         return read_list(
-            results(response), OrderRow, lambda row: read_order(row, instruments), last
+            results(response, rows="result"),
+            OrderRow,
+            lambda row: read_order(row, instruments),
+            last,
         )
 
     def trail(

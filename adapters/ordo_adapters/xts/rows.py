@@ -85,14 +85,14 @@ _1980 = datetime(1980, 1, 1, tzinfo=IST)  # where the exchanges' clocks begin (x
 # The envelope (xts.md 3)
 
 
-def result(response: HttpResponse, faults: Faults = FAULTS) -> Any:
+def result(response: HttpResponse, faults: Faults = FAULTS, *, rows: str | None = None) -> Any:
     """`result` of a success. `type` decides: errors come with 400, and with 200 too.
 
     Raises:
         BrokerError: what `faults` says of a refusal; UNREADABLE and never sure where the answer is not XTS' envelope, unless its
             status alone has a meaning. Such a body is never quoted.
     """
-    match from_json(response.body):
+    match from_json(response.body, rows=rows):
         case {"type": "success", "result": value} if response.status == 200:
             return value
         case {"type": "error", "description": str(words), **rest}:
@@ -109,10 +109,10 @@ def result(response: HttpResponse, faults: Faults = FAULTS) -> Any:
             )
 
 
-def results(response: HttpResponse) -> Any:
+def results(response: HttpResponse, *, rows: str | None = None) -> Any:
     """As `result`; None of an empty book, which is an error that says so (xts.md 5, 11)."""
     try:
-        return result(response)
+        return result(response, rows=rows)
     except BrokerError as error:
         if error.fault is Fault.NOT_FOUND:
             return None

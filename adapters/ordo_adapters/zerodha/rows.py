@@ -95,14 +95,14 @@ _TOKEN = re.compile(r"[A-Za-z0-9]{24,}")  # Kite's tokens have 32; an order id a
 # The envelope (zerodha.md 3)
 
 
-def data_of(response: HttpResponse, faults: Faults = FAULTS) -> Any:
+def data_of(response: HttpResponse, faults: Faults = FAULTS, *, rows: str | None = None) -> Any:
     """The `data` of a success.
 
     Raises:
         BrokerError: what `faults` says of a refusal; UNREADABLE and never sure where the answer is not Kite's envelope, unless
             its status alone has a meaning (502 with a page of HTML). Such a body is never quoted.
     """
-    match from_json(response.body):
+    match from_json(response.body, rows=rows):
         case {"status": "success", "data": data} if response.status == 200:
             return data
         case {"status": "error", "message": str(message), **rest}:
@@ -126,7 +126,7 @@ def read_list(
     response: HttpResponse, shape: type[U], convert: Callable[[U], T], last: Rows[T] | None = None
 ) -> Rows[T]:
     """The `data` of a success, a list, row by row."""
-    return read_rows(read(response, list[Any]), shape, convert, last)
+    return read_rows(shaped(data_of(response, rows="data"), list[Any]), shape, convert, last)
 
 
 class Profile(Struct):

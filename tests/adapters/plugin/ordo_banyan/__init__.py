@@ -1,7 +1,7 @@
 """Banyan, an invented broker: what a plugin looks like. It imports the contract and nothing else of Ordo."""
 
 from datetime import time
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -100,7 +100,7 @@ class Banyan(Adapter):
         last: Rows[BrokerOrder] | None = None,
     ) -> Dialogue[Rows[BrokerOrder]]:
         response = yield HttpRequest("GET", "rest", "/orders", "orders")
-        return read_rows(_read(response, list[Any]), OrderRow, _order, last)
+        return read_rows(_read(response, list[msgspec.Raw]), OrderRow, _order, last)
 
 
 def _order(row: OrderRow) -> BrokerOrder:
