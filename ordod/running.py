@@ -25,6 +25,7 @@ from ordod.config import SECRETS, AccountSettings, Settings
 from ordod.config import Grant as GrantSettings
 from ordod.core.alerts.alerting import Alerting
 from ordod.core.alerts.conditions import damaged
+from ordod.core.guard.kill import KILL_FOLDER
 from ordod.core.orders.segments import Damage
 from ordod.core.orders.too_new import TooNew
 from ordod.core.parts import Parts
@@ -220,7 +221,7 @@ async def _serve(
         calendar = calendar_of(settings)
         if calendar.problem:
             log.error("calendar_refused", why=calendar.problem, serves=calendar.source)
-        tables = SqliteTables(settings.daemon.state_dir)
+        tables = _tables(settings.daemon.state_dir)
         stack.callback(tables.close)
         paper = _Paper(disk, clock, calendar.calendar)
         brokers = _Brokers(paper, HttpBrokers(clock))
@@ -477,9 +478,17 @@ def _state(state_dir: Path) -> Iterator[Files]:
 
 def _gate(disk: Files) -> MutableSequence[int]:
     try:
+        disk.names(KILL_FOLDER)  # where who kills without the daemon leaves word
         return disk.gate()
-    except StateError as error:
+    except (StateError, DiskError) as error:
         raise CannotStart(f"state directory: {error}") from error
+
+
+def _tables(state_dir: Path) -> SqliteTables:
+    try:
+        return SqliteTables(state_dir)
+    except DiskError as error:
+        raise CannotStart(f"the folder of instruments cannot be used: {error}") from error
 
 
 @contextmanager

@@ -201,6 +201,19 @@ def test_what_is_no_file_of_its_own_in_the_state_directory_is_refused_at_once(
     assert Path("/etc/passwd").read_bytes() == passwords
 
 
+@pytest.mark.parametrize("name", ["journal", "kill.d", "instruments", "paper"])
+def test_a_file_in_the_place_of_a_folder_is_refused_with_its_name(make: Make, name: str) -> None:
+    daemon = make()
+    daemon.state.mkdir(mode=0o700)
+    (daemon.state / name).write_text("kept")
+
+    said = refused(daemon)
+
+    assert name in said
+    assert "Traceback" not in said
+    assert (daemon.state / name).read_text() == "kept"
+
+
 @pytest.mark.parametrize("game", ["a link", "a pipe"])
 def test_a_journal_file_exchanged_for_something_else_is_no_fresh_start(
     make: Make, game: str

@@ -32,10 +32,10 @@ from ordod.core.ports import Clock, Disk, DiskError
 from ordod.core.tasks import Tasks
 from ordod.errors import Kind, OrdoError
 
-__all__ = ["KillResult", "KillStatus", "KillSwitch", "Sweep"]
+__all__ = ["KILL_FOLDER", "KillResult", "KillStatus", "KillSwitch", "Sweep"]
 
-FOLDER = "kill.d"
-FILE = f"{FOLDER}/all.json"
+KILL_FOLDER = "kill.d"
+FILE = f"{KILL_FOLDER}/all.json"
 DURABLE_S = 1.0  # for the disk to say yes; the answer does not wait longer
 CANCEL_S = 30.0  # for a cancel's slot and connection: 100 orders at 9 a second take 11 s
 WATCH_S = 0.25  # how late a file in kill.d, or another process's byte, is noticed; the gate itself is closed at once
@@ -145,8 +145,8 @@ class KillSwitch:
         said = []
         if self._gate.is_closed:
             said.append("kill.gate")
-        if self._disk.names(FOLDER):
-            said.append(FOLDER)
+        if self._disk.names(KILL_FOLDER):
+            said.append(KILL_FOLDER)
         if any(scope == (None, None) for scope in self._ledger.book.kills):
             said.append("journal")
         if said:
@@ -238,7 +238,7 @@ class KillSwitch:
         """Notice a switch that was thrown from outside: a signal, a file, another process. Until cancelled."""
         while True:
             await anyio.sleep(WATCH_S)
-            if not self._known_engaged and (self._gate.is_closed or self._disk.names(FOLDER)):
+            if not self._known_engaged and (self._gate.is_closed or self._disk.names(KILL_FOLDER)):
                 await self.engage(caller="outside", reason="signal, kill.d or ordoctl kill --local")
 
     # Cancelling
@@ -354,22 +354,22 @@ class KillSwitch:
         if not self._gate.is_closed:
             raise OrdoError(Kind.INVALID_PARAMS, "the kill switch is not engaged", field="account")
         record: Record = Release(caller=caller, reason=reason)
-        released, names = self.engagements, self._disk.names(FOLDER)
+        released, names = self.engagements, self._disk.names(KILL_FOLDER)
         self._gate.close(Scope())  # a byte that is stored from now on shows
         try:
             await self._ledger.record(record)
             async with (
                 self._file
             ):  # an engage just before may still be writing its note, which is ours to remove
-                ours = {*names, FILE.removeprefix(f"{FOLDER}/")}
-                for name in self._disk.names(FOLDER) if self.engagements == released else ():
+                ours = {*names, FILE.removeprefix(f"{KILL_FOLDER}/")}
+                for name in self._disk.names(KILL_FOLDER) if self.engagements == released else ():
                     if name in ours:
-                        await self._disk.remove(f"{FOLDER}/{name}")
+                        await self._disk.remove(f"{KILL_FOLDER}/{name}")
         except (JournalFailed, DiskError) as error:
             raise OrdoError(
                 Kind.JOURNAL_FAILED, f"the release could not be written down ({error})"
             ) from error
-        if self.engagements == released and (self._gate.was_thrown or self._disk.names(FOLDER)):
+        if self.engagements == released and (self._gate.was_thrown or self._disk.names(KILL_FOLDER)):
             self._known_engaged = False  # `watch` takes it in
         if self.engagements != released or not self._known_engaged:
             raise OrdoError(
