@@ -1,9 +1,15 @@
 """`[alerts]`: what it gives, what it says to somebody who wrote it wrong, and what its document says of it (tests/documents runs `ordod check` on its examples)."""
 
+import json
 import os
 import re
+import shutil
+import ssl
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -11,6 +17,7 @@ from ordod.config import AlertSettings, ReceiverSettings
 from ordod.domain.alerts import Alert, AlertKind
 from ordod.domain.references import SecretReference, SecretSource
 from ordod.running import check_config
+from tests.acceptance.remote import Certificates
 from tests.test_config import mistakes_of, read
 
 DOCUMENT = Path(__file__).parent.parent / "docs/alerts.md"
@@ -203,6 +210,63 @@ def test_the_documents_mail_script_sends_what_was_told(tmp_path: Path) -> None:
     assert (tmp_path / "mail").read_text() == (
         "To: asha@example.org\nSubject: [CRITICAL] 100% 'quoted'\n\n50% \\n `x` $HOME\n"
     )
+
+
+class _Pager(BaseHTTPRequestHandler):
+    """PagerDuty's address, as far as it is asked: it keeps what it is told."""
+
+    told: ClassVar[list[tuple[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.told.append((self.path, json.loads(body)))
+        self.send_response(202)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.skipif(not (shutil.which("jq") and shutil.which("curl")), reason="no jq, or no curl")
+@pytest.mark.parametrize(("state", "action"), [("firing", "trigger"), ("resolved", "resolve")])
+def test_the_documents_pager_script_posts_what_was_told(
+    tmp_path: Path, state: str, action: str
+) -> None:
+    made = Certificates(tmp_path / "tls", "events.pagerduty.com")
+    (tmp_path / "pagerduty.key").write_text("a-routing-key\n")
+    script = next(block for block in blocks("sh") if "ordo-page" in block)
+    file = tmp_path / "ordo-page"
+    file.write_text(script.replace("/etc/ordod", str(tmp_path)))
+    file.chmod(0o755)
+    server = HTTPServer(("127.0.0.1", 0), _Pager)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.cert, made.key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    curl = f'connect-to = "events.pagerduty.com:443:127.0.0.1:{server.server_port}"\n'
+    (tmp_path / ".curlrc").write_text(f'{curl}cacert = "{made.ca_file}"\n')
+    alert = {"host": "vps", "id": "doubt/kite", "message": 'it\'s "so"', "severity": "critical"}
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        done = subprocess.run(
+            [file],
+            input=json.dumps(alert),
+            text=True,
+            env=os.environ | {"HOME": str(tmp_path), "ORDO_ALERT_STATE": state},
+            capture_output=True,
+            check=False,
+        )
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    path, body = _Pager.told.pop()
+    assert path == "/v2/enqueue"
+    assert (body["routing_key"], body["event_action"]) == ("a-routing-key", action)
+    assert body["dedup_key"] == "vps/doubt/kite"
+    assert body["payload"] == {"summary": 'it\'s "so"', "source": "vps", "severity": "critical"}
 
 
 @pytest.mark.parametrize("number", range(len(blocks("sh"))))

@@ -1,6 +1,6 @@
 """Dockerfile and compose.yaml keep what they promise, as far as it can be read from them; the health check asks a real daemon.
 
-Where there are buildah, podman and runc, `tests/system/test_container.py` builds the image and runs it so.
+Where there is a Docker, `tests/system/test_docker.py` builds the image and runs it so.
 """
 
 import json
@@ -177,7 +177,7 @@ def test_limits_and_logs_have_bounds() -> None:
     assert service["ulimits"]["core"] == 0
     assert service["pids_limit"]
     assert service["logging"]["options"]["max-size"]
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == "always"
 
 
 def test_the_health_check_says_yes_of_a_daemon_that_works_and_no_where_none_answers(

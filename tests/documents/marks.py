@@ -36,36 +36,31 @@ LANGUAGES: Mapping[str, str] = {
 
 WHY_NOT: Mapping[str, WhyNot] = {
     "install": WhyNot(
-        "makes an environment and fetches packages",
-        {".ci/run": "README.md", "tests/test_packaging.py": "wheel"},
+        "makes an environment and fetches packages: the README's first is run in a copy of the checkout, the others by the slow tests",
+        {"tests/documents/test_typed.py": 'of("install")', ".ci/run": "README.md"},
     ),
     "daemon": WhyNot(
-        "runs in the foreground until it is ended: what the tests of documents themselves start",
-        {"tests/documents/conftest.py": '"ordod", "--config", "ordod.conf.example"'},
+        "runs in the foreground until it is ended: run in the environment that the README's first command made",
+        {"tests/documents/test_typed.py": 'of("daemon", "README.md")'},
     ),
     "systemd": WhyNot(
         "wants a machine with systemd, and root: run there, in order, where one can be made (ORDO_SYSTEM_TESTS=1, and in CI)",
         {"tests/system/test_documents.py": "blocks("},
     ),
     "container": WhyNot(
-        "wants a container engine: the image is built and run by the slow tests, compose.yaml is read by the others",
+        "wants a container engine: run by the slow tests where there is a Docker, compose.yaml is read by the others",
         {
-            "tests/system/test_container.py": "daemon_service()",
+            "tests/system/test_docker.py": 'block.mark == "container"',
             "tests/test_container.py": "compose.yaml",
         },
     ),
     "asks": WhyNot(
-        "asks a person at a terminal",
-        {
-            "tests/ordoctl/test_setup.py": "test_a_newcomer_who_only_presses_enter_comes_to_a_filled_paper_order"
-        },
+        "asks a person at a terminal: run at one",
+        {"tests/documents/test_typed.py": 'of("asks", "docs/quickstart.md")'},
     ),
     "broker": WhyNot(
-        "wants an account at a real broker: simulated ones stand in for it",
-        {
-            "tests/brokers/test_one_bot.py": "def test_",
-            "tests/vendor/test_kite_day.py": "def test_",
-        },
+        "wants an account at a real broker: run against simulated ones",
+        {"tests/documents/test_typed.py": 'of("broker", "docs/quickstart.md")'},
     ),
     "remote": WhyNot(
         "wants two machines, and root on one: both sides of it are played on one",
@@ -84,12 +79,17 @@ WHY_NOT: Mapping[str, WhyNot] = {
         {"tests/ordoctl/test_offline.py": "repair"},
     ),
     "adapter": WhyNot(
-        "a part of an adapter, and its tests: the whole is a plugin that is installed and run",
-        {"tests/adapters/test_registry.py": "plugin", "tests/adapters/plugin/pyproject.toml": ""},
+        "a part of an adapter that is to be written, and its tests: run with a broker's name that is there; the whole is a plugin",
+        {
+            "tests/documents/test_typed.py": 'of("adapter", "docs/adapters.md")',
+            "tests/adapters/test_registry.py": "plugin",
+        },
     ),
     "program": WhyNot(
-        "a program of the user's that the daemon calls on, elsewhere in the file system",
-        {"tests/test_alert_settings.py": "test_the_documents_mail_script_sends_what_was_told"},
+        "a program of the user's that the daemon calls on, elsewhere in the file system: run there as the daemon runs it",
+        {
+            "tests/test_alert_settings.py": "test_the_documents_pager_script_posts_what_was_told",
+        },
     ),
     "before": WhyNot(
         "what a bot did without Ordo: wants a broker's SDK, which has an environment of its own",
