@@ -22,7 +22,7 @@ from ordod.wire.sockets import listening_tcp
 from ordod.wire.tcp import TcpFront, TcpLimits
 from ordod.wire.tls import Tls, TlsError, TlsFiles, load
 
-__all__ = ["Remote", "TokenKeys", "check"]
+__all__ = ["Remote", "TokenKeys", "check", "tls_files"]
 
 log = structlog.get_logger("remote")
 
@@ -38,7 +38,7 @@ def check(
     """
     if daemon.tcp is None:
         return ""
-    files = _files(daemon, environment)
+    files = tls_files(daemon, environment)
     worries = [load(files, now()).worry] if files else []
     if not TokenFile(token_path(daemon.state_dir)).listed():
         worries.append("nobody can come in over TCP yet: make a token with `ordoctl token new`")
@@ -59,7 +59,7 @@ class Remote:
         self._host, self._port = split_address(daemon.tcp)
         self._daemon = daemon
         self._now = now
-        self._files = _files(daemon, environment)
+        self._files = tls_files(daemon, environment)
         self._tls: Tls | None = load(self._files, now()) if self._files else None
         self._fresh = self._tls
 
@@ -121,7 +121,8 @@ def _caller(token: Token) -> Caller:
     return Caller(f"{BY_TOKEN}{token.name}", Role[token.role.name], accounts)
 
 
-def _files(daemon: DaemonSettings, environment: Mapping[str, str]) -> TlsFiles | None:
+def tls_files(daemon: DaemonSettings, environment: Mapping[str, str]) -> TlsFiles | None:
+    """Where they are; None: there is no TLS. Raises TlsError: the key is a credential, and systemd gave none."""
     if daemon.tls_cert is None or daemon.tls_key is None:
         return None
     is_key_ours = daemon.tls_key.source is SecretSource.FILE

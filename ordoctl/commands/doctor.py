@@ -16,7 +16,7 @@ from ordoctl.folding import folded, width
 __all__ = ["doctor"]
 
 SECTIONS = (
-    ("Configuration", ("config", "config_file", "calendar", "secret_file", "secret", "store_key")),
+    ("Configuration", ("config", "config_file", "calendar", "secret_file", "secret", "store_key", "certificate", "tokens")),
     ("State", ("state_dir", "filesystem", "space", "inodes", "disk_sync", "journal")),
     ("Daemon", ("service", "boot", "watchdog", "socket", "version", "kill", "doubts", "core_dumps", "open_files")),
     ("Accounts", ("session", "skew", "source_address", "dns", "reach", "address")),

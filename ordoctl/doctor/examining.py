@@ -164,6 +164,9 @@ class _Examination:
             return
         yield from self._secrets(daemon_uid)
         yield keeping.store_key(self._settings, self._place.environment, self._place.config)
+        is_ours = not self._place.is_service
+        yield from keeping.certificate(self._settings, self._place.environment, is_ours=is_ours)
+        yield from keeping.tokens(self._settings.daemon.state_dir)
         yield from self._state(daemon_uid)
 
     def _secrets(self, daemon_uid: int) -> Iterator[Finding]:

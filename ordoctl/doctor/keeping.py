@@ -1,7 +1,8 @@
 """What the daemon keeps: the encrypted store and its key, the secrets, the journal, the kill switch on the disk."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from ordoctl.doctor.findings import Finding, counted, ok, problem, skipped, warn
 from ordoctl.folding import short
 from ordoctl.offline import OfflineError, Report, verify
 
-__all__ = ["journal", "kill_on_disk", "secret", "store_key"]
+__all__ = ["certificate", "journal", "kill_on_disk", "secret", "store_key", "tokens"]
 
 TAIL_BYTES = 128 << 20  # what a start checks; half a second
+SOON = timedelta(days=14)
 GATE = "kill.gate"
 SCOPES = "kill.d"
 
@@ -52,6 +54,56 @@ def store_key(settings: Any, environment: Mapping[str, str], config: Path) -> Fi
         else "there is no store yet"
     )
     return ok("store_key", f"{_short_place(place)}: {opens}")
+
+
+def certificate(
+    settings: Any, environment: Mapping[str, str], *, is_ours: bool
+) -> Iterator[Finding]:
+    """What clients on other machines are shown, where there is any.
+
+    Args:
+        is_ours: the environment is the daemon's; a service's key may be a credential that nobody else sees.
+    """
+    from ordod.remote import tls_files
+    from ordod.wire.tls import TlsError, load
+
+    daemon = settings.daemon
+    if daemon.tls_key is None:
+        return
+    if daemon.tls_key.source == "credential" and not is_ours:
+        yield skipped("certificate", "its key is a credential, which the service alone sees")
+        return
+    try:
+        files = tls_files(daemon, environment)
+        assert files is not None
+        tls = load(files, datetime.now(UTC))
+    except TlsError as why:
+        yield problem("certificate", str(why), _way_out(str(why), daemon.tls_cert))
+        return
+    if tls.worry:
+        anew = "put the new one in its place, and: ordoctl call system.reload"
+        yield warning("certificate", tls.worry, anew)
+    else:
+        yield ok("certificate", f"for {', '.join(sorted(tls.names))}")
+
+
+def tokens(state_dir: Path) -> Iterator[Finding]:
+    """Those that clients over TCP show: which have ended, or will soon. No token is known here."""
+    from ordod.tokens import TokenError, TokenFile, token_path
+
+    try:
+        known = TokenFile(token_path(state_dir)).listed()
+    except TokenError as why:
+        yield problem("tokens", str(why), _way_out(str(why), state_dir))
+        return
+    soon = datetime.now(UTC) + SOON
+    ends = sorted((one.expires_at, one.name) for one in known if one.expires_at is not None)
+    late = [f"{name} on {at.astimezone():%Y-%m-%d}" for at, name in ends if at < soon]
+    if late:
+        mend = "ordoctl token new ANOTHER ROLE, and then: ordoctl token revoke NAME"
+        yield warning("tokens", f"ended, or about to: {', '.join(late)}", mend)
+    elif known:
+        yield ok("tokens", counted(len(known), "token"))
 
 
 def _short_place(place: str) -> str:

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,9 @@ class Certificates:
         self.client_cert = folder / "client.pem"
         client.private_key_and_cert_chain_pem.write_to_path(self.client_cert)
 
-    def issue(self, *hosts: str) -> None:
+    def issue(self, *hosts: str, ends_at: datetime | None = None) -> None:
         """A new certificate for the daemon, in the place of the old one."""
-        issued = self.ca.issue_cert(*hosts)
+        issued = self.ca.issue_cert(*hosts, not_after=ends_at)
         issued.cert_chain_pems[0].write_to_path(self.cert)
         self.key.touch(0o600)
         issued.private_key_pem.write_to_path(self.key)

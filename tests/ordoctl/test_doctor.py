@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ordoctl.doctor.machine import Limits, Machine, Space
 from ordoctl.models import Account
 from ordod.sim.process import SimProcess
 from ordod.sim.process import running as simulated
+from tests.acceptance.remote import Certificates
 from tests.ordoctl.newcomer import Newcomer, newcomer
 from tests.ordoctl.test_setup import APP, FROM_STDIN, KITE, TYPED, USER
 
@@ -141,6 +143,59 @@ def test_what_is_broken_is_found_and_the_command_it_says_mends_it(
     assert broken["result"] == result, broken
     assert broken["mend"] == mend.format(state=someone.state, key=someone.key)
     assert mended["result"] == "ok", mended
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[tuple[Newcomer, Certificates]]:
+    """Somebody whose configuration has a certificate, and no daemon that runs."""
+    with newcomer(tmp_path) as one:
+        made = Certificates(tmp_path / "tls", "trade.example")
+        one.state.mkdir(parents=True, mode=0o700)
+        one.config.parent.mkdir(parents=True)
+        one.config.touch(0o600)
+        one.config.write_text(
+            f'[daemon]\ntcp = "127.0.0.1:7878"\ntls_cert = "{made.cert}"\ntls_key = "file:{made.key}"\n'
+            '[accounts.paper]\nbroker = "paper"\n'
+        )
+        yield one, made
+
+
+def test_a_certificate_is_looked_at_before_its_clients_are_cut_off(
+    remote: tuple[Newcomer, Certificates],
+) -> None:
+    one, made = remote
+    good = found(one, "certificate", "--offline")
+    made.issue("trade.example", ends_at=datetime.now(UTC) + timedelta(days=5))
+    soon = found(one, "certificate", "--offline")
+    made.key.chmod(0o644)
+    open_to_all = found(one, "certificate", "--offline")
+    do(one, open_to_all["mend"])
+    mended = found(one, "certificate", "--offline")
+
+    assert (good["result"], good["message"]) == ("ok", "for trade.example")
+    assert soon["result"] == mended["result"] == "warning"
+    assert "ends on" in soon["message"]
+    assert (open_to_all["result"], open_to_all["mend"]) == ("problem", f"chmod 600 {made.key}")
+
+
+def test_tokens_that_end_soon_are_told_by_name_and_those_that_do_not_are_counted(
+    remote: tuple[Newcomer, Certificates],
+) -> None:
+    one, _ = remote
+    none = [each["check"] for each in one.json("doctor", "--offline")["checks"]]
+    do(one, "ordoctl token new scalper trade --expires 90d")
+    good = found(one, "tokens", "--offline")
+    do(one, "ordoctl token new screen read --expires 3d")
+    soon = found(one, "tokens", "--offline")
+    do(one, "ordoctl token revoke screen")
+    mended = found(one, "tokens", "--offline")
+
+    assert "tokens" not in none
+    assert (good["result"], good["message"]) == ("ok", "1 token")
+    assert soon["result"] == "warning"
+    assert "screen on 20" in soon["message"]
+    assert "scalper" not in soon["message"]
+    assert mended["result"] == "ok"
 
 
 def test_a_secret_that_is_not_in_the_store_is_named_and_set_by_the_command(

@@ -369,7 +369,9 @@ class KillSwitch:
             raise OrdoError(
                 Kind.JOURNAL_FAILED, f"the release could not be written down ({error})"
             ) from error
-        if self.engagements == released and (self._gate.was_thrown or self._disk.names(KILL_FOLDER)):
+        if self.engagements == released and (
+            self._gate.was_thrown or self._disk.names(KILL_FOLDER)
+        ):
             self._known_engaged = False  # `watch` takes it in
         if self.engagements != released or not self._known_engaged:
             raise OrdoError(
