@@ -9,10 +9,13 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-__all__ = ["LANGUAGES", "LAST", "RUNNABLE", "WHY_NOT", "WhyNot"]
+__all__ = ["LANGUAGES", "LAST", "ON_A_MACHINE", "RUNNABLE", "WHY_NOT", "WhyNot"]
 
 RUNNABLE = "runnable"
 LAST = "last"  # of an exchange that ends the daemon: it comes after all others
+# Of commands that tests/system/test_documents.py runs as they stand, in order, on a Debian with systemd, where one can be made
+# (ORDO_SYSTEM_TESTS=1, and in CI); a method of its reader for each.
+ON_A_MACHINE = ("systemd", "remote", "trace", "secret")
 
 
 class WhyNot(Struct, frozen=True):
