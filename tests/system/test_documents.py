@@ -19,8 +19,6 @@ from tests.documents.reading import DOCUMENTS, ROOT, Block, blocks
 from tests.ordoctl.person import at_a_terminal
 from tests.system.machine import Machine, missing, running
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"no machine is made here: {missing()}")
-
 NOT_OURS = (".git", ".venv", ".vendor-envs", ".hypothesis", ".mypy_cache", ".ruff_cache", ".pytest_cache")  # fmt: skip
 CONFIG = "etc/ordod/ordod.conf"
 ACCOUNT = '[accounts.kite]\nbroker = "paper"\n'  # what the documents call theirs
@@ -44,6 +42,7 @@ cd /root/ordo
 """
 SHELL = "/root/shell"  # where the shell of a document stands, between one block and the next
 END = f'{{ export -p; printf "cd %q; umask %s\\n" "$PWD" "$(umask)"; }} >{SHELL}'
+ALL = [block for document in DOCUMENTS for block in blocks(document)]
 INSTALLS = "systemd/install.sh"
 KEY = re.compile(r'\.key == "([^"]+)"')
 LOG_ID = re.compile(r'\.log_id == "([^"]+)"')
@@ -54,11 +53,14 @@ def typed(document: str) -> list[Block]:
     """What is done of it here; [] where nothing is. What `remote` blocks use, runnable ones before them make."""
     found = blocks(document)
     marks = {block.mark for block in found if block.mark in ON_A_MACHINE}
-    if not marks:
-        return []
     if "remote" in marks:
         marks.add(RUNNABLE)
-    return [block for block in found if block.mark in marks or block.language == "toml"]
+    done = [("toml", ""), *(("sh", mark) for mark in marks)]
+    return [block for block in found if marks and (block.language, block.mark) in done]
+
+
+def _word(block: Block) -> str:
+    return block.mark or block.language
 
 
 def _installs(document: str) -> bool:
@@ -83,7 +85,7 @@ class Reader:
             self.does(block)
 
     def does(self, block: Block) -> None:
-        getattr(self, f"_{block.mark or block.language}")(block)
+        getattr(self, f"_{_word(block)}")(block)
 
     def sh(self, text: str) -> str:
         """What it printed; AssertionError where it fails, as `set -euo pipefail` has it."""
@@ -192,6 +194,7 @@ def machine(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield made
 
 
+@pytest.mark.skipif(bool(missing()), reason=f"no machine is made here: {missing()}")
 @pytest.mark.parametrize("document", MARKED)
 def test_what_a_document_tells_to_type_on_a_machine_works(document: str, machine: Machine) -> None:
     reader = Reader(machine)
@@ -205,7 +208,24 @@ def test_what_a_document_tells_to_type_on_a_machine_works(document: str, machine
     assert machine.run("systemctl", "is-active", "ordod").stdout.strip() == "active"
 
 
-def test_every_way_of_typing_is_one_that_a_document_has() -> None:
-    done = {block.mark for document in MARKED for block in typed(document)}
+def test_every_block_that_wants_a_machine_is_done_in_a_way_of_its_word() -> None:
+    wanted = {block.place for block in ALL if block.mark in ON_A_MACHINE}
+    done = [block for document in MARKED for block in typed(document)]
 
-    assert set(ON_A_MACHINE) <= done
+    assert set(ON_A_MACHINE) <= {block.mark for block in done}
+    assert wanted <= {block.place for block in done}
+    assert [block.place for block in done if not hasattr(Reader, f"_{_word(block)}")] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "shown", "whole"),
+    [
+        ("[a]\n# x\n[b]\ny = 1\n", "[a]\nx = 1\n", "[a]\nx = 1\n# x\n[b]\ny = 1\n"),
+        ("[a]\nx = 1\nz = 2\n[b]\nx = 3\n", "[a]\nx = 4\n", "[a]\nx = 4\nz = 2\n[b]\nx = 3\n"),
+        ("[a]\nx = 1\n", "[b]\ny = 2\n[c.d]\nz = 3\n", "[a]\nx = 1\n[b]\ny = 2\n[c.d]\nz = 3\n"),
+    ],
+)
+def test_what_is_shown_of_a_configuration_is_put_where_it_belongs(
+    config: str, shown: str, whole: str
+) -> None:
+    assert tomllib.loads(merged(config, shown)) == tomllib.loads(whole)
