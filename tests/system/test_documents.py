@@ -20,6 +20,7 @@ from tests.ordoctl.person import at_a_terminal
 from tests.system.machine import Machine, missing, running
 
 NOT_OURS = (".git", ".venv", ".vendor-envs", ".hypothesis", ".mypy_cache", ".ruff_cache", ".pytest_cache")  # fmt: skip
+BLOCK_S = "150"  # an installation, on a busy machine
 CONFIG = "etc/ordod/ordod.conf"
 ACCOUNT = '[accounts.kite]\nbroker = "paper"\n'  # what the documents call theirs
 A_SECRET = "not-a-real-one"
@@ -90,7 +91,8 @@ class Reader:
     def sh(self, text: str) -> str:
         """What it printed; AssertionError where it fails, as `set -euo pipefail` has it."""
         script = f". {SHELL}\n{text}\n{END}"
-        done = self.machine.run("bash", "-euo", "pipefail", "-c", script, check=False)
+        bash = ("timeout", BLOCK_S, "bash", "-euo", "pipefail", "-c", script)
+        done = self.machine.run(*bash, check=False)
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
         return done.stdout
 

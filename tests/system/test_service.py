@@ -114,6 +114,19 @@ def test_who_is_in_the_group_places_an_order_and_who_is_not_does_not_even_connec
     )
 
 
+def test_the_system_s_journal_knows_the_level_of_each_line_of_the_log(machine: Machine) -> None:
+    ordoctl(machine, "kill", "--reason", "a drill")
+    ordoctl(machine, "release", "--reason", "over")
+
+    machine.run("journalctl", "--sync")
+    warnings = machine.run("journalctl", "-u", "ordod", "-o", "cat", "-p", "warning").stdout
+    every = machine.run("journalctl", "-u", "ordod", "-o", "cat").stdout
+
+    assert '"event":"killed"' in warnings
+    assert '"event":"ready"' not in warnings
+    assert '\n{"at":' in every  # and the line is as it was
+
+
 def test_what_the_units_promise_holds_for_the_process(machine: Machine) -> None:
     pid = main_pid(machine)
     status = machine.run("cat", f"/proc/{pid}/status").stdout
