@@ -298,7 +298,7 @@ def test_a_log_nobody_reads_does_not_stop_the_daemon() -> None:
     os.close(reading)
 
     with os.fdopen(writing, "wb", buffering=0) as raw:
-        log_to(io.TextIOWrapper(raw, write_through=True)).info("x")  # type: ignore[arg-type]
+        log_to(io.TextIOWrapper(raw, write_through=True)).info("x")
 
 
 # Other libraries
