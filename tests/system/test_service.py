@@ -243,6 +243,21 @@ def test_clients_wait_while_it_restarts_and_start_it_where_it_is_stopped(machine
     assert all(through)
 
 
+def test_what_systemd_does_not_start_any_more_is_started_by_what_the_doctor_says(
+    machine: Machine,
+) -> None:
+    restart = ("systemctl", "restart", "ordod")
+    machine.comes(lambda: machine.run(*restart, check=False).returncode != 0)  # the sixth at most
+    told = ordoctl(machine, "doctor", "--offline", check=False)
+    mends = {one["check"]: one["mend"] for one in told["checks"] if one["result"] == "problem"}
+
+    machine.run("sh", "-euc", mends["service"].replace("sudo ", ""))
+
+    assert is_active(machine)
+    assert mends["socket"] == mends["service"]
+    assert ordoctl(machine, "status")["state"]
+
+
 def test_sigusr1_stops_everything_until_a_person_releases_it(machine: Machine) -> None:
     machine.run("systemctl", "kill", "--signal=USR1", "ordod")
     machine.comes(lambda: ordoctl(machine, "status")["kill"]["engaged"])
