@@ -434,6 +434,7 @@ def _metrics(
     parts: Parts, tally: Tally, machine: Machine, caller: Caller, show: Callable[[Page], None]
 ) -> None:
     if max(caller.role, *caller.roles.values(), Role.NOBODY) < Role.READ:
+        tally.refuse("/metrics", Kind.FORBIDDEN, caller.name)
         show(Page(orjson.dumps({"error": "/metrics needs the role read"}), status=403))
     else:
         parts.tasks.start_soon(_scrape, parts, tally, machine, caller, show)

@@ -101,6 +101,13 @@ class Tally(Struct):
     dropped: Counter[str] = field(default_factory=Counter)
     """Connections closed by us, by why (`connection.DROPPED`)."""
 
+    def refuse(self, what: str, kind: Kind, caller: str) -> None:
+        """Count that they may not have this, and log it: the first time, and ever more seldom."""
+        self.refused[caller, kind.name] += 1
+        times = self.refused[caller, kind.name]
+        if is_worth_a_line(times):
+            log.warning("call_refused", method=what, caller=caller, kind=kind.name, times=times)
+
 
 class Dispatcher:
     """The table of methods, and what stands between it and a caller.
@@ -292,11 +299,7 @@ class Dispatcher:
     def _count(self, name: str, kind: Kind, call: Call) -> None:
         self.tally.calls[name, kind.name] += 1
         if kind in (Kind.UNAUTHENTICATED, Kind.FORBIDDEN):
-            caller = call.caller.name
-            self.tally.refused[caller, kind.name] += 1
-            times = self.tally.refused[caller, kind.name]
-            if is_worth_a_line(times):
-                log.warning("call_refused", method=name, caller=caller, kind=kind.name, times=times)
+            self.tally.refuse(name, kind, call.caller.name)
 
     def _bug(self, name: str, call: Call, error: Exception, params: Any = None) -> OrdoError:
         log_id = secrets.token_hex(4)

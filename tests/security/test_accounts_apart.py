@@ -1,6 +1,7 @@
 """Who may read or trade at one account sees nothing of another: not its orders, not its keys, not that they exist."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -165,6 +166,33 @@ def test_metrics_tell_nothing_of_another_account(
 
     assert "200" in told.splitlines()[0]
     assert THEIRS not in told
+
+
+def test_who_has_no_role_gets_no_metrics_and_that_is_counted_and_logged(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("n")
+    with ended([Daemon(folder, TWO)]) as (daemon,):
+        for each in (folder, *folder.parents[:-2]):
+            each.chmod(each.stat().st_mode | 0o011)
+        daemon.ready()
+        daemon.socket.chmod(0o666)
+        stranger = Mallory(daemon.socket, MALLORY)
+        stranger.do("connect", 1)
+        stranger.do("say", "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        told = stranger.do("hear")
+        stranger.close()
+        with socket.socket(socket.AF_UNIX) as ours:
+            ours.connect(str(daemon.socket))
+            ours.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            with ours.makefile() as lines:
+                shown = lines.read()
+
+        assert "403" in told
+        assert 'ordod_calls_refused_total{kind="FORBIDDEN"} 1.0' in shown
+        (line,) = (one for one in daemon.log_text().splitlines() if "call_refused" in one)
+        assert "/metrics" in line
+        assert "FORBIDDEN" in line
 
 
 @pytest.fixture
