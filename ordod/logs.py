@@ -50,6 +50,7 @@ def configure(
         as_json: default: as `wants_json` says.
     """
     target = sys.stderr if stream is None else stream
+    writer = _JournalWriter if _is_journal(target, os.environ) else _Writer
     if as_json is None:
         as_json = wants_json(target, os.environ)
     render = _as_json if as_json else _as_words
@@ -63,7 +64,7 @@ def configure(
             _Bounded(render),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=lambda *_: _Writer(target),
+        logger_factory=lambda *_: writer(target),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Bridge()], level=max(LEVELS[level], logging.WARNING), force=True)
@@ -72,9 +73,14 @@ def configure(
 
 def wants_json(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Whether a program reads this stream: no terminal, or systemd's journal."""
-    if not stream.isatty():
-        return True
-    status = os.fstat(stream.fileno())
+    return not stream.isatty() or _is_journal(stream, environment)
+
+
+def _is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # no file, or closed
+        return False
     return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
@@ -92,6 +98,24 @@ class _Writer:
             return
 
     debug = info = warning = error = critical = exception = log = msg
+
+
+class _JournalWriter(_Writer):
+    """Says each line's priority in the way that systemd takes off again: `journalctl -p warning` shows what it should."""
+
+    def debug(self, line: str) -> None:
+        self.msg(f"<7>{line}")
+
+    def info(self, line: str) -> None:
+        self.msg(f"<6>{line}")
+
+    def warning(self, line: str) -> None:
+        self.msg(f"<4>{line}")
+
+    def error(self, line: str) -> None:
+        self.msg(f"<3>{line}")
+
+    critical = exception = error
 
 
 class _Bridge(logging.Handler):

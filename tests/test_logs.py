@@ -7,7 +7,8 @@ import os
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 import structlog
@@ -34,7 +35,7 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 def log_to(
-    stream: io.StringIO, *secrets: str, level: str = "info", as_json: bool = True
+    stream: TextIO, *secrets: str, level: str = "info", as_json: bool = True
 ) -> structlog.typing.FilteringBoundLogger:
     redactor = Redactor()
     redactor.add(*map(Secret, secrets))
@@ -84,6 +85,24 @@ def test_a_level_that_is_off_writes_nothing() -> None:
 
 def test_a_stream_that_is_no_terminal_gets_json() -> None:
     assert wants_json(io.StringIO(), {})
+
+
+def test_the_system_s_journal_is_told_each_line_s_priority_and_a_file_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "log"
+    with file.open("w") as stream:
+        status = os.fstat(stream.fileno())
+        for name in (f"{status.st_dev}:{status.st_ino}", "1:1"):
+            monkeypatch.setenv("JOURNAL_STREAM", name)
+            log = log_to(stream, level="debug")
+            for level in ("debug", "info", "warning", "error", "exception"):
+                getattr(log, level)("seen")
+            logging.getLogger("a library").warning("seen")
+
+    priorities = [line.partition("{")[0] for line in file.read_text().splitlines()]
+
+    assert priorities == ["<7>", "<6>", "<4>", "<3>", "<3>", "<4>", *[""] * 6]
 
 
 def test_a_terminal_that_is_the_journal_gets_json() -> None:
@@ -279,7 +298,7 @@ def test_a_log_nobody_reads_does_not_stop_the_daemon() -> None:
     os.close(reading)
 
     with os.fdopen(writing, "wb", buffering=0) as raw:
-        log_to(io.TextIOWrapper(raw, write_through=True)).info("x")  # type: ignore[arg-type]
+        log_to(io.TextIOWrapper(raw, write_through=True)).info("x")
 
 
 # Other libraries

@@ -26,6 +26,7 @@ UNIT = (
     "LoadState",
     "ActiveState",
     "SubState",
+    "Result",
     "UnitFileState",
     "NRestarts",
     "WatchdogUSec",
@@ -56,6 +57,7 @@ class Answering:
         self._environment = environment
         self.status: Status | None = None
         self.pid: int | None = None
+        self._unit: Mapping[str, str] = {}
         self.why_not = "no daemon answers"
 
     def findings(self) -> Iterator[Finding]:
@@ -85,6 +87,7 @@ class Answering:
             if unit is None:
                 yield skipped("service", "systemd does not answer")
                 return
+            self._unit = unit
             self.pid = int(unit.get("MainPID", "0")) or None
             yield from daemons.service(unit)
             return
@@ -165,7 +168,7 @@ class Answering:
         if self._place is None:
             return "ordoctl setup"
         if self._place.is_service:
-            return "sudo systemctl start ordod.socket ordod.service"
+            return daemons.start(self._unit)
         return f"ordod --config {short(self._place.config)}"
 
     @property

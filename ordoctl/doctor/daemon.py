@@ -1,6 +1,6 @@
 """What the running daemon says of itself, and its process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ordoctl.doctor.findings import Finding, counted, ok, problem, skipped, warning
@@ -208,11 +208,8 @@ def service(unit: dict[str, str]) -> Iterator[Finding]:
         else:
             yield ok("service", "active")
     else:
-        yield problem(
-            "service",
-            f"{state or 'unknown'} ({unit.get('SubState', '')})",
-            "sudo systemctl start ordod.socket ordod.service",
-        )
+        why = unit.get("Result" if state == "failed" else "SubState", "")
+        yield problem("service", f"{state or 'unknown'} ({why})", start(unit))
     if unit.get("UnitFileState") in ("enabled", "enabled-runtime", "static"):
         yield ok("boot", "starts with the machine")
     else:
@@ -229,6 +226,13 @@ def service(unit: dict[str, str]) -> Iterator[Finding]:
         )
     else:
         yield ok("watchdog", unit["WatchdogUSec"])
+
+
+def start(unit: Mapping[str, str]) -> str:
+    """The command. What failed, or was restarted, too often systemd does not start before that is reset."""
+    units = "ordod.socket ordod.service"
+    resets = f"sudo systemctl reset-failed {units}; " if unit.get("ActiveState") == "failed" else ""
+    return f"{resets}sudo systemctl start {units}"
 
 
 def user_service(unit: dict[str, str] | None, lingers: bool | None, user: str) -> Iterator[Finding]:

@@ -9,10 +9,16 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-__all__ = ["LANGUAGES", "LAST", "RUNNABLE", "WHY_NOT", "WhyNot"]
+__all__ = ["LANGUAGES", "LAST", "ON_A_MACHINE", "PACKED", "RUNNABLE", "WHY_NOT", "WhyNot"]
 
 RUNNABLE = "runnable"
 LAST = "last"  # of an exchange that ends the daemon: it comes after all others
+# Of commands that tests/system/test_documents.py runs as they stand, in order, on a Debian with systemd, where one can be made
+# (ORDO_SYSTEM_TESTS=1, and in CI); a method of its reader for each.
+ON_A_MACHINE = ("systemd", "remote", "trace", "secret")
+PACKED = (
+    "packed"  # of what test_packed.py does in the folder of a journal whose first day is compressed
+)
 
 
 class WhyNot(Struct, frozen=True):
@@ -44,8 +50,24 @@ WHY_NOT: Mapping[str, WhyNot] = {
         {"tests/documents/test_typed.py": 'of("daemon", "README.md")'},
     ),
     "systemd": WhyNot(
-        "wants a machine with systemd, and root: run there, in order, where one can be made (ORDO_SYSTEM_TESTS=1, and in CI)",
-        {"tests/system/test_documents.py": "blocks("},
+        "wants a machine with systemd, and root: run on one",
+        {"tests/system/test_documents.py": "ON_A_MACHINE"},
+    ),
+    "remote": WhyNot(
+        "wants two machines, and root on one: run on one that is both, with an SSH server, and the document's runnable blocks",
+        {"tests/system/test_documents.py": "ON_A_MACHINE"},
+    ),
+    "trace": WhyNot(
+        "reads the log of a service: run on a machine with one, where there are lines of what it names",
+        {"tests/system/test_documents.py": "ON_A_MACHINE"},
+    ),
+    "secret": WhyNot(
+        "asks for a secret at a terminal: run at one, on a machine with the service",
+        {"tests/system/test_documents.py": "ON_A_MACHINE"},
+    ),
+    PACKED: WhyNot(
+        "wants a journal of past days: run beside one that a daemon wrote",
+        {"tests/documents/test_packed.py": "PACKED"},
     ),
     "container": WhyNot(
         "wants a container engine: run by the slow tests where there is a Docker, compose.yaml is read by the others",
@@ -62,21 +84,9 @@ WHY_NOT: Mapping[str, WhyNot] = {
         "wants an account at a real broker: run against simulated ones",
         {"tests/documents/test_typed.py": 'of("broker", "docs/quickstart.md")'},
     ),
-    "remote": WhyNot(
-        "wants two machines, and root on one: both sides of it are played on one",
-        {"tests/acceptance/test_tcp.py": "def test_an_order_is_placed_over_tls_by_the_command"},
-    ),
     "long": WhyNot(
         "takes minutes, or writes figures: its short form is a test",
         {"tests/test_benchmarks.py": "--quick"},
-    ),
-    "trace": WhyNot(
-        "reads the log of a service: a daemon's own log is read as it says",
-        {"tests/acceptance/test_tracing.py": "jq"},
-    ),
-    "repair": WhyNot(
-        "wants a journal that is damaged, or an old one",
-        {"tests/ordoctl/test_offline.py": "repair"},
     ),
     "adapter": WhyNot(
         "a part of an adapter that is to be written, and its tests: run with a broker's name that is there; the whole is a plugin",

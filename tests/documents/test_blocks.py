@@ -31,6 +31,7 @@ STORE_KEY = re.compile(r"^store_key = .*$", re.MULTILINE)
 PROGRAM = re.compile(r'command = \["[^"]+"')
 TOOLS = ("curl", "jq", "openssl")  # a block with one that is not here is left out
 CERTIFICATE = re.compile(r"^(tls_cert|tls_key) = .*$", re.MULTILINE)
+CLIENTS_CA = re.compile(r"^tls_client_ca = .*$", re.MULTILINE)
 A_SECRET = "JBSWY3DPEHPK3PXP"  # any text, and a TOTP secret too
 
 
@@ -143,6 +144,7 @@ def test_a_configuration_that_is_shown_is_one(
         made = Certificates(tmp_path / "tls", "localhost")
         files = f'[daemon]\ntls_cert = "{made.cert}"\ntls_key = "file:{made.key}"\n'
         whole = CERTIFICATE.sub("", whole).replace("[daemon]\n", files)
+        whole = CLIENTS_CA.sub(f'tls_client_ca = "{made.ca_file}"', whole)
     config.write_text(STORE_KEY.sub('store_key = "env:A_KEY"', whole))
     config.chmod(0o600)
     monkeypatch.setenv("A_SECRET", A_SECRET)

@@ -421,7 +421,7 @@ def test_a_clock_far_from_the_brokers_is_a_problem(skew: int | None, result: str
 
 
 def test_a_service_that_is_down_not_enabled_and_not_watched() -> None:
-    unit = {"ActiveState": "failed", "SubState": "failed", "UnitFileState": "disabled", "WatchdogUSec": "0"}  # fmt: skip
+    unit = {"ActiveState": "inactive", "SubState": "dead", "UnitFileState": "disabled", "WatchdogUSec": "0"}  # fmt: skip
 
     found = {finding.check: finding for finding in daemon.service(unit)}
 

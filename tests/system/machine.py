@@ -18,7 +18,9 @@ from typing import Any
 __all__ = ["Machine", "made", "missing", "running"]
 
 SUITE = "bookworm"
-PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv"
+PACKAGES = (
+    "systemd,systemd-sysv,dbus,python3,python3-venv,curl,jq,openssl,openssh-client,openssh-server"
+)
 BOOT_S = 60.0
 COMMAND_S = 300.0
 
@@ -48,9 +50,8 @@ class Machine:
         self, *command: str, check: bool = True, user: str = ""
     ) -> "subprocess.CompletedProcess[str]":
         """A command in it, and what it said."""
-        asked = [*(("runuser", "-u", user, "--") if user else ()), *command]
         done = subprocess.run(
-            ["nsenter", "--all", "--target", str(self._first()), *asked],
+            self.command(*command, user=user),
             capture_output=True,
             text=True,
             timeout=COMMAND_S,
@@ -61,13 +62,17 @@ class Machine:
 
     def start(self, *command: str, user: str = "") -> "subprocess.Popen[str]":
         """The same, not waited for."""
-        asked = [*(("runuser", "-u", user, "--") if user else ()), *command]
         return subprocess.Popen(
-            ["nsenter", "--all", "--target", str(self._first()), *asked],
+            self.command(*command, user=user),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def command(self, *command: str, user: str = "") -> list[str]:
+        """What runs this command in it, as root or as the user."""
+        asked = [*(("runuser", "-u", user, "--") if user else ()), *command]
+        return ["nsenter", "--all", "--target", str(self._first()), *asked]
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         file = self.root / path.lstrip("/")

@@ -114,6 +114,19 @@ def test_who_is_in_the_group_places_an_order_and_who_is_not_does_not_even_connec
     )
 
 
+def test_the_system_s_journal_knows_the_level_of_each_line_of_the_log(machine: Machine) -> None:
+    ordoctl(machine, "kill", "--reason", "a drill")
+    ordoctl(machine, "release", "--reason", "over")
+
+    machine.run("journalctl", "--sync")
+    warnings = machine.run("journalctl", "-u", "ordod", "-o", "cat", "-p", "warning").stdout
+    every = machine.run("journalctl", "-u", "ordod", "-o", "cat").stdout
+
+    assert '"event":"killed"' in warnings
+    assert '"event":"ready"' not in warnings
+    assert '\n{"at":' in every  # and the line is as it was
+
+
 def test_what_the_units_promise_holds_for_the_process(machine: Machine) -> None:
     pid = main_pid(machine)
     status = machine.run("cat", f"/proc/{pid}/status").stdout
@@ -228,6 +241,21 @@ def test_clients_wait_while_it_restarts_and_start_it_where_it_is_stopped(machine
 
     assert woken["version"]
     assert all(through)
+
+
+def test_what_systemd_does_not_start_any_more_is_started_by_what_the_doctor_says(
+    machine: Machine,
+) -> None:
+    restart = ("systemctl", "restart", "ordod")
+    machine.comes(lambda: machine.run(*restart, check=False).returncode != 0)  # the sixth at most
+    told = ordoctl(machine, "doctor", "--offline", check=False)
+    mends = {one["check"]: one["mend"] for one in told["checks"] if one["result"] == "problem"}
+
+    machine.run("sh", "-euc", mends["service"].replace("sudo ", ""))
+
+    assert is_active(machine)
+    assert mends["socket"] == mends["service"]
+    assert ordoctl(machine, "status")["state"]
 
 
 def test_sigusr1_stops_everything_until_a_person_releases_it(machine: Machine) -> None:
