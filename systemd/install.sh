@@ -74,6 +74,7 @@ set_up() {
     switch "$release" "$here"
 
     version=$("$opt/bin/ordod" --version)
+    systemctl reset-failed ordod.service 2>/dev/null || true # a day's restarts are not the new version's
     if [ "$was_installed" = no ]; then
         systemctl enable --quiet ordod.socket ordod.service
         systemctl start ordod.socket ordod.service ||

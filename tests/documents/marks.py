@@ -85,8 +85,8 @@ WHY_NOT: Mapping[str, WhyNot] = {
         {"tests/documents/test_typed.py": 'of("broker", "docs/quickstart.md")'},
     ),
     "long": WhyNot(
-        "takes minutes, or writes figures: its short form is a test",
-        {"tests/test_benchmarks.py": "--quick"},
+        "takes minutes: run by the slow tests, and its short form by the others",
+        {"tests/documents/test_typed.py": 'of("long")', "tests/test_benchmarks.py": "--quick"},
     ),
     "adapter": WhyNot(
         "a part of an adapter that is to be written, and its tests: run with a broker's name that is there; the whole is a plugin",

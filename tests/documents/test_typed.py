@@ -27,7 +27,7 @@ from tests.promises.daemon import until
 
 NOT_OURS = shutil.ignore_patterns(".git", ".venv", ".vendor-envs", ".hypothesis", ".*_cache")
 BASH = ["bash", "-euo", "pipefail", "-c"]
-TYPED_S = 600
+TYPED_S = 1800
 START_S = 60
 NO_INDEX = ("NewConnectionError", "Temporary failure in name resolution", "Network is unreachable")
 
@@ -125,6 +125,29 @@ def test_a_block_stands_only_where_its_test_looks_for_it() -> None:
         "program": {"docs/alerts.md"},
         "container": {"docs/install.md"},
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param((block, line), id=line)
+        for block in of("long")
+        for line in block.text.splitlines()
+    ],
+)
+def test_what_takes_minutes_runs_to_its_end(
+    line: tuple[Block, str], checkout: Path, outside: Mapping[str, str]
+) -> None:
+    """No figure is looked at: only that it ends as it should."""
+    block, text = line
+    paths = [str(checkout), str(checkout / "adapters")]
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{outside['PATH']}"
+    python = {"PATH": programs, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "120"}
+
+    done = typed(block, checkout, {**outside, **python}, text)
+
+    assert "figure" in done.stdout
 
 
 # Setting up

@@ -258,6 +258,19 @@ def test_what_systemd_does_not_start_any_more_is_started_by_what_the_doctor_says
     assert ordoctl(machine, "status")["state"]
 
 
+def test_an_upgrade_after_many_restarts_is_not_taken_for_one_that_does_not_start(
+    machine: Machine,
+) -> None:
+    machine.run("systemctl", "reset-failed", "ordod")
+    for _ in range(5):  # systemd would refuse the next
+        machine.run("systemctl", "restart", "ordod")
+
+    said = install(machine, "--wheels", "/root/wheels").stdout
+
+    assert "upgraded and restarted" in said
+    assert is_active(machine)
+
+
 def test_sigusr1_stops_everything_until_a_person_releases_it(machine: Machine) -> None:
     machine.run("systemctl", "kill", "--signal=USR1", "ordod")
     machine.comes(lambda: ordoctl(machine, "status")["kill"]["engaged"])
