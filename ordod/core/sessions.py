@@ -48,6 +48,7 @@ __all__ = ["LOGIN_OUTCOMES", "SessionKeeper", "SessionState"]
 
 LOGINS_MAX = 3  # that the broker answered, in LOGINS_WITHIN, successes too: more means that somebody else uses the session
 LOGINS_WITHIN = timedelta(minutes=10)
+LOGGED_OUT = "logged out by a person"  # as the note of it says, also after a restart
 LOGIN_OUTCOMES = ("made", "kept", "failed", "denied")
 ANSWER_WAIT_S = 600.0  # a person looks for the phone; the broker's own page lives a few minutes
 REQUEST_S = 10.0
@@ -283,6 +284,8 @@ class SessionKeeper:
                 return f"{self.name} waits for a person: {prompt}. Run: ordoctl login {self.name}"
             case SessionState.EXPIRED:
                 return f"{self.name} has no session: {self.message}. Run: ordoctl login {self.name}"
+            case SessionState.DENIED if self.message == LOGGED_OUT:
+                return f"{self.name} was logged out by a person and is stopped. Run: ordoctl login {self.name}"
             case SessionState.DENIED:
                 return (
                     f"{self.name} was refused by its broker and is stopped: {self.message}. "
@@ -389,7 +392,7 @@ class SessionKeeper:
         if session is not None:
             self._dead_tokens.add(session.access_token)
             await self._log_out(session)
-        await self._stop("logged out by a person")
+        await self._stop(LOGGED_OUT)
 
     async def _log_out(self, session: Session) -> None:
         """The token is forgotten here in any case, and dies at the broker by itself."""

@@ -58,8 +58,7 @@ EXAMPLES: Mapping[Kind, str] = MappingProxyType(
         Kind.OVERLOADED: "this connection has 64 subscriptions already: end one, or name several topics and symbols in one",
         Kind.UNKNOWN_ACCOUNT: "no account 'papr' is configured; there are: away paper poor",
         Kind.SESSION_REQUIRED: "the order book of kite was not read yet since the start; ask again in a moment",
-        Kind.AUTH_DENIED: "away was refused by its broker and is stopped: logged out by a person. "
-        "Mend the credentials, then run: ordoctl login away",
+        Kind.AUTH_DENIED: "away was logged out by a person and is stopped. Run: ordoctl login away",
         Kind.UNSUPPORTED: "NSE_INDEX:NIFTY is an index and cannot be ordered; take its future, an option or an ETF",
         Kind.KILLED: "the kill switch is engaged; nothing was sent. See kill.status; an admin may release it",
         Kind.RISK_REFUSED: "quantity 10 is above 5 ([risk] max_quantity of strategy small). "

@@ -434,6 +434,9 @@ async def test_a_logout_ends_the_session_at_the_broker_and_stays() -> None:
     async with bench.life():
         await anyio.sleep(600)
         assert bench.broker.logins == 1
+        why = (await refused(bench)).message
+        assert "was logged out by a person" in why  # and nothing of the broker or of credentials
+        assert "broker" not in why
         await bench.keeper.login()
         assert bench.keeper.state is SessionState.ACTIVE
 
