@@ -6,6 +6,7 @@ import pwd
 import socket
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 import structlog
@@ -19,6 +20,8 @@ SO_PEERGROUPS = 59  # Linux 4.13; Python has no name for it
 GROUPS_BYTES_MAX = (
     1024  # what `getsockopt` gives: 256 groups; who has more is looked up in the group database
 )
+
+NAMES_KEPT = 256  # of users; a reload asks anew
 
 log = structlog.get_logger()
 
@@ -54,11 +57,13 @@ class Peers:
         self._users = dict(_by_number(access.users, _uid, "user"))
         self._groups = dict(_by_number(access.groups, _gid, "group"))
         self._always = {0, own_uid}
+        # Asked once, not at each connection: the answer may come over a network, and the loop waits for it.
+        self._name = lru_cache(NAMES_KEPT)(_name)
 
     def caller(self, connection: HasSocketOptions) -> Caller:
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         _, uid, gid = struct.unpack("3I", raw)
-        name = _name(uid)
+        name = self._name(uid)
         grant = self._users.get(uid)
         if grant is None and uid in self._always:
             grant = Grant(Role.ADMIN)

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -60,6 +61,24 @@ def test_a_user_is_named_by_number_or_name_and_shown_with_both() -> None:
     assert role(access, 1) is Role.TRADE
     assert Peers(access, OWN).caller(Connection(5555)).name == "uid:5555"
     assert role(access, 5555) is Role.READ
+
+
+def test_a_users_name_is_looked_up_once_and_anew_after_a_reload(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def look_up(uid: int) -> Any:
+        asked.append(uid)
+        return SimpleNamespace(pw_name=f"name-{len(asked)}")
+
+    monkeypatch.setattr(pwd, "getpwuid", look_up)
+    first, reloaded = Peers(Access(), OWN), Peers(Access(), OWN)
+
+    names = [peers.caller(Connection(7)).name for peers in (first, first, reloaded)]
+
+    assert names == ["uid:7 (name-1)", "uid:7 (name-1)", "uid:7 (name-2)"]
+    assert asked == [7, 7]
 
 
 def test_a_users_own_entry_may_also_take_away() -> None:
