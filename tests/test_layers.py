@@ -107,12 +107,14 @@ OFFLINE = (
     "ordod.core.guard.gate",
     "ordod.io",
     "ordod.registry",
+    "ordod.remote",
     "ordod.secrets",
     "ordod.store",
     "ordod.store_key",
     "ordod.tokens",
     "ordod.config",
     "ordod.usable",
+    "ordod.wire.tls",
 )
 
 PURE = ("ordod.domain", "ordod.errors", "ordod.adapter", "ordod.core", "ordo_adapters")

@@ -43,7 +43,7 @@ def hear(which=-1):
     while not line.endswith(b"\\n"):
         data = held[which].recv(65536)
         if not data:
-            return None
+            return line.decode() or None
         line += data
     return line.decode()
 def flood(count, text):
