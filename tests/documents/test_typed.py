@@ -25,7 +25,9 @@ from tests.ordoctl.newcomer import not_here
 from tests.ordoctl.person import at_a_terminal
 from tests.promises.daemon import until
 
-NOT_OURS = shutil.ignore_patterns(".git", ".venv", ".vendor-envs", ".hypothesis", ".*_cache")
+NOT_OURS = shutil.ignore_patterns(
+    ".git", ".venv", ".vendor-envs", ".hypothesis", ".*_cache", "__pycache__"
+)
 BASH = ["bash", "-euo", "pipefail", "-c"]
 TYPED_S = 1800
 START_S = 60

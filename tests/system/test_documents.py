@@ -186,7 +186,8 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def machine(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """With a checkout; nothing is installed yet."""
     with running(tmp_path_factory.mktemp("machine")) as made:
-        packed = ["tar", "-c", *(f"--exclude=./{name}" for name in NOT_OURS), "."]
+        packed = ["tar", "-c", "--exclude=__pycache__"]
+        packed += [*(f"--exclude=./{name}" for name in NOT_OURS), "."]
         tar = subprocess.run(packed, cwd=ROOT, capture_output=True, check=True).stdout
         (made.root / "root/ordo").mkdir()
         unpacked = ["tar", "-xf", "-", "-C", str(made.root / "root/ordo")]
