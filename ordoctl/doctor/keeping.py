@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from ordoctl.offline import OfflineError, Report, verify
 __all__ = ["certificate", "journal", "kill_on_disk", "secret", "store_key", "tokens"]
 
 TAIL_BYTES = 128 << 20  # what a start checks; half a second
-SOON = timedelta(days=14)
 GATE = "kill.gate"
 SCOPES = "kill.d"
 
@@ -90,6 +89,7 @@ def certificate(
 def tokens(state_dir: Path) -> Iterator[Finding]:
     """Those that clients over TCP show: which have ended, or will soon. No token is known here."""
     from ordod.tokens import TokenError, TokenFile, token_path
+    from ordod.wire.tls import SOON
 
     try:
         known = TokenFile(token_path(state_dir)).listed()

@@ -343,16 +343,16 @@ def _opened_gate(root: int) -> int:
 def _opened(name: str, flags: int, folder: int) -> int:
     """Only what the folder's owner or root made: it may have been open to others once, who still hold what they put there."""
     # Non-blocking: a named pipe in a file's place would hold the daemon.
-    is_folder = bool(flags & os.O_DIRECTORY)
-    what = f"is no {'folder' if is_folder else 'file'}"
+    kind, is_right = ("folder", stat.S_ISDIR) if flags & os.O_DIRECTORY else ("file", stat.S_ISREG)
+    what = f"is no {kind}"
     with suppress(NotADirectoryError, IsADirectoryError):
         fd = os.open(name, flags | _FLAGS | os.O_NONBLOCK, 0o600, dir_fd=folder)
         status = os.fstat(fd)
-        is_right = (stat.S_ISDIR if is_folder else stat.S_ISREG)(status.st_mode)
-        if is_right and status.st_uid in (os.fstat(folder).st_uid, 0):
-            return fd
+        if is_right(status.st_mode):
+            if status.st_uid in (os.fstat(folder).st_uid, 0):
+                return fd
+            what = f"belongs to user {status.st_uid}"
         os.close(fd)
-        what = f"belongs to user {status.st_uid}" if is_right else what
     raise DiskError(f"{name} in the state directory {what}: see who put it there, and move it away")
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-__all__ = ["Tls", "TlsError", "TlsFiles", "load"]
+__all__ = ["SOON", "Tls", "TlsError", "TlsFiles", "load"]
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all like these
 RSA_BITS_MAX = 3072  # above it a handshake holds the one thread for several ms
 PEM_BYTES_MAX = 1 << 20
-SOON = timedelta(days=14)
+SOON = timedelta(days=14)  # before the end of what lets clients in a person is told
 
 
 class TlsError(Exception):

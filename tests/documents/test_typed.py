@@ -6,7 +6,6 @@ the real one, a folder for /etc/ordod, a broker that is there for the one that i
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,15 +18,13 @@ import pytest
 from ordod.sim.angelone import accounts as angelone
 from ordod.sim.process import running as simulated
 from ordod.sim.zerodha import accounts as zerodha
+from tests.checkout import copied
 from tests.documents.conftest import Machine
 from tests.documents.reading import DOCUMENTS, ROOT, Block, blocks
 from tests.ordoctl.newcomer import not_here
 from tests.ordoctl.person import at_a_terminal
 from tests.promises.daemon import until
 
-NOT_OURS = shutil.ignore_patterns(
-    ".git", ".venv", ".vendor-envs", ".hypothesis", ".*_cache", "__pycache__"
-)
 BASH = ["bash", "-euo", "pipefail", "-c"]
 TYPED_S = 1800
 START_S = 60
@@ -45,7 +42,7 @@ def params(found: list[Block]) -> list[Any]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(ROOT, tmp_path / "ordo", ignore=NOT_OURS))
+    return copied(tmp_path / "ordo")
 
 
 @pytest.fixture
@@ -57,6 +54,14 @@ def outside(tmp_path: Path) -> Mapping[str, str]:
         "XDG_RUNTIME_DIR": str(tmp_path / "run"),
         "PYTEST_ADDOPTS": "--collect-only --quiet -n 0 -p no:cacheprovider",
     }
+
+
+@pytest.fixture
+def developing(outside: Mapping[str, str], checkout: Path) -> Mapping[str, str]:
+    """The same, with the checkout and its `test` extra installed."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{outside['PATH']}"
+    packages = os.pathsep.join([str(checkout), str(checkout / "adapters")])
+    return {**outside, "PATH": programs, "PYTHONPATH": packages, "COLUMNS": "120"}
 
 
 def typed(
@@ -139,15 +144,12 @@ def test_a_block_stands_only_where_its_test_looks_for_it() -> None:
     ],
 )
 def test_what_takes_minutes_runs_to_its_end(
-    line: tuple[Block, str], checkout: Path, outside: Mapping[str, str]
+    line: tuple[Block, str], checkout: Path, developing: Mapping[str, str]
 ) -> None:
     """No figure is looked at: only that it ends as it should."""
     block, text = line
-    paths = [str(checkout), str(checkout / "adapters")]
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{outside['PATH']}"
-    python = {"PATH": programs, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "120"}
 
-    done = typed(block, checkout, {**outside, **python}, text)
+    done = typed(block, checkout, developing, text)
 
     assert "figure" in done.stdout
 
@@ -232,17 +234,14 @@ def test_accounts_are_set_up_in_a_script_as_the_quick_start_shows(
 
 @pytest.mark.parametrize("block", params(of("adapter", "docs/adapters.md")))
 def test_who_writes_an_adapter_types_what_works_of_one_that_is_there(
-    block: Block, checkout: Path, outside: Mapping[str, str]
+    block: Block, checkout: Path, developing: Mapping[str, str]
 ) -> None:
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{outside['PATH']}"
-    paths = os.pathsep.join([str(checkout), str(checkout / "adapters")])
-    environment = {**outside, "PATH": programs, "PYTHONPATH": paths}
     text = block.text.replace("banyan", "dhan")
     if "ordod.sim" not in text:
-        typed(block, checkout, environment, text)
+        typed(block, checkout, developing, text)
         return
     text = text.replace("--port 9010", "--port 0")  # one that is surely free
-    with subprocess.Popen([*BASH, text], cwd=checkout, env=environment, stdout=-1) as started:
+    with subprocess.Popen([*BASH, text], cwd=checkout, env=developing, stdout=-1) as started:
         assert started.stdout is not None
         assert b"ready at" in started.stdout.readline()
         started.terminate()

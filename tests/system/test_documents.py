@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import copied
 from tests.documents.marks import ON_A_MACHINE, RUNNABLE
 from tests.documents.reading import DOCUMENTS, ROOT, Block, blocks
 from tests.ordoctl.person import at_a_terminal
 from tests.system.machine import Machine, missing, running
 
-NOT_OURS = (".git", ".venv", ".vendor-envs", ".hypothesis", ".mypy_cache", ".ruff_cache", ".pytest_cache")  # fmt: skip
 BLOCK_S = "150"  # an installation, on a busy machine
 CONFIG = "etc/ordod/ordod.conf"
 ACCOUNT = '[accounts.kite]\nbroker = "paper"\n'  # what the documents call theirs
@@ -186,12 +186,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def machine(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """With a checkout; nothing is installed yet."""
     with running(tmp_path_factory.mktemp("machine")) as made:
-        packed = ["tar", "-c", "--exclude=__pycache__"]
-        packed += [*(f"--exclude=./{name}" for name in NOT_OURS), "."]
-        tar = subprocess.run(packed, cwd=ROOT, capture_output=True, check=True).stdout
-        (made.root / "root/ordo").mkdir()
-        unpacked = ["tar", "-xf", "-", "-C", str(made.root / "root/ordo")]
-        subprocess.run(unpacked, input=tar, check=True)
+        copied(made.root / "root/ordo")
         subprocess.run(["cp", "-r", str(wheels), str(made.root / "root")], check=True)
         made.run("bash", "-euc", PREPARED)
         yield made
